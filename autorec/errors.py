@@ -1,0 +1,35 @@
+"""Every error this library raises on purpose, drawn in one tree.
+
+    AutoRecError
+    ├── InputError        a file, a table or an id that cannot be used as given (also a ValueError)
+    ├── ParameterError    a parameter outside what is allowed (also a ValueError)
+    ├── NotFittedError    a model asked before `fit` (also a ValueError and AttributeError, as in scikit-learn)
+    ├── ModelFileError    a model folder that is missing, damaged or of another version
+    └── DivergedError     training whose loss is no longer finite
+
+A message says what was got, what is allowed and what to do. The command line prints it as one sentence.
+"""
+
+
+class AutoRecError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class InputError(AutoRecError, ValueError):
+    """Ratings, ids or files that cannot be used as given."""
+
+
+class ParameterError(AutoRecError, ValueError):
+    """A parameter outside what is allowed."""
+
+
+class NotFittedError(AutoRecError, ValueError, AttributeError):
+    """A model was asked for results before `fit`."""
+
+
+class ModelFileError(AutoRecError):
+    """A model folder is missing, damaged, or of another version."""
+
+
+class DivergedError(AutoRecError):
+    """The training loss is no longer a finite number."""
