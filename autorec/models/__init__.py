@@ -1,0 +1,1 @@
+"""Estimators: one promise each, all with the same few verbs of `Recommender`."""
