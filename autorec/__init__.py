@@ -1,6 +1,7 @@
 """Recommenders made of autoencoders: U-AutoRec and I-AutoRec, sparse from end to end.
 
-The names below are the public face. They load on first use, so that importing `autorec` costs next to nothing.
+The names below are the public face. They load on first use, so that importing `autorec` costs next to
+nothing.
 """
 
 import importlib
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
     from autorec.models.baselines import Popularity as Popularity
+    from autorec.models.presets import PRESETS as PRESETS
+    from autorec.models.presets import create as create
+    from autorec.models.store import describe as describe
+    from autorec.models.store import load as load
     from autorec.ratings.matrix import Ratings as Ratings
 
 __version__ = "0.1.0"
@@ -21,8 +26,12 @@ _HOME = {
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
     "GlobalMean": "autorec.models.baselines",
+    "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "Ratings": "autorec.ratings.matrix",
+    "create": "autorec.models.presets",
+    "describe": "autorec.models.store",
+    "load": "autorec.models.store",
 }
 
 __all__ = sorted(_HOME)
