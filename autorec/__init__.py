@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from autorec.models.presets import create as create
     from autorec.models.store import describe as describe
     from autorec.models.store import load as load
+    from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.ratings.matrix import Ratings as Ratings
+    from autorec.ratings.summary import summarize as summarize
+    from autorec.threads import set_threads as set_threads
 
 __version__ = "0.1.0"
 
@@ -32,6 +35,9 @@ _HOME = {
     "create": "autorec.models.presets",
     "describe": "autorec.models.store",
     "load": "autorec.models.store",
+    "recommend_unknown": "autorec.models.unknown",
+    "set_threads": "autorec.threads",
+    "summarize": "autorec.ratings.summary",
 }
 
 __all__ = sorted(_HOME)

@@ -1,0 +1,5 @@
+"""`python -m autorec` is the command `autorec`."""
+
+from autorec.cli.main import main
+
+main()

@@ -1,0 +1,39 @@
+"""autorec compare: several models on the same splits of the same ratings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import autorec
+from autorec.cli.options import ratings_file, report_output
+from autorec.cli.output import write_report
+from autorec.cli.verb import verb
+
+
+@verb
+@ratings_file()
+@click.option("-m", "--model", "names", multiple=True, required=True, help="As in train; repeatable.")
+@click.option("--by", default="random:0.1", show_default=True, help="As in split, or given:TRAIN,TEST.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Splits to average."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the first split; then one up each.")
+@click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True)
+@click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits.")
+@report_output
+def compare(
+    read: Callable[..., Any],
+    names: tuple[str, ...],
+    by: str,
+    repeats: int,
+    seed: int,
+    k: tuple[int, ...],
+    relevant: float | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Train and test models on the same splits of RATINGS."""
+    result = autorec.compare(read(), list(names), by=by, repeats=repeats, seed=seed, k=k, relevant=relevant)
+    write_report(result, output, as_json)

@@ -1,0 +1,36 @@
+"""autorec evaluate: how good a model is on ratings it has not seen."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import autorec
+from autorec.cli.options import ratings_file, report_output
+from autorec.cli.output import write_report
+from autorec.cli.verb import verb
+
+
+@verb
+@click.argument("model")
+@ratings_file("test")
+@click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True)
+@click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits.")
+@click.option(
+    "--fold-in", metavar="FILE", help="Ratings of the test users, when the model has not seen them."
+)
+@report_output
+def evaluate(
+    model: str,
+    read: Callable[..., Any],
+    k: tuple[int, ...],
+    relevant: float | None,
+    fold_in: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Evaluate MODEL on the rating file TEST: error of the ratings, quality of the top k."""
+    history = None if fold_in is None else read(fold_in)
+    result = autorec.evaluate(autorec.load(model), read(), k=k, relevant=relevant, fold_in=history)
+    write_report(result, output, as_json)

@@ -1,0 +1,56 @@
+"""The command `autorec`. A verb's file is imported when asked for, the library when the verb runs."""
+
+import importlib
+import signal
+import sys
+
+import click
+
+from autorec import __version__
+
+# In the order of the work; each is a file of this folder and a function of the same name in it.
+VERBS = (
+    "demo",
+    "fetch",
+    "inspect",
+    "split",
+    "train",
+    "predict",
+    "recommend",
+    "evaluate",
+    "compare",
+    "models",
+    "describe",
+)
+
+
+class Verbs(click.Group):
+    """Finds each verb in its own file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"autorec.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="autorec %(version)s")
+def autorec() -> None:
+    """Train autoencoders on ratings; predict, recommend, evaluate.
+
+    Results go to stdout, progress and notes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage,
+    130 interrupted.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script and of `python -m autorec`."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # half-written files get removed
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a title must not fail on a terminal that lacks its letters
+    autorec(prog_name="autorec")

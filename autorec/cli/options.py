@@ -1,0 +1,153 @@
+"""Options that several verbs share, and how their text becomes values."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import autorec
+
+Function = Callable[..., None]
+
+
+def columns(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, str] | None:
+    """`user=…,item=…[,rating=…,timestamp=…]` → dict; a value is a column's name or its place from 1."""
+    if value is None:
+        return None
+    found = {}
+    for part in value.split(","):
+        name, equals, column = part.partition("=")
+        if name not in _COLUMNS or not equals or not column:
+            raise click.BadParameter(f"{part!r} is not NAME=COLUMN with NAME one of {', '.join(_COLUMNS)}")
+        found[name] = column
+    return found
+
+
+def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """`name=value` … → dict; a value is a whole number, a number, true, false, none, else text."""
+    found = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{value!r} is not name=value")
+        found[name] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+_COLUMNS = ("user", "item", "rating", "timestamp")
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def output(what: str, *suffixes: str) -> Callable[[Function], Function]:
+    """-o: a file whose suffix chooses the form."""
+
+    def checked(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None and value.suffix.lower() not in suffixes:
+            raise click.BadParameter(f"{str(value)!r} ends in none of {' '.join(suffixes)}")
+        return value
+
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        callback=checked,
+        metavar="FILE",
+        help=f"Write the {what} to this file: {' '.join(suffixes)}",
+    )
+
+
+table_output = output("table", ".csv", ".jsonl", ".parquet")
+report_output = output("report", ".json", ".md")
+
+
+def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:
+    """An argument that is a rating file, and the options that say how to read it.
+
+    The function gets `read`: called without arguments it reads the file, called with a path it reads that one
+    in the same way.
+    """
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def run(**options: Any) -> None:
+            path = options.pop(argument)
+            how = {name: options.pop(name) for name in _READING}
+
+            def read(other: str | None = None) -> Any:
+                return autorec.read_ratings(path if other is None else other, **how)
+
+            function(read=read, **options)
+
+        return click.argument(argument)(_with_options(run, _reading_options()))
+
+    return decorate
+
+
+def _with_options(function: Function, options: Iterable[Callable[[Function], Function]]) -> Function:
+    for option in reversed(list(options)):
+        function = option(function)
+    return function
+
+
+_READING = ("columns", "sep", "format", "header", "items", "scale", "on_error", "member")
+
+
+def _reading_options() -> Iterable[Callable[[Function], Function]]:
+    return (
+        click.option(
+            "--columns",
+            callback=columns,
+            metavar="NAME=COLUMN,…",
+            help="Which column is what: by name, or by place from 1.",
+        ),
+        click.option("--sep", help="Text between two columns, as in '::'; \\t is a tab."),
+        click.option("--format", help="Kind of file, where it is not to be guessed."),
+        click.option("--header/--no-header", default=None, help="Whether the first line names the columns."),
+        click.option("--items", metavar="FILE", help="Titles: movies.dat, u.item, movies.csv or item,title."),
+        click.option(
+            "--scale", type=float, nargs=2, metavar="LOW HIGH", help="Lowest and highest possible rating."
+        ),
+        click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True),
+        click.option("--member", metavar="NAME", help="Which file of a zip archive."),
+    )
+
+
+def new_ratings(function: Function) -> Function:
+    """--new-user, --new-item: ratings to fold in; the function gets `fold`, which takes the model there."""
+
+    @functools.wraps(function)
+    def run(*, new_user: str | None, new_item: str | None, **options: Any) -> None:
+        if new_user is not None and new_item is not None:
+            raise click.UsageError("give --new-user or --new-item, not both")
+
+        def fold(model: Any) -> Any:
+            if new_user is not None:
+                return model.fold_in(_read_new(new_user), of="users")
+            return model if new_item is None else model.fold_in(_read_new(new_item), of="items")
+
+        function(fold=fold, folded=new_user is not None, **options)
+
+    text = "Ratings of new {}, user,item,rating: a file, or - for JSON lines on stdin."
+    options = (
+        click.option("--new-user", metavar="FILE", help=text.format("users")),
+        click.option("--new-item", metavar="FILE", help=text.format("items")),
+    )
+    return _with_options(run, options)
+
+
+def _read_new(path: str) -> Any:
+    if path == "-":
+        return autorec.read_json_lines(click.get_text_stream("stdin"))
+    return autorec.read_ratings(path)

@@ -1,0 +1,122 @@
+"""Results as one JSON object on stdout, or as a file whose suffix chooses the form; as text by `cli.text`."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autorec import files
+from autorec.cli import text
+from autorec.cli.verb import say
+
+Frame = Any  # pandas.DataFrame; pandas itself comes with the library, not with the command line
+
+
+def write_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    click.echo(to_json(value, indent=2))
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON text; NumPy numbers as numbers, what is not finite as null."""
+    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **facts: Any) -> None:
+    """Blocks of one table, each let go before the next is made: to a file, as JSON, or as text."""
+    if output is not None:
+        rows = _write_file(frames, output)
+        say(f"Wrote {rows:,} rows to {output}.")
+        if as_json:
+            write_json({**facts, "output": str(output), "rows": rows})
+    elif as_json:
+        _stream_json(frames, facts)
+    else:
+        text.show_frames(frames)
+
+
+def write_report(report: Any, output: Path | None, as_json: bool) -> None:
+    """A report (with to_dict and to_markdown) to `output` by its suffix; as JSON or as text on stdout."""
+    if output is not None:
+        with files.atomic_file(output) as path:
+            markdown = output.suffix.lower() == ".md"
+            written = report.to_markdown() if markdown else to_json(report.to_dict(), indent=2)
+            path.write_text(written.rstrip() + "\n", encoding="utf-8")
+        say(f"Wrote {output}.")
+    if as_json:
+        write_json(report.to_dict())
+    elif output is None:
+        text.show_markdown(report.to_markdown())
+
+
+def _write_file(frames: Iterable[Frame], output: Path) -> int:
+    write = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[output.suffix.lower()]
+    with files.atomic_file(output) as path:
+        return write(frames, path)
+
+
+def _write_csv(frames: Iterable[Frame], path: Path) -> int:
+    rows = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for block, frame in enumerate(frames):
+            frame.to_csv(file, index=False, header=block == 0, lineterminator="\n")
+            rows += len(frame)
+    return rows
+
+
+def _write_jsonl(frames: Iterable[Frame], path: Path) -> int:
+    rows = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in _records(frames):
+            file.write(to_json(record) + "\n")
+            rows += 1
+    return rows
+
+
+def _write_parquet(frames: Iterable[Frame], path: Path) -> int:
+    import pyarrow
+    import pyarrow.parquet
+
+    rows, writer = 0, None
+    try:
+        for frame in frames:
+            schema = writer.schema if writer is not None else None
+            table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+            if writer is None:
+                writer = pyarrow.parquet.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+            rows += len(frame)
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _records(frames: Iterable[Frame]) -> Iterator[dict[str, Any]]:
+    for frame in frames:
+        columns = [frame[name].tolist() for name in frame.columns]
+        for values in zip(*columns, strict=True):
+            yield dict(zip(frame.columns, values, strict=True))
+
+
+def _stream_json(frames: Iterable[Frame], facts: dict[str, Any]) -> None:
+    head = to_json({**facts, "rows": []})
+    click.echo(head.removesuffix("]}"), nl=False)
+    for place, record in enumerate(_records(frames)):
+        click.echo(("," if place else "") + "\n" + to_json(record), nl=False)
+    click.echo("\n]}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,59 @@
+"""autorec recommend: the best items of each user."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+import autorec
+from autorec.cli.options import new_ratings, table_output
+from autorec.cli.output import write_table
+from autorec.cli.verb import say, verb
+
+
+@verb
+@click.argument("model")
+@click.option("-n", type=click.IntRange(min=1), default=10, show_default=True, help="How many items a user.")
+@click.option("--user", "users", metavar="ID", multiple=True, help="A user; repeatable.")
+@click.option("--users-file", metavar="FILE", help="Users, one id a line.")
+@click.option("--all", "everyone", is_flag=True, help="Every user of the model.")
+@new_ratings
+@click.option("--include-seen", is_flag=True, help="Also items that the user has rated.")
+@table_output
+def recommend(
+    model: str,
+    n: int,
+    users: tuple[str, ...],
+    users_file: str | None,
+    everyone: bool,
+    fold: Callable[[Any], Any],
+    folded: bool,
+    include_seen: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """The n best items of each user, best first.
+
+    Columns user, item, score, rank, title (when the model knows titles), source. Source is `model`, or
+    `fallback` for a user that the model does not know: the items by their damped mean rating.
+    """
+    if [bool(users), users_file is not None, everyone, folded].count(True) != 1:
+        raise click.UsageError("give one of --user, --users-file, --all, --new-user")
+    fitted = fold(autorec.load(model))
+    asked = autorec.read_ids(users_file) if users_file is not None else list(users) or None
+    write_table(_blocks(fitted, asked, n, include_seen), output, as_json, model=model, n=n)
+
+
+def _blocks(model: Any, users: Any, n: int, include_seen: bool) -> Iterator[Any]:
+    unknown = []
+    if users is not None:
+        found = model.ratings_.find_users(users) >= 0
+        unknown = [user for user, is_found in zip(users, found, strict=True) if not is_found]
+        users = [user for user, is_found in zip(users, found, strict=True) if is_found]
+    if users or not unknown:
+        for block in model.recommend_blocks(users, n, exclude_seen=not include_seen):
+            yield block.assign(source="model")
+    if unknown:
+        say(f"{len(unknown):,} users are not known to the model: answered by the fallback.")
+        yield autorec.recommend_unknown(model, unknown, n).assign(source="fallback")

@@ -1,0 +1,47 @@
+"""autorec split: ratings into a training and a test part."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import autorec
+from autorec import files
+from autorec.cli.options import ratings_file
+from autorec.cli.output import write_json
+from autorec.cli.text import show_table
+from autorec.cli.verb import verb
+
+
+@verb
+@ratings_file()
+@click.option("--by", required=True, help="random:F, per-user:F, last:N, time:F, users:N or folds:K.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR"
+)
+def split(read: Callable[[], Any], by: str, seed: int, output: Path, as_json: bool) -> None:
+    """Split RATINGS into DIR/train.csv and DIR/test.csv.
+
+    Held-out users (users:N) have the ratings to fold in beside them, in fold_in.csv; each of several
+    folds gets a folder of its own.
+    """
+    splits = autorec.split(read(), by, seed)
+    written = []
+    for one in splits:
+        folder = output if len(splits) == 1 else output / one.name.replace(":", "-")
+        for part in ("train", "test", "fold_in"):
+            ratings = getattr(one, part)
+            if ratings is not None:
+                written.append(_write(ratings, folder / f"{part}.csv"))
+    if as_json:
+        write_json({"by": by, "seed": seed, "files": written})
+    else:
+        show_table(list(written[0]), [list(row.values()) for row in written])
+
+
+def _write(ratings: Any, path: Path) -> dict[str, Any]:
+    with files.atomic_file(path) as temporary:
+        ratings.to_frame().to_csv(temporary, index=False, lineterminator="\n")
+    return {"file": str(path), "users": ratings.n_users, "items": ratings.n_items, "ratings": len(ratings)}

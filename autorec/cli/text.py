@@ -1,0 +1,118 @@
+"""Text for people on stdout: tables and facts, ruled on a terminal, only aligned where a program may read."""
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+Row = Sequence[Any]
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = None) -> None:
+    """Rows as text: numbers to the right; ruled on a terminal, only aligned elsewhere."""
+    rows = list(rows)
+    right = [
+        bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows) for i in range(len(columns))
+    ]
+    texts = [[_text(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _show_ruled(columns, texts, right, title)
+        return
+    if title:
+        click.echo(title)
+    for line in _aligned([list(columns), *texts], right):
+        click.echo(line)
+
+
+def show_facts(facts: dict[str, Any], title: str | None = None) -> None:
+    """Names and values, one a line."""
+    if title:
+        click.secho(title, bold=True)
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        click.echo(f"  {name:<{width}}  {_text(value)}")
+
+
+def show_frames(frames: Iterable[Any]) -> None:
+    """Blocks of one table: each ruled on a terminal; elsewhere aligned, with the first block's widths."""
+    widths: list[int] = []
+    for frame in frames:
+        columns = list(frame.columns)
+        cells = [frame[name].tolist() for name in columns]
+        rows = list(zip(*cells, strict=True))
+        if sys.stdout.isatty():
+            show_table(columns, rows)
+            continue
+        right = [frame[name].dtype.kind in "iuf" for name in columns]
+        texts = [[_text(cell) for cell in row] for row in rows]
+        header = [] if widths else [columns]
+        widths = widths or _widths([columns, *texts])
+        for line in _aligned([*header, *texts], right, widths):
+            click.echo(line)
+
+
+def show_markdown(markdown: str) -> None:
+    """A report: laid out on a terminal, elsewhere as it is."""
+    if not sys.stdout.isatty():
+        click.echo(markdown.rstrip())
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(markdown))
+
+
+def _show_ruled(columns: Sequence[str], texts: list[list[str]], right: list[bool], title: str | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for name, is_right in zip(columns, right, strict=True):
+        table.add_column(name, justify="right" if is_right else "left")
+    for row in texts:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _aligned(rows: list[list[str]], right: list[bool], widths: list[int] | None = None) -> Iterator[str]:
+    widths = _widths(rows) if widths is None else widths
+    length = _length()
+    for row in rows:
+        cells = []
+        for cell, width, is_right in zip(row, widths, right, strict=True):
+            blanks = " " * (width - length(cell))
+            cells.append(blanks + cell if is_right else cell + blanks)
+        yield "  ".join(cells).rstrip()
+
+
+def _widths(rows: list[list[str]]) -> list[int]:
+    length = _length()
+    return [max(map(length, column)) for column in zip(*rows, strict=True)]
+
+
+def _length() -> Callable[[str], int]:
+    from rich.cells import cell_len  # counts wide letters as the two columns they take
+
+    return cell_len
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, (str, bool))
+
+
+def _text(value: Any) -> str:
+    """A cell: whole numbers and text as they are, others to 4 significant decimals, no control characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_text, value))
+    if _is_number(value) and not hasattr(value, "__index__"):
+        return "-" if math.isnan(value) else f"{value:.4f}"
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

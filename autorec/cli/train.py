@@ -1,0 +1,61 @@
+"""autorec train: learn a model from ratings and write it as a folder."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import autorec
+from autorec.cli.options import ratings_file, settings
+from autorec.cli.output import write_json
+from autorec.cli.text import show_facts
+from autorec.cli.verb import say, verb
+
+
+@verb
+@ratings_file()
+@click.option("-m", "--model", "name", required=True, help="A name of `autorec models`, such as i-autorec.")
+@click.option(
+    "--set",
+    "chosen",
+    callback=settings,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the model; repeatable.",
+)
+@click.option("--seed", type=int, help="Sets random_state of models that draw at random.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="MODEL")
+def train(
+    read: Callable[[], Any],
+    name: str,
+    chosen: dict[str, Any],
+    seed: int | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Train a model on RATINGS and write it to the folder MODEL.
+
+    RATINGS is a file, a folder of a known data set, or - for stdin.
+    """
+    model = autorec.create(name, **chosen)
+    if seed is not None and "random_state" in model.get_params():
+        model.set_params(random_state=seed)
+    ratings = read()
+    say(f"Training {name} on {ratings}.")
+    start = time.perf_counter()
+    model.fit(ratings)
+    seconds = time.perf_counter() - start
+    model.save(output)
+    say(f"Wrote the model to {output}.")
+    facts = {
+        "model": name,
+        "parameters": model.get_params(),
+        "fit_seconds": seconds,
+        "summary": model.summary_,
+    }
+    if as_json:
+        write_json({**facts, "output": str(output)})
+    else:
+        show_facts({"model": name, "seconds": f"{seconds:.1f}", **model.get_params(), **model.summary_})

@@ -1,0 +1,32 @@
+"""What a user gets whom the model has never seen and of whom no ratings are given: the same list for all."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autorec.errors import ParameterError
+from autorec.models.base import Recommender
+from autorec.ratings.ids import as_ids
+
+
+def recommend_unknown(model: Recommender, users: Any, n: int = 10) -> pd.DataFrame:
+    """The n items of the highest damped mean → DataFrame as `model.recommend` gives it.
+
+    score = mean + item bias of `model.fallback_`: what `predict` answers for these users. Ties go to the item
+    that comes first in the model.
+    """
+    if n < 1:
+        raise ParameterError(f"n is {n!r}; give a whole number from 1 up")
+    ratings, users = model.ratings_, as_ids(users, "user ids")
+    best = np.argsort(-model.fallback_.item, kind="stable")[:n]
+    rank = np.arange(1, len(best) + 1)
+    columns = {
+        "item": ratings.item_ids[best],
+        "score": model.fallback_.mean + model.fallback_.item[best],
+        "rank": rank,
+    }
+    if ratings.titles is not None:
+        columns["title"] = ratings.titles[best]
+    table = {"user": np.repeat(users, len(best))}
+    return pd.DataFrame(table | {name: np.tile(values, len(users)) for name, values in columns.items()})
