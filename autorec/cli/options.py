@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -149,5 +150,5 @@ def new_ratings(function: Function) -> Function:
 
 def _read_new(path: str) -> Any:
     if path == "-":
-        return autorec.read_json_lines(click.get_text_stream("stdin"))
+        return autorec.read_json_lines(sys.stdin)
     return autorec.read_ratings(path)

@@ -232,7 +232,7 @@ def _check_parts(folder: Path, hashes: Any) -> None:
 
 
 def _class(folder: Path, name: Any) -> type[Recommender]:
-    if name not in CLASSES:
+    if not isinstance(name, str) or name not in CLASSES:
         raise ModelFileError(
             f"{folder} holds a model of class {name!r}; this autorec {__version__} has {', '.join(CLASSES)}"
         )

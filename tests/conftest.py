@@ -1,0 +1,40 @@
+"""What many tests share: small ratings with a known shape."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autorec import Ratings
+from autorec.ratings.matrix import as_ratings
+
+
+def random_frame(users: int = 30, items: int = 20, density: float = 0.4, seed: int = 0) -> pd.DataFrame:
+    """Each user rates a random part of the items with 1 … 5; every user and item has at least one rating."""
+    rng = np.random.default_rng(seed)
+    observed = rng.random((users, items)) < density
+    observed[np.arange(users), np.arange(users) % items] = True
+    observed[np.arange(items) % users, np.arange(items)] = True
+    rows, columns = np.nonzero(observed)
+    return pd.DataFrame(
+        {"user": rows, "item": columns, "rating": rng.integers(1, 6, len(rows)).astype(float)}
+    )
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return random_frame()
+
+
+@pytest.fixture
+def ratings(frame: pd.DataFrame) -> Ratings:
+    return as_ratings(frame)
+
+
+def checkerboard(size: int = 50) -> pd.DataFrame:
+    """Even users like even items, odd users odd ones: 5 on the own colour, 1 on the other.
+
+    The diagonal, on everyone's own colour, is held out.
+    """
+    user, item = (side.ravel() for side in np.indices((size, size)))
+    rating = np.where((user + item) % 2 == 0, 5.0, 1.0)
+    return pd.DataFrame({"user": user, "item": item, "rating": rating})[user != item].reset_index(drop=True)

@@ -1,0 +1,208 @@
+"""What every model promises, asked of every preset."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import checkerboard, random_frame
+from scipy import sparse
+from sklearn.base import clone
+
+import autorec
+from autorec.errors import InputError, NotFittedError, ParameterError
+from autorec.ratings.matrix import as_ratings
+
+LEARNS_TASTE = ("i-autorec", "u-autorec")  # the others answer the same for every user, up to a constant
+
+
+@pytest.fixture(params=list(autorec.PRESETS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def model(name):
+    return autorec.create(name)
+
+
+@pytest.fixture
+def fitted(model, ratings):
+    return model.fit(ratings)
+
+
+def rate_all(model):
+    """Predictions of all pairs, users × items."""
+    users, items = model.ratings_.user_ids, model.ratings_.item_ids
+    pairs = np.repeat(users, len(items)), np.tile(items, len(users))
+    return model.predict(*pairs).reshape(len(users), len(items))
+
+
+def test_fit_returns_self_and_tells_what_it_did(model, frame):
+    assert model.fit(frame) is model
+    assert isinstance(model.summary_, dict)
+
+
+def test_frames_ratings_and_sparse_matrices_are_the_same(name, frame):
+    fitted = [autorec.create(name).fit(data) for data in (frame, as_ratings(frame), as_ratings(frame).csr)]
+    for other in fitted[1:]:
+        pd.testing.assert_frame_equal(fitted[0].recommend(), other.recommend())
+
+
+def test_parameters_go_out_and_in(model):
+    params = model.get_params()
+    assert type(model)(**params).get_params() == params
+    assert model.set_params(**params).get_params() == params
+    assert clone(model).get_params() == params
+    with pytest.raises(ValueError, match="nonsense"):
+        model.set_params(nonsense=1)
+
+
+def test_unknown_names_and_settings_are_refused_with_the_allowed_ones(name):
+    with pytest.raises(ParameterError, match="i-autorec"):
+        autorec.create("no-such-model")
+    with pytest.raises(ParameterError, match=r"nonsense.*allowed"):
+        autorec.create(name, nonsense=1)
+
+
+def test_nothing_is_answered_before_fit(model, tmp_path):
+    for ask in (
+        lambda: model.recommend(),
+        lambda: model.predict([1], [1]),
+        lambda: model.fold_in(random_frame()),
+        lambda: model.save(tmp_path / "m"),
+    ):
+        with pytest.raises(NotFittedError, match="fit"):
+            ask()
+
+
+def test_empty_ratings_are_refused(model):
+    with pytest.raises(InputError, match="no ratings"):
+        model.fit(sparse.csr_array((3, 4)))
+
+
+def test_constant_ratings_are_refused_by_models_that_rate(model, frame):
+    constant = frame.assign(rating=3.0)
+    if model.rates:
+        with pytest.raises(InputError, match="popularity"):
+            model.fit(constant)
+    else:
+        assert len(model.fit(constant).recommend())
+
+
+def test_predictions_keep_to_the_scale(fitted):
+    if not fitted.rates:
+        with pytest.raises(ParameterError, match="recommend"):
+            fitted.predict([0], [0])
+        return
+    predicted = rate_all(fitted)
+    assert np.isfinite(predicted).all()
+    assert predicted.min() >= 1 and predicted.max() <= 5
+
+
+def test_recommendations_are_the_best_unseen(fitted, frame):
+    table = fitted.recommend(n=4)
+    assert list(table.columns) == ["user", "item", "score", "rank"]
+    seen = set(zip(frame["user"], frame["item"], strict=True))
+    assert not seen & set(zip(table["user"], table["item"], strict=True))
+    for _, rows in table.groupby("user"):
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
+        assert rows["score"].is_monotonic_decreasing
+    everything = fitted.recommend(n=99, exclude_seen=False)
+    assert len(everything) == fitted.ratings_.n_users * fitted.ratings_.n_items
+
+
+def test_scores_on_the_rating_scale_are_the_predictions(fitted):
+    table = fitted.recommend(n=99, exclude_seen=False)
+    if fitted.rates:
+        predicted = fitted.predict(table["user"], table["item"])
+        np.testing.assert_allclose(np.clip(table["score"], 1, 5), predicted, rtol=1e-4, atol=1e-4)
+
+
+def test_unknown_ids_get_the_fallback_and_are_marked(fitted):
+    assert fitted.known([0, 0, 99, 99], [0, 99, 0, 99]).tolist() == [True, False, False, False]
+    if fitted.rates:
+        predicted = fitted.predict([99, 99], [0, 99])
+        biases = fitted.fallback_
+        np.testing.assert_allclose(predicted, [biases.mean + biases.item[0], biases.mean])
+    with pytest.raises(InputError, match="unknown user 99"):
+        fitted.recommend([99])
+
+
+def test_folding_in_the_training_users_leaves_the_model_as_it_was(fitted, frame):
+    before = fitted.recommend()
+    new = frame.assign(user=frame["user"] + 1000)
+    folded = fitted.fold_in(new)
+    assert folded is not fitted
+    assert folded.ratings_.user_ids.tolist() == [user + 1000 for user in fitted.ratings_.user_ids]
+    assert set(folded.recommend()["item"]) <= set(fitted.ratings_.item_ids)
+    pd.testing.assert_frame_equal(fitted.recommend(), before)
+
+
+def test_new_items_are_folded_in_too(fitted, frame):
+    new = frame[frame["item"] < 3].assign(item=lambda f: f["item"] + 500)
+    folded = fitted.fold_in(new, of="items")
+    assert folded.ratings_.item_ids.tolist() == [500, 501, 502]
+    table = folded.recommend(n=3, exclude_seen=False)
+    assert set(table["item"]) == {500, 501, 502}
+
+
+def test_saved_and_loaded_scores_are_the_same_bits(fitted, frame, tmp_path):
+    fitted.save(tmp_path / "m")
+    loaded = autorec.load(tmp_path / "m")
+    exact = {"check_exact": True}
+    every = {"n": 99, "exclude_seen": False}
+    pd.testing.assert_frame_equal(loaded.recommend(**every), fitted.recommend(**every), **exact)
+    new = frame[frame["user"] < 5].assign(user=lambda f: f["user"] + 1000)
+    pd.testing.assert_frame_equal(loaded.fold_in(new).recommend(), fitted.fold_in(new).recommend(), **exact)
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.summary_.keys() == fitted.summary_.keys()
+
+
+def test_the_same_seed_gives_the_same_bits_and_no_global_generator_moves(name, frame):
+    import torch
+
+    before = random.getstate(), np.random.get_state(legacy=False), torch.get_rng_state()  # noqa: NPY002
+    tables = [autorec.create(name).fit(frame).recommend() for _ in range(2)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    after = random.getstate(), np.random.get_state(legacy=False), torch.get_rng_state()  # noqa: NPY002
+    assert before[0] == after[0]
+    assert np.array_equal(before[1]["state"]["key"], after[1]["state"]["key"])
+    assert before[1]["state"]["pos"] == after[1]["state"]["pos"]
+    assert torch.equal(before[2], after[2])
+
+
+@pytest.mark.parametrize("write", [lambda n: f"{n:04}", lambda n: f"Ä-{n}"])
+def test_ids_may_be_text(name, frame, write):
+    """Text that sorts as the numbers do: the same matrix, so the same answers under other names."""
+    table = autorec.create(name).fit(frame).recommend()
+    texts = frame.assign(user=(frame["user"] + 1000).map(write), item=(frame["item"] + 1000).map(write))
+    expected = table.assign(user=(table["user"] + 1000).map(write), item=(table["item"] + 1000).map(write))
+    found = autorec.create(name).fit(texts).recommend()
+    pd.testing.assert_frame_equal(found, expected.astype(found.dtypes))
+
+
+def test_one_user_one_item_and_a_user_who_rated_all(model):
+    one_user = pd.DataFrame({"user": "u", "item": [1, 2, 3], "rating": [1.0, 5.0, 3.0]})
+    assert model.fit(one_user).recommend().empty
+    assert len(model.recommend(exclude_seen=False)) == 3
+    one_item = pd.DataFrame({"user": [1, 2, 3], "item": "i", "rating": [1.0, 5.0, 3.0]})
+    assert model.fit(one_item).recommend("2", exclude_seen=False)["item"].tolist() == ["i"]
+
+
+def test_checkerboard(name):
+    board = as_ratings(checkerboard())
+    model = autorec.create(name).fit(board)
+    own = model.recommend(n=1)
+    assert own["item"].tolist() == own["user"].tolist()  # all else is rated
+    if name in LEARNS_TASTE:
+        predicted = rate_all(model)
+        even = np.add.outer(np.arange(50), np.arange(50)) % 2 == 0
+        assert predicted[even].min() > 4 and predicted[~even].max() < 2
+
+
+def test_the_recommended_are_listed_with_their_titles(model, ratings):
+    titles = np.array([f"Title {item}" for item in ratings.item_ids], dtype=object)
+    table = model.fit(replace(ratings, titles=titles)).recommend(n=2)
+    assert table["title"].tolist() == [f"Title {item}" for item in table["item"]]
