@@ -1,18 +1,298 @@
-"""U-AutoRec and I-AutoRec (Sedhain et al., WWW 2015) as one estimator."""
+"""U-AutoRec and I-AutoRec (Sedhain, Menon, Sanner, Xie: AutoRec, WWW 2015) as one estimator."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from autorec.models.base import Recommender
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from autorec.errors import ParameterError
+from autorec.models import biases as bias_tools
+from autorec.models import checks
+from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
+from autorec.models.columns import fit_columns, solve_columns
+from autorec.models.fitting import Fitted, Settings, encode_rows, fit_network
+from autorec.network.activations import HIGH, LOW, activation
+from autorec.network.autoencoder import Autoencoder
 from autorec.ratings.matrix import Ratings
+from autorec.training.objective import parse_l2
+from autorec.training.optimizers import OPTIMIZERS
+
+# λ tried on validation ratings, and λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of MovieLens.
+L2_CANDIDATES = {"item": (125.0, 250.0, 500.0), "user": (125.0, 250.0, 500.0)}
+L2_LARGE = {"item": 350.0, "user": 550.0}
 
 
 class AutoRec(Recommender):
-    """An autoencoder of the observed ratings of each item (`orientation="item"`) or user (`"user"`)."""
+    """An autoencoder of the observed ratings of each item (`orientation="item"`) or of each user (`"user"`).
 
-    def __init__(self, orientation: str = "item", hidden: int | str = 500, random_state: int = 0) -> None:
+    r̂ = g(V · f(W · r + a) + b + offset), r a row of ratings on the scale 1 … 5 with 0 where missing (paper, eq. 1); the squared
+    error counts at observed entries only; objective and factors in `autorec.training.objective`.
+
+    orientation    "item" | "user": what a row is
+    hidden         units of the hidden layers: 500, (500, 250, 500) or "500-250-500"
+    encoder        activation of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
+    decoder        activation of the output, the same names; bounded ones are stretched over the scale
+    penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": up to 300,000 ratings the best of 125, 250, 500 by
+                   validation RMSE, at three times the cost; with more, 350 (item) or 550 (user)
+    offset         "biases": the network learns deviations from damped user and item biases, so that with few ratings it falls
+                   back to them; "none": the paper's model; "auto": biases where the decoder is the identity, else none
+    optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
+    learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
+    epochs         at most; for lbfgs an epoch is 4 iterations
+    batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096
+    validation     share of the training ratings kept aside for early stopping and choice, or "auto": 5 %, at most 20,000;
+                   when that makes fewer than 100: none, and all epochs run
+    patience       looks at the validation ratings without a better one before the training stops
+    random_state   seed of everything random: same seed, same number of threads, same bits
+    device         "cpu" or a torch device such as "cuda"; the fitted model is on the CPU
+
+    Learned: `network_`, `offset_` (Biases on the scale 1 … 5, zeros without), `decoder_weight_` [columns × H], `decoder_bias_`
+    [columns], `l2_`, and `summary_` with the learning curve.
+    """
+
+    def __init__(
+        self,
+        orientation: str = "item",
+        hidden: int | str | Sequence[int] = 500,
+        encoder: str = "sigmoid",
+        decoder: str = "identity",
+        penalty: str = "l2:auto",
+        offset: str = "auto",
+        optimizer: str = "adam",
+        learning_rate: float = 0.003,
+        epochs: int = 40,
+        batch: int | str = "auto",
+        validation: float | str = "auto",
+        patience: int = 5,
+        random_state: int = 0,
+        device: str = "cpu",
+    ) -> None:
         self.orientation = orientation
         self.hidden = hidden
+        self.encoder = encoder
+        self.decoder = decoder
+        self.penalty = penalty
+        self.offset = offset
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch = batch
+        self.validation = validation
+        self.patience = patience
         self.random_state = random_state
+        self.device = device
+
+    network_: Autoencoder
+    offset_: Biases
+    decoder_weight_: npt.NDArray[np.float32]
+    decoder_bias_: npt.NDArray[np.float32]
+    l2_: float
+    _codes: npt.NDArray[np.float32] | None  # kept where the ratings they stand on are not `ratings_`
+    _vectors: npt.NDArray[np.float32] | None  # of all items, made when first asked for
 
     def _fit(self, ratings: Ratings) -> dict[str, Any]:
-        raise NotImplementedError
+        settings = self._settings()
+        fitted = fit_network(self._rows_of(inside(ratings.csr, ratings.scale)), settings)
+        self.network_, self.l2_ = fitted.network, fitted.l2
+        row, column = fitted.offset.user, fitted.offset.item
+        self.offset_ = Biases(fitted.offset.mean, *((column, row) if self.orientation == "item" else (row, column)))
+        self._use_decoder_of_network()
+        return _summary(fitted, factor=(ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW))
+
+    def _use_decoder_of_network(self) -> None:
+        self.decoder_weight_ = self.network_.weight_out.detach().numpy()
+        self.decoder_bias_ = self.network_.bias_out.detach().numpy()
+        self._codes = self._vectors = None
+
+    def _settings(self) -> Settings:
+        """The parameters, checked. ParameterError names the one at fault and what is allowed."""
+        checks.one_of("orientation", self.orientation, ("item", "user"))
+        checks.one_of("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        checks.one_of("offset", self.offset, ("auto", "biases", "none"))
+        activation(self.encoder)
+        activation(self.decoder)
+        if self.offset == "biases" and not self._linear():
+            raise ParameterError(
+                f"offset biases needs decoder identity, got {self.decoder}: added biases have no place in a curved output"
+            )
+        dampings = (USER_DAMPING, ITEM_DAMPING)
+        return Settings(
+            hidden=checks.layers(self.hidden),
+            encoder=self.encoder,
+            decoder=self.decoder,
+            l2=parse_l2(self.penalty),
+            l2_candidates=L2_CANDIDATES[self.orientation],
+            l2_large=L2_LARGE[self.orientation],
+            biases=self._linear() and self.offset != "none",
+            dampings=dampings if self.orientation == "user" else dampings[::-1],
+            optimizer=self.optimizer,
+            learning_rate=checks.number("learning_rate", self.learning_rate, above=0),
+            epochs=checks.whole("epochs", self.epochs),
+            batch="full" if self.optimizer != "adam" else checks.auto_or(checks.whole, "batch", self.batch),
+            validation=checks.auto_or(checks.share, "validation", self.validation),
+            patience=checks.whole("patience", self.patience),
+            seed=checks.whole("random_state", self.random_state, least=0),
+            device=checks.device(self.device),
+        )
+
+    # --- orientation and scale: rows inside, users and items outside --------------------------------------------------------
+
+    def _rows_of(self, csr: sparse.csr_array) -> sparse.csr_array:
+        """Users × items → rows × columns of this orientation."""
+        return csr if self.orientation == "user" else _transposed(csr)
+
+    def _linear(self) -> bool:
+        return activation(self.decoder) is activation("identity")
+
+    def _has_biases(self) -> bool:
+        return self._linear() and self.offset != "none"
+
+    def _to_ratings(self, scores: FloatArray) -> FloatArray:
+        low, high = self.ratings_.scale
+        if not self._linear():
+            scores = activation(self.decoder).output(torch.from_numpy(np.ascontiguousarray(scores))).numpy()
+        return np.asarray(low + (scores - LOW) * ((high - low) / (HIGH - LOW)))
+
+    # --- vectors -----------------------------------------------------------------------------------------------------------
+
+    def _code_rows(self, rows: IntArray | None = None) -> npt.NDArray[np.float32]:
+        """[rows × H] codes, of all rows for None: the kept ones, else encoded from the ratings."""
+        if self._codes is not None:
+            return self._codes if rows is None else self._codes[rows]
+        csr = self._rows_of(inside(self.ratings_.csr, self.ratings_.scale))
+        return encode_rows(self.network_, csr if rows is None else csr[rows])
+
+    def _row_vectors(self, codes: npt.NDArray[np.float32], bias: FloatArray) -> npt.NDArray[np.float32]:
+        """[rows × (H + 2)]: code, bias of the row, 1."""
+        return _joined(codes, bias, np.ones(len(codes)))
+
+    def _column_vectors(self, columns: IntArray | slice, bias: FloatArray) -> npt.NDArray[np.float32]:
+        """[columns × (H + 2)]: decoder row, 1, bias of the column with the decoder's and the mean."""
+        weight = self.decoder_weight_[columns]
+        return _joined(weight, np.ones(len(weight)), self.decoder_bias_[columns] + self.offset_.mean + bias)
+
+    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
+        bias = self.offset_.user[rows]
+        if self.orientation == "item":
+            return self._column_vectors(rows, bias)
+        if self._codes is not None:
+            return self._row_vectors(self._codes[rows], bias)
+        csr = inside(self.ratings_.csr[rows], self.ratings_.scale)
+        return self._row_vectors(encode_rows(self.network_, csr), bias)
+
+    def _item_vectors(self) -> npt.NDArray[np.float32]:
+        if self._vectors is None:
+            if self.orientation == "item":
+                self._vectors = self._row_vectors(self._code_rows(), self.offset_.item)
+            else:
+                self._vectors = self._column_vectors(slice(None), self.offset_.item)
+        return self._vectors
+
+    # --- fold-in: new rows are encoded, new columns solved ------------------------------------------------------------------
+
+    def _fold_in_users(self, csr: sparse.csr_array) -> None:
+        ratings = inside(csr, self.ratings_.scale)
+        offset = bias_tools.fold_in_users(self.offset_, ratings, damping=USER_DAMPING)
+        self._fold_in(ratings, offset, new_rows=self.orientation == "user")
+
+    def _fold_in_items(self, csr: sparse.csr_array) -> None:
+        ratings = inside(csr, self.ratings_.scale)
+        offset = bias_tools.fold_in_items(self.offset_, ratings, damping=ITEM_DAMPING)
+        self._fold_in(ratings, offset, new_rows=self.orientation == "item")
+
+    def _fold_in(self, ratings: sparse.csr_array, offset: Biases, *, new_rows: bool) -> None:
+        """ratings [users × items], one side new, on the scale 1 … 5; `self.ratings_` are still the old ones."""
+        if not self._has_biases():
+            offset = Biases(0.0, np.zeros(ratings.shape[0]), np.zeros(ratings.shape[1]))
+        if new_rows:
+            self._codes = None  # encoded from the new ratings when asked for
+        else:
+            self._codes = self._code_rows()
+            self.decoder_weight_, self.decoder_bias_ = self._solve(ratings, offset)
+        self.offset_ = offset
+        self._vectors = None
+
+    def _solve(
+        self, ratings: sparse.csr_array, offset: Biases
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Decoder rows and biases of new columns."""
+        rows = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
+        residual = ratings.data - offset.predict(rows, ratings.indices).astype(np.float32)
+        targets = sparse.csr_array((residual, ratings.indices, ratings.indptr), shape=ratings.shape)
+        columns = targets if self.orientation == "item" else _transposed(targets)  # [new columns × rows]
+        codes = self._code_rows()
+        if not self._linear():
+            return fit_columns(codes, columns, self.decoder, self.l2_)
+        damping = USER_DAMPING if self.orientation == "item" else ITEM_DAMPING
+        return solve_columns(codes, columns, self.l2_, damping if self._has_biases() else 0.0)
+
+    # --- file ----------------------------------------------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        arrays = {f"network.{name}": value.numpy() for name, value in self.network_.state_dict().items()}
+        del arrays["network.weight_out"], arrays["network.bias_out"]
+        arrays |= {"decoder.weight": self.decoder_weight_, "decoder.bias": self.decoder_bias_}
+        arrays |= {"offset.mean": np.array([self.offset_.mean]), "offset.user": self.offset_.user}
+        arrays |= {"offset.item": self.offset_.item, "l2": np.array([self.l2_])}
+        return arrays if self._codes is None else arrays | {"codes": self._codes}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        n_columns = len(arrays["network.weight_in"])
+        network = Autoencoder(n_columns, checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
+        state = {name.removeprefix("network."): value for name, value in arrays.items() if name.startswith("network.")}
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()}, strict=False)
+        self.network_ = network
+        self.l2_ = float(arrays["l2"][0])
+        self.offset_ = Biases(float(arrays["offset.mean"][0]), arrays["offset.user"], arrays["offset.item"])
+        self.decoder_weight_, self.decoder_bias_ = arrays["decoder.weight"], arrays["decoder.bias"]
+        self._codes, self._vectors = arrays.get("codes"), None
+
+
+def inside(csr: sparse.csr_array, scale: tuple[float, float]) -> sparse.csr_array:
+    """Ratings on their own scale → 1 … 5, the scale on which the paper's constants hold. Stored entries stay stored."""
+    low, high = scale
+    data = LOW + (csr.data.astype(np.float64) - low) * ((HIGH - LOW) / (high - low))
+    return sparse.csr_array((data.astype(np.float32), csr.indices, csr.indptr), shape=csr.shape)
+
+
+def _transposed(csr: sparse.csr_array) -> sparse.csr_array:
+    rows = csr.T.tocsr()
+    rows.sort_indices()
+    return rows
+
+
+def _joined(vectors: npt.NDArray[np.float32], first: FloatArray, second: FloatArray) -> npt.NDArray[np.float32]:
+    """[n × H] and two columns → [n × (H + 2)]."""
+    joined = np.empty((len(vectors), vectors.shape[1] + 2), dtype=np.float32)
+    joined[:, :-2] = vectors
+    joined[:, -2] = first
+    joined[:, -1] = second
+    return joined
+
+
+def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:
+    """JSON-ready; RMSE on the scale of the ratings (`factor` of the scale inside)."""
+    log = fitted.log
+    curve = [
+        {name: value * factor if name.endswith("rmse") and value is not None else value for name, value in look.items()}
+        for look in log.curve
+    ]
+    has_validation = fitted.n_validation > 0
+    tried = [one | {"validation_rmse": one["validation_rmse"] * factor} for one in fitted.tried]
+    return {
+        "l2": fitted.l2,
+        "l2_tried": tried if has_validation else [],
+        "epochs": len(curve) and curve[-1]["epoch"],
+        "best_epoch": log.best_epoch,
+        "stopped": log.stopped,
+        "train_ratings": fitted.n_train,
+        "validation_ratings": fitted.n_validation,
+        "validation_rmse": log.best_validation_rmse * factor if has_validation and log.curve else None,
+        "seconds": sum(one["seconds"] for one in fitted.tried),
+        "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
+        "curve": curve,
+    }

@@ -62,7 +62,9 @@ class Recommender(BaseEstimator):
 
     def _fold_in_items(self, csr: sparse.csr_array) -> None:
         """Make the items of `csr` [users × new items] the items of this (copied) model."""
-        raise ParameterError(f"{type(self).__name__} cannot take new items; models that can: i-autorec, u-autorec, bias")
+        raise ParameterError(
+            f"{type(self).__name__} cannot take new items; models that can: i-autorec, u-autorec, bias"
+        )
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything learned, by name, for the file."""
@@ -138,9 +140,7 @@ class Recommender(BaseEstimator):
         frames = list(self.recommend_blocks(users, n, exclude_seen=exclude_seen))
         return pd.concat(frames, ignore_index=True)
 
-    def recommend_blocks(
-        self, users: Any = None, n: int = 10, *, exclude_seen: bool = True
-    ) -> Iterator[pd.DataFrame]:
+    def recommend_blocks(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> Iterator[pd.DataFrame]:
         """`recommend` as a stream of DataFrames, for writing while computing; at least one, maybe empty."""
         rows = self._rows(users)
         if not (isinstance(n, (int, np.integer)) and n >= 1):
@@ -174,14 +174,14 @@ class Recommender(BaseEstimator):
             raise ParameterError(f"of is {of!r}; allowed: users, items")
         fitted = self._fitted()
         ratings = _clipped(_aligned(as_ratings(new_ratings), fitted, of), fitted.scale)
-        model = copy.copy(self)
-        model.ratings_ = ratings
+        model = copy.copy(self)  # its hooks below still see the old ratings
         if of == "users":
             model.fallback_ = bias_tools.fold_in_users(self.fallback_, ratings.csr)
             model._fold_in_users(ratings.csr)
         else:
             model.fallback_ = bias_tools.fold_in_items(self.fallback_, ratings.csr)
             model._fold_in_items(ratings.csr)
+        model.ratings_ = ratings
         return model
 
     def similar(self, items: Any, n: int = 10) -> pd.DataFrame:
@@ -192,12 +192,12 @@ class Recommender(BaseEstimator):
         _refuse_unknown(asked, columns, "item")
         vectors = self._item_vectors()[:, :-2]
         if not vectors.shape[1]:
-            raise ParameterError(f"{type(self).__name__} has no item vectors; use a model with a code, such as i-autorec")
+            raise ParameterError(
+                f"{type(self).__name__} has no item vectors; use a model with a code, such as i-autorec"
+            )
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit = vectors / np.where(norms > 0, norms, 1)
-        itself = sparse.csr_array(
-            (np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items)
-        )
+        itself = sparse.csr_array((np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items))
         n = min(n, ratings.n_items)
         blocks = top_n(lambda rows: unit[rows] @ unit.T, columns, ratings.n_items, n, itself)
         frames = [_long(ratings.item_ids[rows], ratings.item_ids, found, cosine) for rows, found, cosine in blocks]
@@ -274,8 +274,7 @@ def _aligned(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     entries = places[new.csr.indices if of == "users" else new.rows()] >= 0
     if not entries.all():
         warnings.warn(
-            f"{int((~entries).sum())} of {len(new)} new ratings left out: "
-            f"their {side} are not known to the model",
+            f"{int((~entries).sum())} of {len(new)} new ratings left out: their {side} are not known to the model",
             stacklevel=3,
         )
     kept = new.select(entries, compact=False)

@@ -122,17 +122,13 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _damaged(folder: Path, what: str) -> ModelFileError:
-    return ModelFileError(
-        f"{folder / MANIFEST} {what}; the model is damaged: train it again or restore a copy"
-    )
+    return ModelFileError(f"{folder / MANIFEST} {what}; the model is damaged: train it again or restore a copy")
 
 
 def _manifest(model: Recommender, ratings: Ratings) -> dict[str, Any]:
     name = type(model).__name__
     if CLASSES.get(name) != type(model).__module__:
-        raise ParameterError(
-            f"a model of class {name} cannot be saved; classes that can: {', '.join(CLASSES)}"
-        )
+        raise ParameterError(f"a model of class {name} cannot be saved; classes that can: {', '.join(CLASSES)}")
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -153,9 +149,7 @@ def _plain(value: Any, what: str) -> Any:
     def number(item: Any) -> Any:
         if isinstance(item, np.generic):
             return item.item()
-        raise ParameterError(
-            f"{what} hold {item!r}, which a file cannot say; give numbers, text, lists or None"
-        )
+        raise ParameterError(f"{what} hold {item!r}, which a file cannot say; give numbers, text, lists or None")
 
     try:
         return json.loads(json.dumps(value, default=number, allow_nan=False))
@@ -168,9 +162,7 @@ def _plain(value: Any, what: str) -> Any:
 def _refuse_to_replace(path: Path) -> None:
     if path.is_dir():
         if not (path / MANIFEST).exists() and any(path.iterdir()):
-            raise ModelFileError(
-                f"{path} is a folder with other things in it; give a new folder for the model"
-            )
+            raise ModelFileError(f"{path} is a folder with other things in it; give a new folder for the model")
     elif path.exists():
         raise ModelFileError(f"{path} is a file; a model is a folder: give another name")
 

@@ -1,0 +1,66 @@
+"""Parameters of estimators, checked when `fit` begins: each error names the parameter, what was got and what is allowed."""
+
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from autorec.errors import ParameterError
+
+T = TypeVar("T")
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise ParameterError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
+    return str(value)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """An integer from `least` up."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ParameterError(f"{name} is {value!r}; allowed: a whole number from {least} up")
+    return int(value)
+
+
+def number(name: str, value: Any, *, above: float) -> float:
+    """A finite number greater than `above`."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not above < value < float("inf"):
+        raise ParameterError(f"{name} is {value!r}; allowed: a number above {above:g}")
+    return float(value)
+
+
+def share(name: str, value: Any) -> float:
+    """A number from 0 up to, not with, 1."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < 1:
+        raise ParameterError(f"{name} is {value!r}; allowed: auto, or a share from 0 up to, not with, 1")
+    return float(value)
+
+
+def auto_or(check: Callable[[str, Any], T], name: str, value: Any) -> T | str:
+    """The word auto, or what `check` lets through."""
+    return "auto" if value == "auto" else check(name, value)
+
+
+def layers(value: Any) -> tuple[int, ...]:
+    """500, (500, 250, 500) or "500-250-500" → units of each hidden layer."""
+    parts = value.split("-") if isinstance(value, str) else [value] if isinstance(value, numbers.Integral) else value
+    try:
+        units = tuple(int(part) for part in parts)
+    except (TypeError, ValueError):
+        units = ()
+    if not units or min(units) < 1:
+        raise ParameterError(f"hidden is {value!r}; allowed: units such as 500, or layers such as 500-250-500")
+    return units
+
+
+def device(value: Any) -> torch.device:
+    """A torch device that is there."""
+    try:
+        chosen = torch.device(value)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ParameterError(f"device is {value!r}: {reason}; allowed: cpu, or cuda where torch has it") from None
+    return chosen

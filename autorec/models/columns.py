@@ -1,0 +1,95 @@
+"""New columns for a fixed code: what a trained decoder row and bias would be, solved exactly, no training.
+
+For each column c with observed rows R and targets t the objective of training, with all codes fixed, is
+
+    Σ_{r ∈ R} (t_r − v · h_r − b)²  +  (λ/2)‖v‖²  +  d·b²
+
+a ridge regression. Its solution is found in the smaller of the two spaces, units or ratings.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import linalg, sparse
+
+from autorec.network import sparse as sparse_ops
+from autorec.network.activations import activation
+from autorec.network.batch import make_batch
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+def solve_columns(
+    codes: npt.NDArray[np.float32], targets: sparse.csr_array, l2: float, bias_damping: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """codes [n × H], targets CSR [columns × n] → (V [columns × H], b [columns]).
+
+    l2 = λ, bias_damping = d of the formula above; d = 0 leaves the bias free. A column without entries gets zeros. With λ = 0 the
+    solution of least norm is taken.
+    """
+    V = np.zeros((targets.shape[0], codes.shape[1]), dtype=np.float32)
+    b = np.zeros(targets.shape[0], dtype=np.float32)
+    for column in range(targets.shape[0]):
+        entries = slice(targets.indptr[column], targets.indptr[column + 1])
+        if entries.start < entries.stop:
+            H = codes[targets.indices[entries]].astype(np.float64)
+            V[column], b[column] = _solve(H, targets.data[entries].astype(np.float64), l2, bias_damping)
+    return V, b
+
+
+def fit_columns(
+    codes: npt.NDArray[np.float32], targets: sparse.csr_array, decoder: str, l2: float, iterations: int = 100
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """As `solve_columns` with a free bias, for an output that is curved: L-BFGS on Σ (t − g(v · h + b))² + (λ/2)‖v‖²."""
+    output = activation(decoder)
+    batch = make_batch(sparse.csr_array(targets.T.tocsr()))  # [n × columns]
+    H = torch.from_numpy(codes)
+    means = targets.sum(axis=1) / np.maximum(np.diff(targets.indptr), 1)
+    V = torch.zeros(targets.shape[0], codes.shape[1], requires_grad=True)
+    b = output.inverse(torch.from_numpy(np.asarray(means)).float()).requires_grad_()
+    optimizer = torch.optim.LBFGS([V, b], max_iter=iterations, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        error = output.output(sparse_ops.decode(batch, H, V, b)) - batch.values
+        loss = error.square().sum() + l2 / 2 * V.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return V.detach().numpy(), b.detach().numpy()
+
+
+def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tuple[FloatArray, float]:
+    """H [n × H], t [n] → (v [H], b)."""
+    if bias_damping == 0:  # a free bias is the mean of what is left: centre, solve, put back
+        centre, mean = H.mean(axis=0), float(t.mean())
+        v = _ridge(H - centre, t - mean, l2 / 2)
+        return v, mean - float(v @ centre)
+    if l2 == 0:
+        scale = 1.0
+        solution = _least_norm_with_damped_bias(H, t, bias_damping)
+    else:  # the bias as one more unit, scaled so that the same λ/2 damps it by d
+        scale = float(np.sqrt(l2 / 2 / bias_damping))
+        solution = _ridge(np.column_stack((H, np.full(len(H), scale))), t, l2 / 2)
+    return solution[:-1], scale * float(solution[-1])
+
+
+def _ridge(H: FloatArray, t: FloatArray, strength: float) -> FloatArray:
+    """argmin ‖t − Hv‖² + strength‖v‖²."""
+    if strength == 0:
+        return np.asarray(np.linalg.lstsq(H, t, rcond=None)[0])
+    n, units = H.shape
+    if n < units:
+        return np.asarray(H.T @ linalg.solve(H @ H.T + strength * np.eye(n), t, assume_a="pos"))
+    return np.asarray(linalg.solve(H.T @ H + strength * np.eye(units), H.T @ t, assume_a="pos"))
+
+
+def _least_norm_with_damped_bias(H: FloatArray, t: FloatArray, bias_damping: float) -> FloatArray:
+    rows = np.column_stack((H, np.ones(len(H))))
+    damping = np.zeros((1, rows.shape[1]))
+    damping[0, -1] = np.sqrt(bias_damping)
+    stacked = np.vstack((rows, damping))
+    return np.asarray(np.linalg.lstsq(stacked, np.append(t, 0.0), rcond=None)[0])
