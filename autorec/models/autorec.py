@@ -21,7 +21,8 @@ from autorec.ratings.matrix import Ratings
 from autorec.training.objective import parse_l2
 from autorec.training.optimizers import OPTIMIZERS
 
-# λ tried on validation ratings, and λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of MovieLens.
+# λ tried on validation ratings, and λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of
+# MovieLens.
 L2_CANDIDATES = {"item": (125.0, 250.0, 500.0), "user": (125.0, 250.0, 500.0)}
 L2_LARGE = {"item": 350.0, "user": 550.0}
 
@@ -29,8 +30,8 @@ L2_LARGE = {"item": 350.0, "user": 550.0}
 class AutoRec(Recommender):
     """An autoencoder of the observed ratings of each item (`orientation="item"`) or of each user (`"user"`).
 
-    r̂ = g(V · f(W · r + a) + b + offset), r a row of ratings on the scale 1 … 5 with 0 where missing (paper, eq. 1); the squared
-    error counts at observed entries only; objective and factors in `autorec.training.objective`.
+    r̂ = g(V · f(W · r + a) + b + offset), r a row of ratings on the scale 1 … 5 with 0 where missing (paper, eq. 1);
+    the squared error counts at observed entries only; objective and factors in `autorec.training.objective`.
 
     orientation    "item" | "user": what a row is
     hidden         units of the hidden layers: 500, (500, 250, 500) or "500-250-500"
@@ -38,20 +39,21 @@ class AutoRec(Recommender):
     decoder        activation of the output, the same names; bounded ones are stretched over the scale
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": up to 300,000 ratings the best of 125, 250, 500 by
                    validation RMSE, at three times the cost; with more, 350 (item) or 550 (user)
-    offset         "biases": the network learns deviations from damped user and item biases, so that with few ratings it falls
-                   back to them; "none": the paper's model; "auto": biases where the decoder is the identity, else none
+    offset         "biases": the network learns deviations from damped user and item biases, so that with few ratings
+                   it falls back to them; "none": the paper's model; "auto": biases where the decoder is the
+                   identity, else none
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
     epochs         at most; for lbfgs an epoch is 4 iterations
     batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096
-    validation     share of the training ratings kept aside for early stopping and choice, or "auto": 5 %, at most 20,000;
-                   when that makes fewer than 100: none, and all epochs run
+    validation     share of the training ratings kept aside for early stopping and choice, or "auto": 5 %, at most
+                   20,000; when that makes fewer than 100: none, and all epochs run
     patience       looks at the validation ratings without a better one before the training stops
     random_state   seed of everything random: same seed, same number of threads, same bits
     device         "cpu" or a torch device such as "cuda"; the fitted model is on the CPU
 
-    Learned: `network_`, `offset_` (Biases on the scale 1 … 5, zeros without), `decoder_weight_` [columns × H], `decoder_bias_`
-    [columns], `l2_`, and `summary_` with the learning curve.
+    Learned: `network_`, `offset_` (Biases on the scale 1 … 5, zeros without), `decoder_weight_` [columns × H],
+    `decoder_bias_` [columns], `l2_`, and `summary_` with the learning curve.
     """
 
     def __init__(
@@ -117,7 +119,8 @@ class AutoRec(Recommender):
         activation(self.decoder)
         if self.offset == "biases" and not self._linear():
             raise ParameterError(
-                f"offset biases needs decoder identity, got {self.decoder}: added biases have no place in a curved output"
+                f"offset biases needs decoder identity, got {self.decoder}: added biases have no place in a curved
+                output"
             )
         dampings = (USER_DAMPING, ITEM_DAMPING)
         return Settings(
@@ -139,7 +142,7 @@ class AutoRec(Recommender):
             device=checks.device(self.device),
         )
 
-    # --- orientation and scale: rows inside, users and items outside --------------------------------------------------------
+    # --- orientation and scale: rows inside, users and items outside ----------------------------------------
 
     def _rows_of(self, csr: sparse.csr_array) -> sparse.csr_array:
         """Users × items → rows × columns of this orientation."""
@@ -157,7 +160,7 @@ class AutoRec(Recommender):
             scores = activation(self.decoder).output(torch.from_numpy(np.ascontiguousarray(scores))).numpy()
         return np.asarray(low + (scores - LOW) * ((high - low) / (HIGH - LOW)))
 
-    # --- vectors -----------------------------------------------------------------------------------------------------------
+    # --- vectors --------------------------------------------------------------------------------------------
 
     def _code_rows(self, rows: IntArray | None = None) -> npt.NDArray[np.float32]:
         """[rows × H] codes, of all rows for None: the kept ones, else encoded from the ratings."""
@@ -192,7 +195,7 @@ class AutoRec(Recommender):
                 self._vectors = self._column_vectors(slice(None), self.offset_.item)
         return self._vectors
 
-    # --- fold-in: new rows are encoded, new columns solved ------------------------------------------------------------------
+    # --- fold-in: new rows are encoded, new columns solved --------------------------------------------------
 
     def _fold_in_users(self, csr: sparse.csr_array) -> None:
         ratings = inside(csr, self.ratings_.scale)
@@ -230,7 +233,7 @@ class AutoRec(Recommender):
         damping = USER_DAMPING if self.orientation == "item" else ITEM_DAMPING
         return solve_columns(codes, columns, self.l2_, damping if self._has_biases() else 0.0)
 
-    # --- file ----------------------------------------------------------------------------------------------------------------
+    # --- file -----------------------------------------------------------------------------------------------
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {f"network.{name}": value.numpy() for name, value in self.network_.state_dict().items()}

@@ -1,7 +1,7 @@
 """Recommender: what every model can be asked. A model brings `_fit` and its vectors; the verbs are here, once.
 
-The fact everything stands on: score(u, i) = user vector · item vector. Biases are two more columns of the vectors. A model
-without vectors (a popularity list, a closed form) gives `_score_rows` and `_score_pairs` instead.
+The fact everything stands on: score(u, i) = user vector · item vector. Biases are two more columns of the vectors. A
+model without vectors (a popularity list, a closed form) gives `_score_rows` and `_score_pairs` instead.
 """
 
 import copy
@@ -33,8 +33,8 @@ _PAIR_BLOCK = 16_384  # pairs of vectors gathered at once
 class Recommender(BaseEstimator):
     """Base of all models; see `fit`, `predict`, `recommend`, `fold_in`, `similar`, `save`.
 
-    Learned: `ratings_` (what it was fitted on, for leaving out the seen), `fallback_` (damped biases, the answer for unknown
-    ids), `summary_` (what there is to tell about the fit, JSON-ready).
+    Learned: `ratings_` (what it was fitted on, for leaving out the seen), `fallback_` (damped biases, the answer for
+    unknown ids), `summary_` (what there is to tell about the fit, JSON-ready).
     """
 
     rates: ClassVar[bool] = True  # whether `predict` gives ratings; False for models of choice
@@ -43,7 +43,7 @@ class Recommender(BaseEstimator):
     fallback_: Biases
     summary_: dict[str, Any]
 
-    # --- what a model brings -------------------------------------------------------------------------------------------
+    # --- what a model brings --------------------------------------------------------------------------------
 
     def _fit(self, ratings: Ratings) -> dict[str, Any]:
         """Learn; return the summary."""
@@ -91,7 +91,7 @@ class Recommender(BaseEstimator):
         """Scores → the scale of the ratings. Increasing, so that the ranking stays."""
         return scores
 
-    # --- the verbs -----------------------------------------------------------------------------------------------------
+    # --- the verbs ------------------------------------------------------------------------------------------
 
     def fit(self, ratings: Any, y: None = None) -> Self:
         """Learn from Ratings, a DataFrame (user, item, rating) or a SciPy matrix users × items. Returns self.
@@ -133,9 +133,9 @@ class Recommender(BaseEstimator):
     def recommend(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> pd.DataFrame:
         """The n best items of each user → DataFrame user, item, score, rank (1 = best) and title when titles are known.
 
-        users: raw ids, None for all. Rated items are left out unless `exclude_seen=False`. Scores of rating models are on the
-        rating scale, not clipped (a cut would make ties). A user with fewer than n items left gets fewer rows.
-        InputError: an unknown user; fold the user in first.
+        users: raw ids, None for all. Rated items are left out unless `exclude_seen=False`. Scores of rating models
+        are on the rating scale, not clipped (a cut would make ties). A user with fewer than n items left gets fewer
+        rows. InputError: an unknown user; fold the user in first.
         """
         frames = list(self.recommend_blocks(users, n, exclude_seen=exclude_seen))
         return pd.concat(frames, ignore_index=True)
@@ -167,8 +167,8 @@ class Recommender(BaseEstimator):
     def fold_in(self, new_ratings: Any, of: str = "users") -> Self:
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` is untouched.
 
-        The other side stays: ratings of items (users) that the model does not know are left out, with a warning that tells
-        the count. Ratings outside the training scale are clipped to it, with a warning.
+        The other side stays: ratings of items (users) that the model does not know are left out, with a warning that
+        tells the count. Ratings outside the training scale are clipped to it, with a warning.
         """
         if of not in ("users", "items"):
             raise ParameterError(f"of is {of!r}; allowed: users, items")
@@ -196,10 +196,10 @@ class Recommender(BaseEstimator):
                 f"{type(self).__name__} has no item vectors; use a model with a code, such as i-autorec"
             )
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = vectors / np.where(norms > 0, norms, 1)
+        unit = np.divide(vectors, np.where(norms > 0, norms, 1), dtype=np.float32)
         itself = sparse.csr_array((np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items))
         n = min(n, ratings.n_items)
-        blocks = top_n(lambda rows: unit[rows] @ unit.T, columns, ratings.n_items, n, itself)
+        blocks = top_n(lambda rows: np.asarray(unit[rows] @ unit.T), columns, ratings.n_items, n, itself)
         frames = [_long(ratings.item_ids[rows], ratings.item_ids, found, cosine) for rows, found, cosine in blocks]
         table = pd.concat(frames, ignore_index=True)
         return table.set_axis(["item", "similar", "cosine", "rank"], axis=1)
@@ -210,7 +210,7 @@ class Recommender(BaseEstimator):
 
         store.save(self, path)
 
-    # --- ids to rows ---------------------------------------------------------------------------------------------------
+    # --- ids to rows ----------------------------------------------------------------------------------------
 
     def _fitted(self) -> Ratings:
         try:
@@ -292,8 +292,8 @@ def _clipped(ratings: Ratings, scale: tuple[float, float]) -> Ratings:
     outside = (ratings.csr.data < scale[0]) | (ratings.csr.data > scale[1])
     if outside.any():
         warnings.warn(
-            f"{int(outside.sum())} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} and are clipped to it",
-            stacklevel=3,
+            f"{int(outside.sum())} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} and are
+            clipped to it", stacklevel=3,
         )
         csr = ratings.csr.copy()
         np.clip(csr.data, *scale, out=csr.data)

@@ -71,7 +71,8 @@ class Bias(Recommender):
 
 
 class Popularity(Recommender):
-    """score(u, i) = how many users rated i: the same list for everyone, less what each has seen. Predicts no ratings."""
+    """score(u, i) = how many users rated i: the same list for everyone, less what each has seen. Predicts no
+    ratings."""
 
     rates: ClassVar[bool] = False
     counts_: npt.NDArray[np.int64]

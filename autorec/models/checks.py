@@ -1,4 +1,5 @@
-"""Parameters of estimators, checked when `fit` begins: each error names the parameter, what was got and what is allowed."""
+"""Parameters of estimators, checked when `fit` begins: each error names the parameter, what was got and what is
+allowed."""
 
 import numbers
 from collections.abc import Callable, Sequence
@@ -26,14 +27,14 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 
 def number(name: str, value: Any, *, above: float) -> float:
     """A finite number greater than `above`."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not above < value < float("inf"):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not above < value < float("inf"):
         raise ParameterError(f"{name} is {value!r}; allowed: a number above {above:g}")
     return float(value)
 
 
 def share(name: str, value: Any) -> float:
     """A number from 0 up to, not with, 1."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < 1:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
         raise ParameterError(f"{name} is {value!r}; allowed: auto, or a share from 0 up to, not with, 1")
     return float(value)
 

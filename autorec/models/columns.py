@@ -26,8 +26,8 @@ def solve_columns(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """codes [n × H], targets CSR [columns × n] → (V [columns × H], b [columns]).
 
-    l2 = λ, bias_damping = d of the formula above; d = 0 leaves the bias free. A column without entries gets zeros. With λ = 0 the
-    solution of least norm is taken.
+    l2 = λ, bias_damping = d of the formula above; d = 0 leaves the bias free. A column without entries gets zeros.
+    With λ = 0 the solution of least norm is taken.
     """
     V = np.zeros((targets.shape[0], codes.shape[1]), dtype=np.float32)
     b = np.zeros(targets.shape[0], dtype=np.float32)
@@ -42,7 +42,8 @@ def solve_columns(
 def fit_columns(
     codes: npt.NDArray[np.float32], targets: sparse.csr_array, decoder: str, l2: float, iterations: int = 100
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """As `solve_columns` with a free bias, for an output that is curved: L-BFGS on Σ (t − g(v · h + b))² + (λ/2)‖v‖²."""
+    """As `solve_columns` with a free bias, for an output that is curved: L-BFGS on Σ (t − g(v · h + b))² +
+    (λ/2)‖v‖²."""
     output = activation(decoder)
     batch = make_batch(sparse.csr_array(targets.T.tocsr()))  # [n × columns]
     H = torch.from_numpy(codes)

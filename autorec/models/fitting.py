@@ -56,7 +56,8 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """offset: of rows (`user`) and columns (`item`) on the scale 1 … 5. tried: λ, validation RMSE and seconds of each."""
+    """offset: of rows (`user`) and columns (`item`) on the scale 1 … 5. tried: λ, validation RMSE and seconds of
+    each."""
 
     network: Autoencoder
     offset: Biases

@@ -17,7 +17,8 @@ PRESETS: dict[str, tuple[type[Recommender], dict[str, Any], str]] = {
 
 
 def create(name: str, **settings: Any) -> Recommender:
-    """The preset's model with `settings` over its own. ParameterError: unknown name or setting, with the allowed ones."""
+    """The preset's model with `settings` over its own. ParameterError: unknown name or setting, with the allowed
+    ones."""
     if name not in PRESETS:
         raise ParameterError(f"unknown model {name!r}; allowed: {', '.join(PRESETS)}")
     kind, preset, _ = PRESETS[name]

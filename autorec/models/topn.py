@@ -28,8 +28,8 @@ def top_n(
 ) -> Iterator[tuple[IntArray, npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """Yield (rows [B], items [B × n], scores [B × n]) block by block, best first.
 
-    seen [users × items]: stored entries of a row are left out; None leaves nothing out. Where fewer than n items are left
-    the row ends in item −1 with score −inf. NaN scores are never chosen.
+    seen [users × items]: stored entries of a row are left out; None leaves nothing out. Where fewer than n items are
+    left the row ends in item −1 with score −inf. NaN scores are never chosen.
     """
     size = block_rows(n_items)
     for start in range(0, len(rows), size):

@@ -1,10 +1,11 @@
 """The functions between layers, by name: what they do to hidden units and to the output.
 
-For hidden units the value at 0 is subtracted, which changes nothing but the sigmoid (½): a code then starts at 0 and the
-decoder bias alone carries the mean. Since that bias is free, model and objective are the same as without; only the way of the
-optimiser is better conditioned.
+For hidden units the value at 0 is subtracted, which changes nothing but the sigmoid (½): a code then starts at 0 and
+the decoder bias alone carries the mean. Since that bias is free, model and objective are the same as without; only
+the way of the optimiser is better conditioned.
 
-As output, a function with bounds is stretched over the rating scale inside the network (1 … 5): σ → 1 + 4σ, tanh → 3 + 2 tanh.
+As output, a function with bounds is stretched over the rating scale inside the network (1 … 5): σ → 1 + 4σ, tanh → 3
++ 2 tanh.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The autoencoder of sparse rows: r̂ = g(V · f(W · r + a) + b), Sedhain et al., WWW 2015, eq. 1, any depth.
 
-Orientation is unknown here: a row is whatever the caller calls a row (an item of I-AutoRec, a user of U-AutoRec), a column
-is the other side. n rows of a batch, m columns, H units of the last hidden layer.
+Orientation is unknown here: a row is whatever the caller calls a row (an item of I-AutoRec, a user of U-AutoRec), a
+column is the other side. n rows of a batch, m columns, H units of the last hidden layer.
 """
 
 from collections.abc import Sequence

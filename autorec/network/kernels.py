@@ -1,8 +1,8 @@
 """The CPU kernels (Numba): everything that walks the observed ratings, float32.
 
-A batch holds n rows of a sparse matrix X [n × m]. H is the number of hidden units. Row-wise walks accumulate a row of codes
-that stays in L1; column-wise walks read a weight row once and find the batch's codes in L2. Four entries are taken at a
-time, so that one load and one store of the accumulator serve four multiplications.
+A batch holds n rows of a sparse matrix X [n × m]. H is the number of hidden units. Row-wise walks accumulate a row
+of codes that stays in L1; column-wise walks read a weight row once and find the batch's codes in L2. Four entries
+are taken at a time, so that one load and one store of the accumulator serve four multiplications.
 
 Each thread owns a range of rows or columns with about the same number of entries; no two threads write the same place,
 and the result is the same bits in every run with the same number of threads. `parts` is the number of these ranges.
@@ -141,7 +141,8 @@ def decode_backward(
     gV: Any,
     gb: Any,
 ) -> None:
-    """Gradients of `decode` for e = ∂loss/∂out [nnz]: gC[t] [n × H] of each thread t, to be summed; gV [m × H]; gb [m]."""
+    """Gradients of `decode` for e = ∂loss/∂out [nnz]: gC[t] [n × H] of each thread t, to be summed; gV [m × H]; gb
+    [m]."""
     H = C.shape[1]
     parts = gC.shape[0]
     bounds = _ranges(column_ptr, parts)

@@ -1,7 +1,7 @@
 """The differentiable operations on a sparse batch: encode it; decode at its observed entries only.
 
-On the CPU they stand on `autorec.network.kernels`, on other devices on torch's own sparse operations. Nothing here is ever
-rows × columns: cost follows the entries.
+On the CPU they stand on `autorec.network.kernels`, on other devices on torch's own sparse operations. Nothing here
+is ever rows × columns: cost follows the entries.
 """
 
 from typing import Any
@@ -18,7 +18,8 @@ _ENTRY_BLOCK = 2**18  # entries gathered at once on other devices
 
 def encode(batch: Batch, weight: torch.Tensor) -> torch.Tensor:
     """X · W: batch [n × m], weight [m × H] → [n × H]. Differentiable in the weight."""
-    result: torch.Tensor = _Encode.apply(weight, batch)
+    apply: Any = _Encode.apply  # torch gives it no type
+    result: torch.Tensor = apply(weight, batch)
     return result
 
 
@@ -27,7 +28,8 @@ def decode(batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.
 
     Differentiable in all three; the gradient in everything that belongs to unobserved entries is exactly 0.
     """
-    result: torch.Tensor = _Decode.apply(codes, weight, bias, batch)
+    apply: Any = _Decode.apply  # torch gives it no type
+    result: torch.Tensor = apply(codes, weight, bias, batch)
     return result
 
 
@@ -37,7 +39,8 @@ def squared_error(
     """((decode(batch, codes, weight, bias) − targets)²).sum(), value and gradients in one walk of the entries."""
     if batch.device.type != "cpu":
         return ((decode(batch, codes, weight, bias) - targets) ** 2).sum()
-    result: torch.Tensor = _SquaredError.apply(codes, weight, bias, batch, targets)
+    apply: Any = _SquaredError.apply  # torch gives it no type
+    result: torch.Tensor = apply(codes, weight, bias, batch, targets)
     return result
 
 

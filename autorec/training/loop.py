@@ -19,8 +19,8 @@ LOOKS = 20  # at the validation ratings in a training, about; each costs a pass 
 class TrainingLog:
     """What happened. `stopped` is one of: epochs (all done), patience (early stopping), interrupted (Ctrl-C).
 
-    curve: one entry a look: epoch, seconds, train_rmse (of the epoch, on moving weights), validation_rmse (None without).
-    RMSE are on the scale inside the network.
+    curve: one entry a look: epoch, seconds, train_rmse (of the epoch, on moving weights), validation_rmse (None
+    without). RMSE are on the scale inside the network.
     """
 
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -42,8 +42,8 @@ def train(
 ) -> TrainingLog:
     """Run up to `epochs` epochs; leave the weights of the best look (the last ones without validation) in `network`.
 
-    epoch(number) trains once over the data and returns its loss, `train_rmse` turns that into an RMSE. `patience`: stop after
-    so many looks without a better validation RMSE. Ctrl-C ends the training with the best weights so far.
+    epoch(number) trains once over the data and returns its loss, `train_rmse` turns that into an RMSE. `patience`:
+    stop after so many looks without a better validation RMSE. Ctrl-C ends the training with the best weights so far.
     DivergedError: the loss is not finite.
     """
     log = TrainingLog()

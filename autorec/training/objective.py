@@ -4,9 +4,10 @@ Paper form (Sedhain et al., WWW 2015, eq. 2 and 3), over all N rows:
 
     Σ_observed (r − r̂)²  +  (λ/2)(‖V‖² + ‖W‖²)  +  d·‖b‖²
 
-λ is the value of `l2:λ`. Biases are free, d = 0, unless ratings are learned as deviations from damped biases: the output bias
-b then is such a deviation too and is damped by the same d. A batch of B rows carries 1/B of its squared errors and 1/N of the
-penalty; weighted by B/N, the batches of an epoch sum to the paper form divided by N. So λ means the same at any batch size.
+λ is the value of `l2:λ`. Biases are free, d = 0, unless ratings are learned as deviations from damped biases: the
+output bias b then is such a deviation too and is damped by the same d. A batch of B rows carries 1/B of its squared
+errors and 1/N of the penalty; weighted by B/N, the batches of an epoch sum to the paper form divided by N. So λ
+means the same at any batch size.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class Objective:
         return sse / example.batch.n_rows
 
     def decays(self) -> list[tuple[torch.nn.Parameter, float]]:
-        """(parameter p, c): the penalty is Σ (c/2)‖p‖², its gradient c·p. c = λ/N for weights, 2d/N for the output bias."""
+        """(parameter p, c): the penalty is Σ (c/2)‖p‖², its gradient c·p. c = λ/N for weights, 2d/N for the output
+        bias."""
         pairs = [(weight, self.l2 / self.n_rows) for weight in self.network.weights()]
         return [*pairs, (self.network.bias_out, 2 * self.bias_damping / self.n_rows)]
 

@@ -1,7 +1,8 @@
 """Optimisers by name: each makes a function `epoch(number) -> Σ (r − r̂)² / N` that goes once over all batches.
 
-Adam is written here for the CPU: one pass over parameter, gradient and state, with the gradient of the penalty in the same
-pass, because on large catalogues such passes cost as much as the ratings do. RProp and L-BFGS are torch's, on the full batch.
+Adam is written here for the CPU: one pass over parameter, gradient and state, with the gradient of the penalty in
+the same pass, because on large catalogues such passes cost as much as the ratings do. RProp and L-BFGS are torch's,
+on the full batch.
 """
 
 import math
