@@ -21,7 +21,7 @@ def show(shown: bool = True) -> None:
 def bar(title: str, total: float | None) -> Iterator[Callable[[float, str], None]]:
     """Yield `update(done, text)`; `text` is shown beside the bar with the time gone and the time left."""
     if not _shown.get():
-        yield lambda done, text="": None
+        yield _ignore
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -42,3 +42,7 @@ def bar(title: str, total: float | None) -> Iterator[Callable[[float, str], None
             progress.update(task, completed=done, text=text)
 
         yield update
+
+
+def _ignore(done: float, text: str = "") -> None:
+    """The update of a bar that is not shown."""

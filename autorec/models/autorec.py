@@ -119,8 +119,7 @@ class AutoRec(Recommender):
         activation(self.decoder)
         if self.offset == "biases" and not self._linear():
             raise ParameterError(
-                f"offset biases needs decoder identity, got {self.decoder}: added biases have no place in a curved
-                output"
+                f"offset biases needs decoder identity, got {self.decoder}: a curved output has no place for added biases"
             )
         dampings = (USER_DAMPING, ITEM_DAMPING)
         return Settings(

@@ -292,8 +292,8 @@ def _clipped(ratings: Ratings, scale: tuple[float, float]) -> Ratings:
     outside = (ratings.csr.data < scale[0]) | (ratings.csr.data > scale[1])
     if outside.any():
         warnings.warn(
-            f"{int(outside.sum())} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} and are
-            clipped to it", stacklevel=3,
+            f"{int(outside.sum())} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} "
+            "and are clipped to it",
         )
         csr = ratings.csr.copy()
         np.clip(csr.data, *scale, out=csr.data)

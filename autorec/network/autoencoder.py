@@ -5,6 +5,7 @@ column is the other side. n rows of a batch, m columns, H units of the last hidd
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -31,7 +32,7 @@ class Autoencoder(nn.Module):
         self.decoder = activation(decoder)
         self.weight_in = nn.Parameter(_glorot(n_columns, hidden[0], generator))  # [m × H₁]
         self.bias_in = nn.Parameter(torch.zeros(hidden[0]))  # [H₁]
-        pairs = list(zip(hidden[:-1], hidden[1:], strict=True))
+        pairs = list(pairwise(hidden))
         self.middle_weights = nn.ParameterList(_glorot(a, b, generator, spread=1.0) for a, b in pairs)
         self.middle_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
         self.weight_out = nn.Parameter(_glorot(n_columns, hidden[-1], generator))  # [m × H]

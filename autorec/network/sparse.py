@@ -119,7 +119,7 @@ class _SquaredError(torch.autograd.Function):
 
 def _parts() -> int:
     """More ranges than threads, so that a thread that is held up does not hold up the others."""
-    return 4 * numba.get_num_threads()
+    return 4 * int(numba.get_num_threads())
 
 
 def _arrays(*tensors: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:
