@@ -1,6 +1,8 @@
 """How many threads the library computes with: Numba, torch and the linear algebra below NumPy."""
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 
 from autorec.errors import ParameterError
 
@@ -21,3 +23,19 @@ def set_threads(threads: int) -> None:
     numba.set_num_threads(threads)
     torch.set_num_threads(threads)
     threadpool_limits(threads)
+
+
+@contextlib.contextmanager
+def torch_on_one_thread() -> Iterator[None]:
+    """Within the block torch computes with one thread, for work whose time goes to the Numba kernels.
+
+    The two keep a pool of threads each, and a pool that waits spins: on two cores an epoch takes half as long again.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

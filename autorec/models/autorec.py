@@ -119,7 +119,7 @@ class AutoRec(Recommender):
         activation(self.decoder)
         if self.offset == "biases" and not self._linear():
             raise ParameterError(
-                f"offset biases needs decoder identity, got {self.decoder}: a curved output has no place for added biases"
+                f"offset biases needs decoder identity, got {self.decoder}: a curved output cannot take added biases"
             )
         dampings = (USER_DAMPING, ITEM_DAMPING)
         return Settings(

@@ -294,6 +294,7 @@ def _clipped(ratings: Ratings, scale: tuple[float, float]) -> Ratings:
         warnings.warn(
             f"{int(outside.sum())} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} "
             "and are clipped to it",
+            stacklevel=3,
         )
         csr = ratings.csr.copy()
         np.clip(csr.data, *scale, out=csr.data)

@@ -3,6 +3,7 @@
 Rows and columns as the orientation made them; all ratings on the scale 1 … 5 inside the network.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import Batch, make_batch
+from autorec.threads import torch_on_one_thread
 from autorec.training.loop import TrainingLog, train
 from autorec.training.objective import Example, Objective
 from autorec.training.optimizers import OPTIMIZERS
@@ -91,7 +93,8 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
     for l2 in _strengths(rows.nnz, settings, looks is not None):
         start = time.perf_counter()
         network = _new_network(seen, settings)
-        log = _train(network, examples, looks, l2, settings)
+        with _threads(settings):
+            log = _train(network, examples, looks, l2, settings)
         tried.append({"l2": l2, "validation_rmse": log.best_validation_rmse, "seconds": time.perf_counter() - start})
         if best is None or log.best_validation_rmse < best[2].best_validation_rmse:
             best = (network, l2, log)
@@ -121,6 +124,12 @@ def _train(
         patience=settings.patience,
         title=f"training, l2:{l2:g}",
     )
+
+
+def _threads(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Dense layers in the middle are torch's work and worth its threads; without them the kernels do nearly all."""
+    shallow = len(settings.hidden) == 1 and settings.device.type == "cpu"
+    return torch_on_one_thread() if shallow else contextlib.nullcontext()
 
 
 def _strengths(n_ratings: int, settings: Settings, has_validation: bool) -> tuple[float, ...]:
