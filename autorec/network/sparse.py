@@ -49,7 +49,7 @@ class _Encode(torch.autograd.Function):
     def forward(ctx: Any, weight: torch.Tensor, batch: Batch) -> torch.Tensor:
         ctx.batch, ctx.shape = batch, weight.shape
         if batch.device.type != "cpu":
-            return _matrix(batch, batch.values) @ weight
+            return matrix(batch, batch.values) @ weight
         codes = torch.empty(batch.n_rows, weight.shape[1])
         kernels.encode(*_arrays(batch.indptr, batch.indices, batch.values, weight, codes), _parts())
         return codes
@@ -59,7 +59,7 @@ class _Encode(torch.autograd.Function):
         batch = ctx.batch
         (grad,) = grads
         if batch.device.type != "cpu":
-            return _matrix(batch, batch.values).t() @ grad, None
+            return matrix(batch, batch.values).t() @ grad, None
         gradient = torch.empty(ctx.shape)
         kernels.transposed(*_by_column(batch), *_arrays(batch.values, grad.contiguous(), gradient), _parts())
         return gradient, None
@@ -71,7 +71,7 @@ class _Decode(torch.autograd.Function):
         ctx.batch = batch
         ctx.save_for_backward(codes, weight)
         if batch.device.type != "cpu":
-            return _gathered(batch, codes, weight, bias)
+            return gathered(batch, codes, weight, bias)
         out = torch.empty(len(batch.values))
         kernels.decode(*_by_column(batch), *_arrays(codes.contiguous(), weight, bias, out), _parts())
         return out
@@ -82,7 +82,7 @@ class _Decode(torch.autograd.Function):
         (grad,) = grads
         codes, weight = ctx.saved_tensors
         if batch.device.type != "cpu":
-            matrix = _matrix(batch, grad)
+            matrix = matrix(batch, grad)
             zeros = torch.zeros(batch.n_columns, device=batch.device)
             return matrix @ weight, matrix.t() @ codes, zeros.index_add(0, batch.indices.long(), grad), None
         parts, g_weight, g_bias = _gradients(batch, codes, weight)
@@ -139,14 +139,14 @@ def _gradients(batch: Batch, codes: torch.Tensor, weight: torch.Tensor) -> tuple
     )
 
 
-def _matrix(batch: Batch, values: torch.Tensor) -> torch.Tensor:
+def matrix(batch: Batch, values: torch.Tensor) -> torch.Tensor:
     """The batch as a torch sparse matrix [n × m] with other values."""
     places = torch.stack((batch.rows(), batch.indices.long()))
     shape = (batch.n_rows, batch.n_columns)
     return torch.sparse_coo_tensor(places, values, shape, is_coalesced=True, check_invariants=False)
 
 
-def _gathered(batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+def gathered(batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     rows, columns = batch.rows(), batch.indices.long()
     parts = [
         torch.linalg.vecdot(codes[rows[k : k + _ENTRY_BLOCK]], weight[columns[k : k + _ENTRY_BLOCK]])
