@@ -30,30 +30,31 @@ L2_LARGE = {"item": 350.0, "user": 550.0}
 class AutoRec(Recommender):
     """An autoencoder of the observed ratings of each item (`orientation="item"`) or of each user (`"user"`).
 
-    r̂ = g(V · f(W · r + a) + b + offset), r a row of ratings on the scale 1 … 5 with 0 where missing (paper, eq. 1);
-    the squared error counts at observed entries only; objective and factors in `autorec.training.objective`.
+    r̂ = g(V · f(W · r + a) + b + offset), r a row of ratings on the scale 1 … 5 with 0 where missing (paper, eq. 1); the
+    squared error counts at observed entries only; objective and factors in `autorec.training.objective`.
 
     orientation    "item" | "user": what a row is
     hidden         units of the hidden layers: 500, (500, 250, 500) or "500-250-500"
     encoder        activation of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     decoder        activation of the output, the same names; bounded ones are stretched over the scale
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": up to 300,000 ratings the best of 125, 250, 500 by
-                   validation RMSE, at three times the cost; with more, 350 (item) or 550 (user)
-    offset         "biases": the network learns deviations from damped user and item biases, so that with few ratings
-                   it falls back to them; "none": the paper's model; "auto": biases where the decoder is the
-                   identity, else none
+                   validation RMSE, at four times the cost; with more, 350 (item) or 550 (user)
+    offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
+                   ratings the model falls back to them; "none": the paper's model; "auto": biases where the
+                   decoder is the identity, else none
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
     epochs         at most; for lbfgs an epoch is 4 iterations
     batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096
-    validation     share of the training ratings kept aside for early stopping and choice, or "auto": 5 %, at most
-                   20,000; when that makes fewer than 100: none, and all epochs run
+    validation     share of the training ratings kept aside for early stopping and choice, or "auto": 10 %, at most
+                   20,000, and up to 300,000 ratings a last training on all of them with what was chosen; when the
+                   share makes fewer than 100 ratings: none, and all epochs run
     patience       looks at the validation ratings without a better one before the training stops
     random_state   seed of everything random: same seed, same number of threads, same bits
     device         "cpu" or a torch device such as "cuda"; the fitted model is on the CPU
 
-    Learned: `network_`, `offset_` (Biases on the scale 1 … 5, zeros without), `decoder_weight_` [columns × H],
-    `decoder_bias_` [columns], `l2_`, and `summary_` with the learning curve.
+    Learned: `network_`; `decoder_weight_` [columns × H] and `decoder_bias_` [columns]; `mean_` and `row_bias_` [rows],
+    zeros without offset; all on the scale 1 … 5; `l2_`; `summary_` with the learning curve.
     """
 
     def __init__(
@@ -89,7 +90,8 @@ class AutoRec(Recommender):
         self.device = device
 
     network_: Autoencoder
-    offset_: Biases
+    mean_: float
+    row_bias_: FloatArray
     decoder_weight_: npt.NDArray[np.float32]
     decoder_bias_: npt.NDArray[np.float32]
     l2_: float
@@ -100,8 +102,7 @@ class AutoRec(Recommender):
         settings = self._settings()
         fitted = fit_network(self._rows_of(inside(ratings.csr, ratings.scale)), settings)
         self.network_, self.l2_ = fitted.network, fitted.l2
-        row, column = fitted.offset.user, fitted.offset.item
-        self.offset_ = Biases(fitted.offset.mean, *((column, row) if self.orientation == "item" else (row, column)))
+        self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
         self._use_decoder_of_network()
         return _summary(fitted, factor=(ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW))
 
@@ -121,7 +122,6 @@ class AutoRec(Recommender):
             raise ParameterError(
                 f"offset biases needs decoder identity, got {self.decoder}: a curved output cannot take added biases"
             )
-        dampings = (USER_DAMPING, ITEM_DAMPING)
         return Settings(
             hidden=checks.layers(self.hidden),
             encoder=self.encoder,
@@ -130,7 +130,7 @@ class AutoRec(Recommender):
             l2_candidates=L2_CANDIDATES[self.orientation],
             l2_large=L2_LARGE[self.orientation],
             biases=self._linear() and self.offset != "none",
-            dampings=dampings if self.orientation == "user" else dampings[::-1],
+            dampings=self._dampings(),
             optimizer=self.optimizer,
             learning_rate=checks.number("learning_rate", self.learning_rate, above=0),
             epochs=checks.whole("epochs", self.epochs),
@@ -147,6 +147,10 @@ class AutoRec(Recommender):
         """Users × items → rows × columns of this orientation."""
         return csr if self.orientation == "user" else _transposed(csr)
 
+    def _dampings(self) -> tuple[float, float]:
+        """Of the biases of (rows, columns)."""
+        return (USER_DAMPING, ITEM_DAMPING) if self.orientation == "user" else (ITEM_DAMPING, USER_DAMPING)
+
     def _linear(self) -> bool:
         return activation(self.decoder) is activation("identity")
 
@@ -161,76 +165,72 @@ class AutoRec(Recommender):
 
     # --- vectors --------------------------------------------------------------------------------------------
 
-    def _code_rows(self, rows: IntArray | None = None) -> npt.NDArray[np.float32]:
-        """[rows × H] codes, of all rows for None: the kept ones, else encoded from the ratings."""
+    def _code_rows(self) -> npt.NDArray[np.float32]:
+        """[rows × H] codes of all rows: the kept ones, else encoded from the ratings."""
         if self._codes is not None:
-            return self._codes if rows is None else self._codes[rows]
-        csr = self._rows_of(inside(self.ratings_.csr, self.ratings_.scale))
-        return encode_rows(self.network_, csr if rows is None else csr[rows])
+            return self._codes
+        return encode_rows(self.network_, self._rows_of(inside(self.ratings_.csr, self.ratings_.scale)))
 
     def _row_vectors(self, codes: npt.NDArray[np.float32], bias: FloatArray) -> npt.NDArray[np.float32]:
         """[rows × (H + 2)]: code, bias of the row, 1."""
         return _joined(codes, bias, np.ones(len(codes)))
 
-    def _column_vectors(self, columns: IntArray | slice, bias: FloatArray) -> npt.NDArray[np.float32]:
-        """[columns × (H + 2)]: decoder row, 1, bias of the column with the decoder's and the mean."""
+    def _column_vectors(self, columns: IntArray | slice) -> npt.NDArray[np.float32]:
+        """[columns × (H + 2)]: decoder row, 1, bias of the column + mean."""
         weight = self.decoder_weight_[columns]
-        return _joined(weight, np.ones(len(weight)), self.decoder_bias_[columns] + self.offset_.mean + bias)
+        return _joined(weight, np.ones(len(weight)), self.decoder_bias_[columns] + self.mean_)
 
     def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        bias = self.offset_.user[rows]
         if self.orientation == "item":
-            return self._column_vectors(rows, bias)
+            return self._column_vectors(rows)
         if self._codes is not None:
-            return self._row_vectors(self._codes[rows], bias)
+            return self._row_vectors(self._codes[rows], self.row_bias_[rows])
         csr = inside(self.ratings_.csr[rows], self.ratings_.scale)
-        return self._row_vectors(encode_rows(self.network_, csr), bias)
+        return self._row_vectors(encode_rows(self.network_, csr), self.row_bias_[rows])
 
     def _item_vectors(self) -> npt.NDArray[np.float32]:
         if self._vectors is None:
             if self.orientation == "item":
-                self._vectors = self._row_vectors(self._code_rows(), self.offset_.item)
+                self._vectors = self._row_vectors(self._code_rows(), self.row_bias_)
             else:
-                self._vectors = self._column_vectors(slice(None), self.offset_.item)
+                self._vectors = self._column_vectors(slice(None))
         return self._vectors
 
     # --- fold-in: new rows are encoded, new columns solved --------------------------------------------------
 
     def _fold_in_users(self, csr: sparse.csr_array) -> None:
-        ratings = inside(csr, self.ratings_.scale)
-        offset = bias_tools.fold_in_users(self.offset_, ratings, damping=USER_DAMPING)
-        self._fold_in(ratings, offset, new_rows=self.orientation == "user")
+        self._fold_in(csr, new_rows=self.orientation == "user")
 
     def _fold_in_items(self, csr: sparse.csr_array) -> None:
-        ratings = inside(csr, self.ratings_.scale)
-        offset = bias_tools.fold_in_items(self.offset_, ratings, damping=ITEM_DAMPING)
-        self._fold_in(ratings, offset, new_rows=self.orientation == "item")
+        self._fold_in(csr, new_rows=self.orientation == "item")
 
-    def _fold_in(self, ratings: sparse.csr_array, offset: Biases, *, new_rows: bool) -> None:
-        """ratings [users × items], one side new, on the scale 1 … 5; `self.ratings_` are still the old ones."""
-        if not self._has_biases():
-            offset = Biases(0.0, np.zeros(ratings.shape[0]), np.zeros(ratings.shape[1]))
+    def _fold_in(self, csr: sparse.csr_array, *, new_rows: bool) -> None:
+        """csr [users × items], one side new; `self.ratings_` are still the old ones."""
+        rows = self._rows_of(inside(csr, self.ratings_.scale))
+        self._vectors = None
         if new_rows:
             self._codes = None  # encoded from the new ratings when asked for
+            self.row_bias_ = self._bias_of_rows(rows)
         else:
             self._codes = self._code_rows()
-            self.decoder_weight_, self.decoder_bias_ = self._solve(ratings, offset)
-        self.offset_ = offset
-        self._vectors = None
+            self.decoder_weight_, self.decoder_bias_ = self._solve(rows)
 
-    def _solve(
-        self, ratings: sparse.csr_array, offset: Biases
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Decoder rows and biases of new columns."""
-        rows = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
-        residual = ratings.data - offset.predict(rows, ratings.indices).astype(np.float32)
-        targets = sparse.csr_array((residual, ratings.indices, ratings.indptr), shape=ratings.shape)
-        columns = targets if self.orientation == "item" else _transposed(targets)  # [new columns × rows]
-        codes = self._code_rows()
+    def _bias_of_rows(self, rows: sparse.csr_array) -> FloatArray:
+        """[new rows] damped biases given those of the columns; zeros where the model has none."""
+        if not self._has_biases():
+            return np.zeros(rows.shape[0])
+        known = Biases(self.mean_, self.row_bias_, self.decoder_bias_.astype(np.float64))
+        return bias_tools.fold_in_users(known, rows, damping=self._dampings()[0]).user
+
+    def _solve(self, rows: sparse.csr_array) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Decoder rows and biases of new columns, from rows × new columns."""
+        over = np.repeat(self.mean_ + self.row_bias_, np.diff(rows.indptr)).astype(np.float32)
+        targets = sparse.csr_array((rows.data - over, rows.indices, rows.indptr), shape=rows.shape)
+        columns = _transposed(targets)  # [new columns × rows]
         if not self._linear():
-            return fit_columns(codes, columns, self.decoder, self.l2_)
-        damping = USER_DAMPING if self.orientation == "item" else ITEM_DAMPING
-        return solve_columns(codes, columns, self.l2_, damping if self._has_biases() else 0.0)
+            return fit_columns(self._code_rows(), columns, self.decoder, self.l2_)
+        damping = self._dampings()[1] if self._has_biases() else 0.0
+        return solve_columns(self._code_rows(), columns, self.l2_, damping)
 
     # --- file -----------------------------------------------------------------------------------------------
 
@@ -238,8 +238,7 @@ class AutoRec(Recommender):
         arrays = {f"network.{name}": value.numpy() for name, value in self.network_.state_dict().items()}
         del arrays["network.weight_out"], arrays["network.bias_out"]
         arrays |= {"decoder.weight": self.decoder_weight_, "decoder.bias": self.decoder_bias_}
-        arrays |= {"offset.mean": np.array([self.offset_.mean]), "offset.user": self.offset_.user}
-        arrays |= {"offset.item": self.offset_.item, "l2": np.array([self.l2_])}
+        arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
         return arrays if self._codes is None else arrays | {"codes": self._codes}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -249,7 +248,7 @@ class AutoRec(Recommender):
         network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()}, strict=False)
         self.network_ = network
         self.l2_ = float(arrays["l2"][0])
-        self.offset_ = Biases(float(arrays["offset.mean"][0]), arrays["offset.user"], arrays["offset.item"])
+        self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self.decoder_weight_, self.decoder_bias_ = arrays["decoder.weight"], arrays["decoder.bias"]
         self._codes, self._vectors = arrays.get("codes"), None
 
@@ -294,7 +293,7 @@ def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:
         "train_ratings": fitted.n_train,
         "validation_ratings": fitted.n_validation,
         "validation_rmse": log.best_validation_rmse * factor if has_validation and log.curve else None,
-        "seconds": sum(one["seconds"] for one in fitted.tried),
+        "seconds": fitted.seconds,
         "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
         "curve": curve,
     }

@@ -4,7 +4,6 @@ Rows and columns as the orientation made them; all ratings on the scale 1 … 5 
 """
 
 import contextlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +22,9 @@ from autorec.training.loop import TrainingLog, train
 from autorec.training.objective import Example, Objective
 from autorec.training.optimizers import OPTIMIZERS
 
-VALIDATION_SHARE, VALIDATION_MOST, VALIDATION_LEAST = 0.05, 20_000, 100  # ratings
+VALIDATION_SHARE, VALIDATION_MOST, VALIDATION_LEAST = 0.1, 20_000, 100  # ratings
 BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows
+STARTING_DAMPING = 10.0  # ratings at the overall mean; only where the training starts, so one for both orientations
 SEARCH_MOST = 300_000  # ratings; with more, the λ for large data is taken without a search
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -33,7 +33,7 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What `fit_network` needs, checked. l2 None: choose among l2_candidates; the last of them is for large data.
+    """What `fit_network` needs, checked. l2 None: choose among l2_candidates, or take l2_large.
 
     biases: learn deviations from damped biases, `dampings` = (row, column). batch: rows, "auto" or "full".
     """
@@ -62,12 +62,14 @@ class Fitted:
     each."""
 
     network: Autoencoder
-    offset: Biases
+    mean: float
+    row_bias: FloatArray
     l2: float
     log: TrainingLog
     n_train: int
     n_validation: int
     tried: list[dict[str, float]]
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,54 +78,82 @@ class _Look:
 
     batch: Batch
     targets: FloatArray  # [nnz], on the scale 1 … 5
-    offset: torch.Tensor | float
+    offset: torch.Tensor  # [nnz]
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """What one training works on: ratings to learn from, cut into batches, and those to look at, none when empty."""
+
+    rows: sparse.csr_array
+    biases: Biases
+    examples: list[Example]
+    looks: list[_Look]
 
 
 def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
-    """Train on rows × columns, ratings 1 … 5. With several λ to try, the best by validation RMSE is kept."""
+    """Train on rows × columns, ratings 1 … 5.
+
+    With several λ to try, the best by validation RMSE is kept. Up to 300,000 ratings, where each counts, a last training
+    takes the validation ratings in again: the chosen λ, the same schedule, stopped at the best epoch.
+    """
     rng = np.random.default_rng(settings.seed)
     aside = _validation_entries(rows.nnz, settings.validation, rng)
-    seen, unseen = _part(rows, ~aside), _part(rows, aside)
-    offset = _offset(seen, settings)
     parts = _partition(rows.shape[0], settings, rng)
-    examples = [_example(seen, offset, part, settings) for part in parts]
-    looks = [_look(unseen, offset, part, settings) for part in parts] if aside.any() else None
+    material = _material(_part(rows, ~aside), _part(rows, aside), parts, settings)
     tried: list[dict[str, float]] = []
     best: tuple[Autoencoder, float, TrainingLog] | None = None
-    for l2 in _strengths(rows.nnz, settings, looks is not None):
-        start = time.perf_counter()
-        network = _new_network(seen, settings)
-        with _threads(settings):
-            log = _train(network, examples, looks, l2, settings)
-        tried.append({"l2": l2, "validation_rmse": log.best_validation_rmse, "seconds": time.perf_counter() - start})
+    for l2 in _strengths(rows.nnz, settings, bool(material.looks)):
+        network, log = _train(material, l2, settings, settings.epochs)
+        tried.append({"l2": l2, "validation_rmse": log.best_validation_rmse, "seconds": log.seconds})
         if best is None or log.best_validation_rmse < best[2].best_validation_rmse:
             best = (network, l2, log)
         if log.stopped == "interrupted":
             break
     assert best is not None  # there is always one λ
-    return Fitted(best[0].cpu(), offset, best[1], best[2], seen.nnz, unseen.nnz, tried)
+    network, l2, log = best
+    seconds = sum(one["seconds"] for one in tried)
+    refit = material.looks and rows.nnz <= SEARCH_MOST and log.best_epoch > 0 and log.stopped != "interrupted"
+    if refit and settings.validation == "auto":
+        whole = _material(rows, _part(rows, np.zeros_like(aside)), parts, settings)
+        again, again_log = _train(whole, l2, settings, log.best_epoch)
+        seconds += again_log.seconds
+        if again_log.stopped != "interrupted":
+            network, material = again, whole
+    biases = material.biases
+    counts = (material.rows.nnz, int(aside.sum()))
+    return Fitted(network.cpu(), biases.mean, biases.user, l2, log, *counts, tried, seconds)
 
 
-def _train(
-    network: Autoencoder, examples: list[Example], looks: list[_Look] | None, l2: float, settings: Settings
-) -> TrainingLog:
-    n_rows = sum(example.batch.n_rows for example in examples)
-    n_entries = max(sum(len(example.targets) for example in examples), 1)
+def _material(seen: sparse.csr_array, unseen: sparse.csr_array, parts: list[IntArray], settings: Settings) -> _Material:
+    biases = _biases(seen, settings)
+    offset = biases.mean + biases.user  # [rows]
+    examples = [_example(seen, offset, part, settings) for part in parts]
+    looks = [_look(unseen, offset, part, settings) for part in parts] if unseen.nnz else []
+    return _Material(seen, biases, examples, looks)
+
+
+def _train(material: _Material, l2: float, settings: Settings, last_epoch: int) -> tuple[Autoencoder, TrainingLog]:
+    """A fresh network, trained; the schedule is that of all epochs, whichever is the last."""
+    network = _new_network(material.rows, material.biases, settings)
+    n_rows = material.rows.shape[0]
     damping = settings.dampings[1] if settings.biases else 0.0
     objective = Objective(network, n_rows, l2, damping)
     # Each λ draws the same batches: what differs between two trainings is λ alone.
-    epoch = OPTIMIZERS[settings.optimizer](
-        objective, examples, settings.epochs, settings.learning_rate, np.random.default_rng(settings.seed)
-    )
-    return train(
-        network,
-        epoch,
-        epochs=settings.epochs,
-        train_rmse=lambda loss: float(np.sqrt(loss * n_rows / n_entries)),
-        validate=None if looks is None else lambda: _validation_rmse(network, examples, looks),
-        patience=settings.patience,
-        title=f"training, l2:{l2:g}",
-    )
+    rng = np.random.default_rng(settings.seed)
+    make = OPTIMIZERS[settings.optimizer]
+    epoch = make(objective, material.examples, settings.epochs, settings.learning_rate, rng)
+    with _threads(settings):
+        log = train(
+            network,
+            epoch,
+            epochs=last_epoch,
+            train_rmse=lambda loss: float(np.sqrt(loss * n_rows / max(material.rows.nnz, 1))),
+            validate=(lambda: _validation_rmse(network, material)) if material.looks else None,
+            patience=settings.patience,
+            title=f"training, l2:{l2:g}",
+        )
+    return network, log
 
 
 def _threads(settings: Settings) -> contextlib.AbstractContextManager[None]:
@@ -158,7 +188,8 @@ def _part(rows: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_
     return sparse.csr_array((rows.data[entries], rows.indices[entries], indptr), shape=rows.shape)
 
 
-def _offset(rows: sparse.csr_array, settings: Settings) -> Biases:
+def _biases(rows: sparse.csr_array, settings: Settings) -> Biases:
+    """Damped biases of rows (`user`) and columns (`item`); zeros where the model learns without."""
     if settings.biases:
         row_damping, column_damping = settings.dampings
         return bias_tools.fit_biases(rows, user_damping=row_damping, item_damping=column_damping)
@@ -175,32 +206,32 @@ def _partition(n_rows: int, settings: Settings, rng: np.random.Generator) -> lis
     return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
 
 
-def _entry_offsets(part: sparse.csr_array, offset: Biases, rows: IntArray) -> npt.NDArray[np.float32]:
-    over = np.repeat(rows, np.diff(part.indptr))
-    return offset.predict(over, part.indices).astype(np.float32)
+def _entry_offsets(part: sparse.csr_array, offset: FloatArray, rows: IntArray, device: torch.device) -> torch.Tensor:
+    """[nnz] the offset of each entry's row."""
+    return torch.from_numpy(np.repeat(offset[rows], np.diff(part.indptr)).astype(np.float32)).to(device)
 
 
-def _example(rows: sparse.csr_array, offset: Biases, part: IntArray, settings: Settings) -> Example:
+def _example(rows: sparse.csr_array, offset: FloatArray, part: IntArray, settings: Settings) -> Example:
     chosen = rows[part]
     batch = make_batch(chosen).to(settings.device)
     if not settings.biases:
         return Example(batch, batch.values)
-    targets = batch.values - torch.from_numpy(_entry_offsets(chosen, offset, part)).to(settings.device)
-    return Example(batch, targets)  # the offset is taken off once here, not in each epoch
+    # The offset is taken off once here, not in each epoch.
+    return Example(batch, batch.values - _entry_offsets(chosen, offset, part, settings.device))
 
 
-def _look(rows: sparse.csr_array, offset: Biases, part: IntArray, settings: Settings) -> _Look:
+def _look(rows: sparse.csr_array, offset: FloatArray, part: IntArray, settings: Settings) -> _Look:
     chosen = rows[part]
     batch = make_batch(chosen).to(settings.device)
-    shift = torch.from_numpy(_entry_offsets(chosen, offset, part)).to(settings.device) if settings.biases else 0.0
+    shift = _entry_offsets(chosen, offset, part, settings.device)
     return _Look(batch, chosen.data.astype(np.float64), shift)
 
 
-def _validation_rmse(network: Autoencoder, examples: list[Example], looks: list[_Look]) -> float:
+def _validation_rmse(network: Autoencoder, material: _Material) -> float:
     """One root over all validation ratings, predictions clipped to 1 … 5 as `predict` does."""
     total, count = 0.0, 0
     with torch.no_grad():
-        for example, look in zip(examples, looks, strict=True):
+        for example, look in zip(material.examples, material.looks, strict=True):
             predicted = network.ratings(look.batch, network.codes(example.batch), look.offset)
             error = predicted.clamp(1, 5).cpu().numpy() - look.targets
             total += float(error @ error)
@@ -208,18 +239,18 @@ def _validation_rmse(network: Autoencoder, examples: list[Example], looks: list[
     return float(np.sqrt(total / count))
 
 
-def _new_network(rows: sparse.csr_array, settings: Settings) -> Autoencoder:
-    """Fresh weights; without biases taken off, the output starts at the damped means of the columns."""
+def _new_network(rows: sparse.csr_array, biases: Biases, settings: Settings) -> Autoencoder:
+    """Fresh weights; the output bias starts at the columns' damped biases, without an offset at their damped means."""
     generator = torch.Generator().manual_seed(settings.seed)
     network = Autoencoder(rows.shape[1], settings.hidden, settings.encoder, settings.decoder, generator)
+    start = biases.item
     if not settings.biases:
         sums = np.bincount(rows.indices, rows.data, rows.shape[1])
         counts = np.bincount(rows.indices, minlength=rows.shape[1])
         mean = rows.data.mean(dtype=np.float64)
-        damping = settings.dampings[1]
-        means = torch.from_numpy((sums + damping * mean) / (counts + damping)).float()
-        with torch.no_grad():
-            network.bias_out.copy_(network.decoder.inverse(means))
+        start = (sums + STARTING_DAMPING * mean) / (counts + STARTING_DAMPING)
+    with torch.no_grad():
+        network.bias_out.copy_(network.decoder.inverse(torch.from_numpy(start).float()))
     return network.to(settings.device)
 
 

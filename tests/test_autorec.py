@@ -1,0 +1,235 @@
+"""AutoRec held against theorems: orientation is transposition, scales are equivariant, folding in is fitting."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+
+from autorec import AutoRec, Bias, Ratings
+from autorec.errors import DivergedError, InputError, ParameterError
+from autorec.models.columns import fit_columns, solve_columns
+from autorec.models.fitting import encode_rows
+from autorec.ratings.matrix import as_ratings
+
+SMALL = {"hidden": 8, "epochs": 8, "penalty": "l2:20"}
+
+
+def planted(users: int = 60, items: int = 40, density: float = 0.4, seed: int = 0) -> Ratings:
+    """Ratings 1 … 5 of two taste groups, some noise."""
+    rng = np.random.default_rng(seed)
+    liked = np.where((np.arange(users)[:, None] % 2) == (np.arange(items)[None] % 2), 4.4, 1.8)
+    noisy = np.clip(np.round(liked + rng.normal(0, 0.5, liked.shape)), 1, 5)
+    u, i = np.nonzero(rng.random((users, items)) < density)
+    return as_ratings(pd.DataFrame({"user": u, "item": i, "rating": noisy[u, i]}))
+
+
+def transposed(ratings: Ratings) -> Ratings:
+    """Dampings differ between users and items, so what is compared with this runs without biases."""
+    return as_ratings(sparse.csr_array(ratings.csr.T))
+
+
+def test_user_orientation_is_item_orientation_of_the_transpose() -> None:
+    ratings = planted()
+    rows = ratings.rows(), ratings.csr.indices
+    item = AutoRec("item", offset="none", **SMALL).fit(transposed(ratings))
+    user = AutoRec("user", offset="none", **SMALL).fit(ratings)
+    np.testing.assert_allclose(user.predict(*rows), item.predict(rows[1], rows[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+@pytest.mark.parametrize(("factor", "shift"), [(20, 0), (0.5, 0), (5, -15), (1, 7)])
+def test_predictions_move_with_the_scale(orientation: str, factor: float, shift: float) -> None:
+    """Train on a·r + b and get a·r̂ + b: half stars, 1–100, −10…10."""
+    ratings = planted()
+    frame = ratings.to_frame()
+    moved = frame.assign(rating=frame["rating"].astype(float) * factor + shift)
+    plain = AutoRec(orientation, **SMALL).fit(frame).predict(frame["user"], frame["item"])
+    other = AutoRec(orientation, **SMALL).fit(moved).predict(frame["user"], frame["item"])
+    np.testing.assert_allclose(other, plain * factor + shift, atol=1e-3 * factor)
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_planted_tastes_are_learned(orientation: str) -> None:
+    ratings = planted(100, 80, 0.3)
+    held_out = np.random.default_rng(1).random(len(ratings)) < 0.2
+    train, test = ratings.select(~held_out), ratings.select(held_out).to_frame()
+    model = AutoRec(orientation, hidden=16, penalty="l2:5", epochs=40, learning_rate=0.02).fit(train)
+
+    def rmse(fitted: AutoRec | Bias) -> float:
+        return float(np.sqrt(np.mean((fitted.predict(test["user"], test["item"]) - test["rating"]) ** 2)))
+
+    assert rmse(model) < 0.75  # the noise alone is 0.5
+    assert rmse(Bias().fit(train)) > 1.0
+
+
+def test_same_seed_same_bits_and_the_global_generators_are_left_alone() -> None:
+    ratings = planted()
+    np.random.seed(3)  # noqa: NPY002
+    torch.manual_seed(3)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    one = AutoRec(**SMALL, random_state=5).fit(ratings)
+    two = AutoRec(**SMALL, random_state=5).fit(ratings)
+    other = AutoRec(**SMALL, random_state=6).fit(ratings)
+    assert (before[0] == np.random.get_state()[1]).all()  # noqa: NPY002
+    assert torch.equal(before[1], torch.get_rng_state())
+    assert torch.equal(one.network_.weight_in, two.network_.weight_in)
+    assert not torch.equal(one.network_.weight_in, other.network_.weight_in)
+
+
+@pytest.mark.parametrize("bias_damping", [0.0, 10.0])
+@pytest.mark.parametrize("n", [1, 3, 30])
+def test_a_new_column_minimises_the_objective_exactly(n: int, bias_damping: float) -> None:
+    """At the solution the gradient of Σ(t − v·h − b)² + (λ/2)‖v‖² + d·b² is 0; fewer and more ratings than units."""
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(40, 7)).astype(np.float32)
+    places = np.sort(rng.permutation(40)[:n])
+    targets = sparse.csr_array((rng.normal(size=n), places, [0, n]), shape=(1, 40))
+    V, b = solve_columns(codes, targets, 3.0, bias_damping)
+    error = codes[places] @ V[0] + b[0] - targets.data
+    np.testing.assert_allclose(2 * codes[places].T @ error + 3.0 * V[0], 0, atol=1e-4)
+    assert 2 * error.sum() + 2 * bias_damping * b[0] == pytest.approx(0, abs=1e-4)
+
+
+def test_without_a_penalty_a_new_column_is_the_solution_of_least_norm() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(4, 9)).astype(np.float32)
+    targets = sparse.csr_array(rng.normal(size=(1, 4)))
+    V, b = solve_columns(codes, targets, 0.0, 0.0)
+    np.testing.assert_allclose(codes @ V[0] + b[0], targets.data, atol=1e-4)
+
+
+def test_a_curved_output_is_solved_to_a_flat_gradient() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(30, 4)).astype(np.float32)
+    targets = sparse.csr_array(rng.integers(1, 6, (2, 30)).astype(np.float32))
+    V, b = fit_columns(codes, targets, "sigmoid", 2.0)
+    V_leaf, b_leaf = torch.from_numpy(V).requires_grad_(), torch.from_numpy(b).requires_grad_()
+    out = 1 + 4 * torch.sigmoid(V_leaf @ torch.from_numpy(codes).T + b_leaf[:, None])
+    loss = (out - torch.from_numpy(targets.toarray())).square().sum() + V_leaf.square().sum()
+    loss.backward()
+    assert V_leaf.grad is not None and V_leaf.grad.abs().max() < 0.05
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+@pytest.mark.parametrize("of", ["users", "items"])
+@pytest.mark.parametrize("decoder", ["identity", "sigmoid"])
+def test_folding_in_the_training_ratings_gives_the_model_back(orientation: str, of: str, decoder: str) -> None:
+    """Encoding the same rows again is exact; solving the same columns lands near what training reached."""
+    ratings = planted()
+    model = AutoRec(orientation, hidden=8, epochs=60, penalty="l2:20", decoder=decoder, validation=0.0,
+                    learning_rate=0.02).fit(ratings)  # fmt: skip
+    folded = model.fold_in(ratings, of=of)
+    pairs = ratings.user_ids[ratings.rows()], ratings.item_ids[ratings.csr.indices]
+    exact = (orientation == "user") == (of == "users") and decoder != "identity"
+    before, after = model.predict(*pairs), folded.predict(*pairs)
+    if exact:
+        np.testing.assert_allclose(after, before, atol=1e-4)
+    assert np.sqrt(np.mean((after - before) ** 2)) < 0.25
+    np.testing.assert_array_equal(model.predict(*pairs), before)  # the model itself is untouched
+
+
+def test_new_users_get_what_their_group_likes() -> None:
+    ratings = planted(100, 80, 0.3)
+    new = pd.DataFrame({"user": ["new"] * 6, "item": [0, 2, 4, 1, 3, 5], "rating": [5, 5, 4, 1, 2, 1]})
+    for orientation in ("item", "user"):
+        model = AutoRec(orientation, hidden=16, penalty="l2:5", epochs=40, learning_rate=0.02).fit(ratings)
+        best = model.fold_in(new).recommend("new", 8)["item"].to_numpy()
+        assert (best % 2 == 0).mean() >= 0.75, orientation
+        assert not set(best) & {0, 2, 4, 1, 3, 5}
+
+
+def test_codes_do_not_depend_on_the_block() -> None:
+    ratings = planted()
+    model = AutoRec("user", **SMALL).fit(ratings)
+    whole = encode_rows(model.network_, ratings.csr)
+    np.testing.assert_allclose(encode_rows(model.network_, ratings.csr, block=7), whole, atol=1e-6)
+
+
+def test_no_test_rating_reaches_the_model() -> None:
+    """Changing what is not in `fit` changes no bit; the scale, too, is that of the training part."""
+    ratings = planted()
+    held_out = np.random.default_rng(1).random(len(ratings)) < 0.2
+    poisoned = Ratings(
+        sparse.csr_array(
+            (np.where(held_out, 99, ratings.csr.data).astype(np.float32), ratings.csr.indices, ratings.csr.indptr),
+            shape=ratings.csr.shape,
+        ),
+        ratings.user_ids,
+        ratings.item_ids,
+    )
+    clean = AutoRec(**SMALL).fit(ratings.select(~held_out))
+    other = AutoRec(**SMALL).fit(poisoned.select(~held_out))
+    assert torch.equal(clean.network_.weight_in, other.network_.weight_in)
+    assert torch.equal(clean.network_.weight_out, other.network_.weight_out)
+
+
+def test_l2_auto_tries_on_validation_ratings_and_tells_what_it_cost() -> None:
+    model = AutoRec(hidden=4, epochs=3, validation=0.1).fit(planted(100, 80, 0.4))
+    tried = model.summary_["l2_tried"]
+    assert [one["l2"] for one in tried] == [125, 250, 500]
+    assert model.l2_ == min(tried, key=lambda one: one["validation_rmse"])["l2"]
+    assert model.summary_["validation_ratings"] == int(0.1 * len(planted(100, 80, 0.4)))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("orientation", "rows", "item, user"),
+        ("hidden", 0, "units such as 500"),
+        ("hidden", "5-x", "500-250-500"),
+        ("encoder", "cosine", "identity, sigmoid"),
+        ("decoder", "cosine", "identity, sigmoid"),
+        ("penalty", "l3:1", "l2:λ"),
+        ("offset", "mean", "auto, biases, none"),
+        ("optimizer", "sgd", "adam, rprop, lbfgs"),
+        ("learning_rate", 0, "above 0"),
+        ("epochs", 0, "from 1 up"),
+        ("batch", -3, "from 1 up"),
+        ("validation", 1.0, "up to, not with, 1"),
+        ("patience", 0, "from 1 up"),
+        ("random_state", -1, "from 0 up"),
+        ("device", "abacus", "cpu, or cuda"),
+    ],
+)
+def test_a_bad_parameter_is_named_with_what_is_allowed(setting: str, value: object, told: str) -> None:
+    with pytest.raises(ParameterError, match=told):
+        AutoRec().set_params(**{setting: value}).fit(planted())
+
+
+def test_biases_under_a_curved_output_are_refused() -> None:
+    with pytest.raises(ParameterError, match="curved output"):
+        AutoRec(decoder="sigmoid", offset="biases").fit(planted())
+
+
+def test_a_learning_rate_that_blows_up_is_told() -> None:
+    with pytest.raises(DivergedError, match="lower learning_rate"):
+        AutoRec(encoder="identity", learning_rate=1e30, hidden=4, epochs=20, validation=0.0).fit(planted())
+
+
+@pytest.mark.parametrize("hidden", ["12-6-12", (12, 6)])
+def test_deep_networks_learn(hidden: object) -> None:
+    ratings = planted(100, 80, 0.3)
+    model = AutoRec(hidden=hidden, penalty="l2:2", epochs=60, learning_rate=0.02, encoder="tanh").fit(ratings)
+    assert model.summary_["curve"][-1]["train_rmse"] < 0.8
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"user": ["a"] * 3, "item": ["x", "y", "z"], "rating": [1.0, 2, 3]}),
+        pd.DataFrame({"user": ["a", "b"], "item": ["x", "x"], "rating": [1.0, 2]}),
+    ],
+    ids=["one user", "one item"],
+)
+def test_one_user_or_one_item_is_enough(orientation: str, frame: pd.DataFrame) -> None:
+    model = AutoRec(orientation, **SMALL).fit(frame)
+    predicted = model.predict(frame["user"], frame["item"])
+    assert ((predicted >= 1) & (predicted <= 3)).all()
+    assert model.recommend(exclude_seen=False).shape[0] == len(frame)
+
+
+def test_ratings_that_do_not_vary_are_refused() -> None:
+    with pytest.raises(InputError, match="popularity"):
+        AutoRec().fit(pd.DataFrame({"user": [1, 2], "item": [1, 1], "rating": [1, 1]}))
