@@ -59,9 +59,7 @@ def _spread(counts: npt.NDArray[np.integer[Any]]) -> dict[str, float] | None:
 def _histogram(ratings: Ratings) -> list[dict[str, float]]:
     values, counts = np.unique(ratings.csr.data, return_counts=True)
     if len(values) <= DISTINCT:
-        return [
-            {"from": v, "to": v, "count": n} for v, n in zip(values.tolist(), counts.tolist(), strict=True)
-        ]
+        return [{"from": v, "to": v, "count": n} for v, n in zip(values.tolist(), counts.tolist(), strict=True)]
     binned, edges = np.histogram(ratings.csr.data, bins=BINS, range=ratings.scale)
     ends = zip(edges[:-1].tolist(), edges[1:].tolist(), binned.tolist(), strict=True)
     return [{"from": low, "to": high, "count": n} for low, high, n in ends]
@@ -91,9 +89,7 @@ def _problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
     if ratings.skipped:
         found.append(f"{ratings.skipped:,} rows could not be read and were skipped.")
     if ratings.duplicates:
-        found.append(
-            f"{ratings.duplicates:,} rows were replaced by a later rating of the same user and item."
-        )
+        found.append(f"{ratings.duplicates:,} rows were replaced by a later rating of the same user and item.")
     if ratings.titles is not None and (untitled := int((ratings.titles == "").sum())):
         found.append(f"{untitled:,} of {ratings.n_items:,} items have no title.")
     found += [
@@ -102,9 +98,7 @@ def _problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
         if facts[f"{what}_below_{FEW}"]
     ]
     if ratings.timestamps is not None and len(ratings) and int(ratings.timestamps.max()) > _LATEST:
-        found.append(
-            "Timestamps lie beyond the year 2100: they are read as seconds, these may be milliseconds."
-        )
+        found.append("Timestamps lie beyond the year 2100: they are read as seconds, these may be milliseconds.")
     return found
 
 
