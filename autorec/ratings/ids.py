@@ -68,11 +68,11 @@ def lookup(ids: Ids, known: pd.Index) -> npt.NDArray[np.int64]:
     if known.dtype.kind == "i" and ids.dtype.kind == "O":
         valid = np.fromiter((is_canonical_integer(str(token)) for token in ids), dtype=bool, count=len(ids))
         positions = np.full(len(ids), -1, dtype=np.int64)
-        positions[valid] = known.get_indexer(np.array([int(token) for token in ids[valid]], dtype=np.int64))
+        positions[valid] = known.get_indexer(pd.Index([int(token) for token in ids[valid]], dtype=np.int64))
         return positions
     if known.dtype.kind != "i" and ids.dtype.kind == "i":
         ids = _texts(map(str, ids.tolist()))
-    return known.get_indexer(ids).astype(np.int64, copy=False)
+    return known.get_indexer(index_of(ids)).astype(np.int64, copy=False)
 
 
 def index_of(ids: Ids) -> pd.Index:

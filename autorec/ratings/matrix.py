@@ -178,6 +178,7 @@ def build(
     """
     values = _checked_values(values, scale)
     keys = users.astype(np.int64) * max(len(item_ids), 1) + items
+    by_pair: IntArray
     if np.all(keys[1:] > keys[:-1]):
         by_pair = np.arange(len(keys))
         duplicates = 0
@@ -188,7 +189,7 @@ def build(
         if duplicates:
             by_pair = _last_of_each_pair(users, items, timestamps)
     small = len(by_pair) < 2**31
-    order = by_pair.astype(np.int32 if small else np.int64)
+    order: IntArray = by_pair.astype(np.int32 if small else np.int64)
     indptr = np.zeros(len(user_ids) + 1, dtype=order.dtype)
     np.cumsum(np.bincount(users[by_pair], minlength=len(user_ids)), out=indptr[1:])
     csr = sparse.csr_array(
@@ -253,7 +254,8 @@ def from_frame(frame: pd.DataFrame, *, scale: tuple[float, float] | None = None)
     missing = [name for name in ("user", "item", "rating") if name not in frame.columns]
     if missing:
         raise InputError(
-            f"the table has columns {list(frame.columns)}; {', '.join(missing)} missing: rename them to user, item, rating"
+            f"the table has columns {list(frame.columns)}; {', '.join(missing)} missing: "
+            "rename them to user, item, rating"
         )
     users, user_ids = id_tools.factorize(id_tools.as_ids(frame["user"], "column user"))
     items, item_ids = id_tools.factorize(id_tools.as_ids(frame["item"], "column item"))
@@ -282,7 +284,7 @@ def _epoch_seconds(column: "pd.Series[Any]") -> npt.NDArray[np.int64]:
 
 
 def from_sparse(matrix: Any) -> Ratings:
-    """A SciPy sparse matrix users × items; ids are the row and column numbers. Stored entries are observed, zeros too."""
+    """A SciPy sparse matrix users × items; ids are row and column numbers. Stored entries are observed, zeros too."""
     coo = sparse.coo_array(matrix)
     if coo.ndim != 2:
         raise InputError(f"a sparse array of {coo.ndim} dimensions; give users × items")

@@ -223,6 +223,4 @@ def _from_parquet(
         raise InputError(f"{path}: {error}") from None
     if not len(ratings):
         raise InputError(f"{path} has no ratings")
-    return Ratings(
-        **{**{name: getattr(ratings, name) for name in ratings.__dataclass_fields__}, "skipped": int(bad.sum())}
-    )
+    return replace(ratings, skipped=int(bad.sum()))

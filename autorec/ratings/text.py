@@ -133,7 +133,7 @@ def dates_to_seconds(column: "pd.Series[Any]") -> npt.NDArray[np.int64]:
     dates = pd.to_datetime(column, format="ISO8601", utc=True)
     if dates.isna().any():
         raise ValueError("a date is missing")
-    return ((dates - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)).to_numpy().astype(np.int64)
+    return np.asarray((dates - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1), dtype=np.int64)
 
 
 def _rows(data: Data, layout: Layout) -> Iterator[tuple[int, list[str] | str]]:

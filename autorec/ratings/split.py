@@ -1,0 +1,190 @@
+"""Ratings → training and test parts: deterministic by seed, disjoint, together the whole.
+
+Each part holds its own users and items only: what trains knows nothing of the ids, ratings or scale of what tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autorec.errors import InputError, ParameterError
+from autorec.ratings.matrix import Ratings, as_ratings
+from autorec.ratings.read import read_ratings
+
+FOLD_IN_SHARE = 0.8  # of the ratings of a held-out user
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """train, test; fold_in: the given ratings of held-out users, whose other ratings are the test; name: how it was made."""
+
+    train: Ratings
+    test: Ratings
+    fold_in: Ratings | None = None
+    name: str = ""
+
+
+def random_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
+    """Of `default_rng(seed).permutation(n)` over the rows of the source, the first ⌊n·fraction⌋ are test."""
+    ratings = as_ratings(ratings)
+    _check_fraction(fraction)
+    n = len(ratings)
+    test = np.zeros(n, dtype=bool)
+    test[np.random.default_rng(seed).permutation(n)[: int(n * fraction)]] = True
+    return _split(ratings, test[ratings.ranks()], f"random:{fraction:g}")
+
+
+def per_user_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
+    """Of each user with n ratings a random ⌊n·fraction⌋ are test."""
+    ratings = as_ratings(ratings)
+    _check_fraction(fraction)
+    place = _place_in_row(ratings, np.random.default_rng(seed).random(len(ratings)))
+    return _split(ratings, place < (_row_sizes(ratings) * fraction).astype(np.int64), f"per-user:{fraction:g}")
+
+
+def last_out_split(ratings: Any, n: int = 1) -> Split:
+    """Each user's last n ratings are test: by timestamp, then by the order of the source; without timestamps by that.
+
+    A user with n ratings or fewer keeps the first in training.
+    """
+    ratings = as_ratings(ratings)
+    _check_whole("last", n)
+    sizes = _row_sizes(ratings)
+    return _split(ratings, _place_in_row(ratings, _age(ratings)) >= np.maximum(sizes - n, 1), f"last:{n}")
+
+
+def time_split(ratings: Any, fraction: float = 0.1) -> Split:
+    """The latest ⌊n·fraction⌋ of all ratings are test; equal times by the order of the source. InputError: no timestamps."""
+    ratings = as_ratings(ratings)
+    _check_fraction(fraction)
+    if ratings.timestamps is None:
+        raise InputError("a split by time needs timestamps and the ratings have none; use random or per-user")
+    n = len(ratings)
+    return _split(ratings, _age(ratings) >= n - int(n * fraction), f"time:{fraction:g}")
+
+
+def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
+    """n random users are held out: none of their ratings is in training; a random 80 % of each folds in, the rest is test.
+
+    Only users with two ratings or more can be held out; each has one at least on both sides.
+    """
+    ratings = as_ratings(ratings)
+    _check_whole("users", n)
+    rng = np.random.default_rng(seed)
+    eligible = np.flatnonzero(np.diff(ratings.csr.indptr) >= 2)
+    if n > len(eligible):
+        raise InputError(f"{n} users to hold out and {len(eligible)} with two ratings or more; ask for fewer")
+    held_out = np.isin(ratings.rows(), rng.permutation(eligible)[:n])
+    sizes = _row_sizes(ratings)
+    given = np.clip((sizes * FOLD_IN_SHARE).astype(np.int64), 1, sizes - 1)
+    folds_in = held_out & (_place_in_row(ratings, rng.random(len(ratings))) < given)
+    split = _split(ratings, held_out & ~folds_in, f"users:{n}", train=~held_out)
+    return Split(split.train, split.test, ratings.select(folds_in), split.name)
+
+
+def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
+    """k splits of `default_rng(seed).permutation(n)` over the rows of the source; each rating is test once."""
+    ratings = as_ratings(ratings)
+    _check_whole("folds", k)
+    if not 2 <= k <= len(ratings):
+        raise ParameterError(f"folds is {k}; allowed: 2 … {len(ratings)}, the number of ratings")
+    fold = np.empty(len(ratings), dtype=np.int64)
+    for number, places in enumerate(np.array_split(np.random.default_rng(seed).permutation(len(ratings)), k)):
+        fold[places] = number
+    of_entry = fold[ratings.ranks()]
+    return [_split(ratings, of_entry == number, f"folds:{k}/{number + 1}") for number in range(k)]
+
+
+def given_split(train: Any, test: Any) -> Split:
+    """Two parts that are already apart: Ratings, tables, or files."""
+    parts = [read_ratings(part) if isinstance(part, str) else as_ratings(part) for part in (train, test)]
+    return Split(parts[0], parts[1], None, "given")
+
+
+def split(ratings: Any, by: str = "random:0.1", seed: int = 0) -> list[Split]:
+    """Splits by a word: random:F, per-user:F, last:N, time:F, users:N, folds:K, given:TRAIN,TEST. One, but K for folds.
+
+    ratings may be None for given, which reads two files.
+    """
+    name, _, value = by.partition(":")
+    makers: dict[str, Callable[[], list[Split]]] = {
+        "random": lambda: [random_split(ratings, _fraction(by, value), seed)],
+        "per-user": lambda: [per_user_split(ratings, _fraction(by, value), seed)],
+        "last": lambda: [last_out_split(ratings, _whole(by, value))],
+        "time": lambda: [time_split(ratings, _fraction(by, value))],
+        "users": lambda: [user_split(ratings, _whole(by, value), seed)],
+        "folds": lambda: kfold(ratings, _whole(by, value), seed),
+        "given": lambda: [_given(by, value)],
+    }
+    if name not in makers:
+        raise ParameterError(
+            f"split by {by!r}; allowed: random:F, per-user:F, last:N, time:F, users:N, folds:K, given:TRAIN,TEST"
+        )
+    return makers[name]()
+
+
+def _given(by: str, value: str) -> Split:
+    files = value.split(",")
+    if len(files) != 2 or not all(files):
+        raise ParameterError(f"split by {by!r}; give two files, as in given:u1.base,u1.test")
+    return given_split(files[0], files[1])
+
+
+def _split(ratings: Ratings, test: BoolArray, name: str, train: BoolArray | None = None) -> Split:
+    train = ~test if train is None else train
+    for part, entries in (("training", train), ("test", test)):
+        if not entries.any():
+            raise InputError(f"{name} of {len(ratings)} ratings leaves the {part} part empty; choose another split")
+    return Split(ratings.select(train), ratings.select(test), None, name)
+
+
+def _row_sizes(ratings: Ratings) -> npt.NDArray[np.int64]:
+    """[ratings] how many ratings the user of each entry has."""
+    sizes = np.diff(ratings.csr.indptr).astype(np.int64)
+    return np.repeat(sizes, sizes)
+
+
+def _place_in_row(ratings: Ratings, keys: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """[ratings] place from 0 of each entry among those of its user, ordered by key."""
+    order = np.lexsort((keys, ratings.rows()))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - np.repeat(ratings.csr.indptr[:-1], np.diff(ratings.csr.indptr))
+    return place
+
+
+def _age(ratings: Ratings) -> npt.NDArray[np.int64]:
+    """[ratings] place from 0, oldest first."""
+    ranks = ratings.ranks()
+    order = np.argsort(ranks) if ratings.timestamps is None else np.lexsort((ranks, ratings.timestamps))
+    age = np.empty(len(order), dtype=np.int64)
+    age[order] = np.arange(len(order))
+    return age
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise ParameterError(f"fraction is {fraction!r}; allowed: above 0 and below 1")
+
+
+def _check_whole(name: str, n: int) -> None:
+    if not (isinstance(n, (int, np.integer)) and n >= 1):
+        raise ParameterError(f"{name} is {n!r}; allowed: a whole number from 1 up")
+
+
+def _fraction(by: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ParameterError(f"split by {by!r}; after the colon comes a share between 0 and 1, as in 0.1") from None
+
+
+def _whole(by: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ParameterError(f"split by {by!r}; after the colon comes a whole number") from None
