@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autorec.errors import AutoRecError as AutoRecError
+    from autorec.evaluation.compare import Comparison as Comparison
+    from autorec.evaluation.compare import compare as compare
+    from autorec.evaluation.evaluate import Evaluation as Evaluation
+    from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
@@ -18,7 +22,23 @@ if TYPE_CHECKING:
     from autorec.models.store import describe as describe
     from autorec.models.store import load as load
     from autorec.models.unknown import recommend_unknown as recommend_unknown
+    from autorec.ratings.fetch import fetch as fetch
     from autorec.ratings.matrix import Ratings as Ratings
+    from autorec.ratings.read import read_ids as read_ids
+    from autorec.ratings.read import read_json_lines as read_json_lines
+    from autorec.ratings.read import read_pairs as read_pairs
+    from autorec.ratings.read import read_ratings as read_ratings
+    from autorec.ratings.sample import load_sample as load_sample
+    from autorec.ratings.sample import sample_groups as sample_groups
+    from autorec.ratings.split import Split as Split
+    from autorec.ratings.split import given_split as given_split
+    from autorec.ratings.split import kfold as kfold
+    from autorec.ratings.split import last_out_split as last_out_split
+    from autorec.ratings.split import per_user_split as per_user_split
+    from autorec.ratings.split import random_split as random_split
+    from autorec.ratings.split import split as split
+    from autorec.ratings.split import time_split as time_split
+    from autorec.ratings.split import user_split as user_split
     from autorec.ratings.summary import summarize as summarize
     from autorec.threads import set_threads as set_threads
 
@@ -28,16 +48,36 @@ _HOME = {
     "AutoRec": "autorec.models.autorec",
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
+    "Comparison": "autorec.evaluation.compare",
+    "Evaluation": "autorec.evaluation.evaluate",
     "GlobalMean": "autorec.models.baselines",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "Ratings": "autorec.ratings.matrix",
+    "Split": "autorec.ratings.split",
+    "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
     "describe": "autorec.models.store",
+    "evaluate": "autorec.evaluation.evaluate",
+    "fetch": "autorec.ratings.fetch",
+    "given_split": "autorec.ratings.split",
+    "kfold": "autorec.ratings.split",
+    "last_out_split": "autorec.ratings.split",
     "load": "autorec.models.store",
+    "load_sample": "autorec.ratings.sample",
+    "per_user_split": "autorec.ratings.split",
+    "random_split": "autorec.ratings.split",
+    "read_ids": "autorec.ratings.read",
+    "read_json_lines": "autorec.ratings.read",
+    "read_pairs": "autorec.ratings.read",
+    "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",
+    "sample_groups": "autorec.ratings.sample",
     "set_threads": "autorec.threads",
+    "split": "autorec.ratings.split",
     "summarize": "autorec.ratings.summary",
+    "time_split": "autorec.ratings.split",
+    "user_split": "autorec.ratings.split",
 }
 
 __all__ = sorted(_HOME)

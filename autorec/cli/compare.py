@@ -16,9 +16,7 @@ from autorec.cli.verb import verb
 @ratings_file()
 @click.option("-m", "--model", "names", multiple=True, required=True, help="As in train; repeatable.")
 @click.option("--by", default="random:0.1", show_default=True, help="As in split, or given:TRAIN,TEST.")
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Splits to average."
-)
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Splits to average.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first split; then one up each.")
 @click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True)
 @click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits.")
@@ -34,6 +32,11 @@ def compare(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Train and test models on the same splits of RATINGS."""
-    result = autorec.compare(read(), list(names), by=by, repeats=repeats, seed=seed, k=k, relevant=relevant)
+    """Train and test models on the same splits of RATINGS, the baselines beside them.
+
+    With --by given:TRAIN,TEST these two files are read, from the folder RATINGS when they are there.
+    """
+    ratings = None if by.startswith("given:") else read()
+    how = {"by": by, "repeats": repeats, "seed": seed, "k": k, "relevant": relevant}
+    result = autorec.compare(ratings, list(names), read=read, **how)
     write_report(result, output, as_json)

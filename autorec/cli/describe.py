@@ -6,7 +6,7 @@ import click
 
 import autorec
 from autorec.cli.output import write_json
-from autorec.cli.text import show_facts
+from autorec.cli.text import brief, show_facts
 from autorec.cli.verb import verb
 
 
@@ -22,7 +22,7 @@ def describe(model: str, as_json: bool) -> None:
     counts = {name: f"{facts[name]:,}" for name in ("users", "items", "ratings")}
     show_facts({"class": facts["class"], **counts, "scale": f"{low:g} to {high:g}"})
     _section("parameters", facts["parameters"])
-    _section("training", facts["summary"])
+    _section("training", brief(facts["summary"]))
     _section("files, SHA-256", facts["files"])
     click.echo(f"\nFormat version {facts['version']}, written by autorec {facts['library']}.")
 

@@ -17,9 +17,7 @@ from autorec.cli.verb import verb
 @ratings_file("test")
 @click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True)
 @click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits.")
-@click.option(
-    "--fold-in", metavar="FILE", help="Ratings of the test users, when the model has not seen them."
-)
+@click.option("--fold-in", metavar="FILE", help="Ratings of the test users, when the model has not seen them.")
 @report_output
 def evaluate(
     model: str,

@@ -49,9 +49,7 @@ def _readable(facts: dict[str, Any]) -> dict[str, Any]:
     for side in ("user", "item"):
         spread = facts[f"ratings_per_{side}"]
         if spread:
-            lines[f"ratings per {side}"] = (
-                f"{spread['least']:,} to {spread['most']:,}, median {spread['median']:g}"
-            )
+            lines[f"ratings per {side}"] = f"{spread['least']:,} to {spread['most']:,}, median {spread['median']:g}"
     lines["duplicates replaced"] = f"{facts['duplicates_replaced']:,}"
     lines["rows skipped"] = f"{facts['rows_skipped']:,}"
     return lines

@@ -16,9 +16,7 @@ def models(as_json: bool) -> None:
     if as_json:
         write_json({"models": known})
         return
-    show_table(
-        ["model", "class", "about"], [[name, row["class"], row["about"]] for name, row in known.items()]
-    )
+    show_table(["model", "class", "about"], [[name, row["class"], row["about"]] for name, row in known.items()])
     for name, row in known.items():
         if row["parameters"]:
             show_facts(row["parameters"], f"\n{name}: --set")

@@ -14,19 +14,6 @@ import autorec
 Function = Callable[..., None]
 
 
-def columns(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, str] | None:
-    """`user=…,item=…[,rating=…,timestamp=…]` → dict; a value is a column's name or its place from 1."""
-    if value is None:
-        return None
-    found = {}
-    for part in value.split(","):
-        name, equals, column = part.partition("=")
-        if name not in _COLUMNS or not equals or not column:
-            raise click.BadParameter(f"{part!r} is not NAME=COLUMN with NAME one of {', '.join(_COLUMNS)}")
-        found[name] = column
-    return found
-
-
 def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     """`name=value` … → dict; a value is a whole number, a number, true, false, none, else text."""
     found = {}
@@ -47,7 +34,6 @@ def _value(text: str) -> Any:
     return text
 
 
-_COLUMNS = ("user", "item", "rating", "timestamp")
 _WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -76,8 +62,8 @@ report_output = output("report", ".json", ".md")
 def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:
     """An argument that is a rating file, and the options that say how to read it.
 
-    The function gets `read`: called without arguments it reads the file, called with a path it reads that one
-    in the same way.
+    The function gets `read`: without arguments it reads that file; with the name of another file it reads this one in
+    the same way, looking for it beside the first too.
     """
 
     def decorate(function: Function) -> Function:
@@ -85,8 +71,11 @@ def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:
         def run(**options: Any) -> None:
             path = options.pop(argument)
             how = {name: options.pop(name) for name in _READING}
+            how["sep"] = how["sep"] and how["sep"].replace("\\t", "\t")
 
             def read(other: str | None = None) -> Any:
+                if other is not None and not Path(other).exists() and (Path(path) / other).exists():
+                    other = str(Path(path) / other)
                 return autorec.read_ratings(path if other is None else other, **how)
 
             function(read=read, **options)
@@ -107,19 +96,14 @@ _READING = ("columns", "sep", "format", "header", "items", "scale", "on_error", 
 
 def _reading_options() -> Iterable[Callable[[Function], Function]]:
     return (
-        click.option(
-            "--columns",
-            callback=columns,
-            metavar="NAME=COLUMN,…",
-            help="Which column is what: by name, or by place from 1.",
-        ),
+        click.option("--columns", metavar="user=…,item=…,rating=…,timestamp=…", help="By name, or by place from 1."),
         click.option("--sep", help="Text between two columns, as in '::'; \\t is a tab."),
-        click.option("--format", help="Kind of file, where it is not to be guessed."),
+        click.option(
+            "--format", type=click.Choice(["text", "netflix", "parquet"]), help="Where it is not to be guessed."
+        ),
         click.option("--header/--no-header", default=None, help="Whether the first line names the columns."),
         click.option("--items", metavar="FILE", help="Titles: movies.dat, u.item, movies.csv or item,title."),
-        click.option(
-            "--scale", type=float, nargs=2, metavar="LOW HIGH", help="Lowest and highest possible rating."
-        ),
+        click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="Lowest and highest possible rating."),
         click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True),
         click.option("--member", metavar="NAME", help="Which file of a zip archive."),
     )

@@ -17,10 +17,19 @@ _BLOCK = 1_000_000  # pairs predicted and written at once
 @verb
 @click.argument("model")
 @click.argument("pairs")
+@click.option("--columns", metavar="user=…,item=…", help="Of PAIRS: by name, or by place from 1.")
+@click.option("--sep", help="Of PAIRS: text between two columns.")
 @new_ratings
 @table_output
 def predict(
-    model: str, pairs: str, fold: Callable[[Any], Any], folded: bool, output: Path | None, as_json: bool
+    model: str,
+    pairs: str,
+    columns: str | None,
+    sep: str | None,
+    fold: Callable[[Any], Any],
+    folded: bool,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Predict the rating of each user, item pair in the file PAIRS.
 
@@ -28,7 +37,7 @@ def predict(
     known to the model: then the rating is the damped bias of the known side, or the mean of all ratings.
     """
     known = fold(autorec.load(model))
-    write_table(_blocks(known, autorec.read_pairs(pairs)), output, as_json, model=model)
+    write_table(_blocks(known, autorec.read_pairs(pairs, columns=columns, sep=sep)), output, as_json, model=model)
 
 
 def _blocks(model: Any, pairs: Any) -> Iterator[Any]:

@@ -13,9 +13,7 @@ Row = Sequence[Any]
 def show_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = None) -> None:
     """Rows as text: numbers to the right; ruled on a terminal, only aligned elsewhere."""
     rows = list(rows)
-    right = [
-        bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows) for i in range(len(columns))
-    ]
+    right = [bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows) for i in range(len(columns))]
     texts = [[_text(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _show_ruled(columns, texts, right, title)
@@ -51,6 +49,11 @@ def show_frames(frames: Iterable[Any]) -> None:
         widths = widths or _widths([columns, *texts])
         for line in _aligned([*header, *texts], right, widths):
             click.echo(line)
+
+
+def brief(facts: dict[str, Any]) -> dict[str, Any]:
+    """Without the lists of tables (learning curves and the like), which --json has."""
+    return {name: value for name, value in facts.items() if not (value and isinstance(value, list))}
 
 
 def show_markdown(markdown: str) -> None:

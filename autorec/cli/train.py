@@ -10,8 +10,8 @@ import click
 import autorec
 from autorec.cli.options import ratings_file, settings
 from autorec.cli.output import write_json
-from autorec.cli.text import show_facts
-from autorec.cli.verb import say, verb
+from autorec.cli.text import brief, show_facts
+from autorec.cli.verb import INTERRUPTED, say, verb
 
 
 @verb
@@ -58,4 +58,7 @@ def train(
     if as_json:
         write_json({**facts, "output": str(output)})
     else:
-        show_facts({"model": name, "seconds": f"{seconds:.1f}", **model.get_params(), **model.summary_})
+        show_facts({"model": name, "seconds": f"{seconds:.1f}", **model.get_params(), **brief(model.summary_)})
+    if model.summary_.get("stopped") == "interrupted":
+        say("Interrupted: the best model so far is the one written.")
+        raise SystemExit(INTERRUPTED)

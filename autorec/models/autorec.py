@@ -30,8 +30,8 @@ L2_LARGE = {"item": 350.0, "user": 550.0}
 class AutoRec(Recommender):
     """An autoencoder of the observed ratings of each item (`orientation="item"`) or of each user (`"user"`).
 
-    r̂ = g(V · f(W · r + a) + b + offset), r a row of ratings on the scale 1 … 5 with 0 where missing (paper, eq. 1); the
-    squared error counts at observed entries only; objective and factors in `autorec.training.objective`.
+    r̂ = g(V · f(W · r + a) + b + offset), r a row of ratings on the scale 1 … 5 with 0 where missing (paper, eq. 1);
+    the squared error counts at observed entries only; objective and factors in `autorec.training.objective`.
 
     orientation    "item" | "user": what a row is
     hidden         units of the hidden layers: 500, (500, 250, 500) or "500-250-500"

@@ -94,8 +94,8 @@ class _Material:
 def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
     """Train on rows × columns, ratings 1 … 5.
 
-    With several λ to try, the best by validation RMSE is kept. Up to 300,000 ratings, where each counts, a last training
-    takes the validation ratings in again: the chosen λ, the same schedule, stopped at the best epoch.
+    With several λ to try, the best by validation RMSE is kept. Up to 300,000 ratings, where each counts, a last
+    training takes the validation ratings in again: the chosen λ, the same schedule, stopped at the best epoch.
     """
     rng = np.random.default_rng(settings.seed)
     aside = _validation_entries(rows.nnz, settings.validation, rng)

@@ -82,9 +82,9 @@ class _Decode(torch.autograd.Function):
         (grad,) = grads
         codes, weight = ctx.saved_tensors
         if batch.device.type != "cpu":
-            matrix = matrix(batch, grad)
+            entries = matrix(batch, grad)
             zeros = torch.zeros(batch.n_columns, device=batch.device)
-            return matrix @ weight, matrix.t() @ codes, zeros.index_add(0, batch.indices.long(), grad), None
+            return entries @ weight, entries.t() @ codes, zeros.index_add(0, batch.indices.long(), grad), None
         parts, g_weight, g_bias = _gradients(batch, codes, weight)
         kernels.decode_backward(
             *_by_column(batch),

@@ -21,7 +21,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """train, test; fold_in: the given ratings of held-out users, whose other ratings are the test; name: how it was made."""
+    """fold_in: the given ratings of held-out users, whose other ratings are the test; name: how it was made."""
 
     train: Ratings
     test: Ratings
@@ -59,7 +59,7 @@ def last_out_split(ratings: Any, n: int = 1) -> Split:
 
 
 def time_split(ratings: Any, fraction: float = 0.1) -> Split:
-    """The latest ⌊n·fraction⌋ of all ratings are test; equal times by the order of the source. InputError: no timestamps."""
+    """The latest ⌊n·fraction⌋ ratings are test; equal times by the order of the source. InputError: no timestamps."""
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
     if ratings.timestamps is None:
@@ -69,7 +69,7 @@ def time_split(ratings: Any, fraction: float = 0.1) -> Split:
 
 
 def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
-    """n random users are held out: none of their ratings is in training; a random 80 % of each folds in, the rest is test.
+    """n random users are held out, with all their ratings; a random 80 % of each folds in, the rest is test.
 
     Only users with two ratings or more can be held out; each has one at least on both sides.
     """
@@ -101,15 +101,16 @@ def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
 
 
 def given_split(train: Any, test: Any) -> Split:
-    """Two parts that are already apart: Ratings, tables, or files."""
-    parts = [read_ratings(part) if isinstance(part, str) else as_ratings(part) for part in (train, test)]
-    return Split(parts[0], parts[1], None, "given")
+    """Two parts that are already apart, as Ratings, tables or matrices."""
+    return Split(as_ratings(train), as_ratings(test), None, "given")
 
 
-def split(ratings: Any, by: str = "random:0.1", seed: int = 0) -> list[Split]:
+def split(
+    ratings: Any, by: str = "random:0.1", seed: int = 0, read: Callable[[str], Ratings] = read_ratings
+) -> list[Split]:
     """Splits by a word: random:F, per-user:F, last:N, time:F, users:N, folds:K, given:TRAIN,TEST. One, but K for folds.
 
-    ratings may be None for given, which reads two files.
+    given reads two files by `read` and needs no ratings: None is enough.
     """
     name, _, value = by.partition(":")
     makers: dict[str, Callable[[], list[Split]]] = {
@@ -119,7 +120,7 @@ def split(ratings: Any, by: str = "random:0.1", seed: int = 0) -> list[Split]:
         "time": lambda: [time_split(ratings, _fraction(by, value))],
         "users": lambda: [user_split(ratings, _whole(by, value), seed)],
         "folds": lambda: kfold(ratings, _whole(by, value), seed),
-        "given": lambda: [_given(by, value)],
+        "given": lambda: [_given(by, value, read)],
     }
     if name not in makers:
         raise ParameterError(
@@ -128,11 +129,11 @@ def split(ratings: Any, by: str = "random:0.1", seed: int = 0) -> list[Split]:
     return makers[name]()
 
 
-def _given(by: str, value: str) -> Split:
+def _given(by: str, value: str, read: Callable[[str], Ratings]) -> Split:
     files = value.split(",")
     if len(files) != 2 or not all(files):
         raise ParameterError(f"split by {by!r}; give two files, as in given:u1.base,u1.test")
-    return given_split(files[0], files[1])
+    return given_split(read(files[0]), read(files[1]))
 
 
 def _split(ratings: Ratings, test: BoolArray, name: str, train: BoolArray | None = None) -> Split:

@@ -125,7 +125,9 @@ def _timestamp_kind(data: Data, layout: Layout) -> pa.DataType:
 def _seconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     if pa.types.is_string(column.type):
         return dates_to_seconds(column.to_pandas())
-    return column.to_numpy().astype(np.int64)
+    return np.asarray(column.to_numpy(), dtype=np.float64 if pa.types.is_floating(column.type) else np.int64).astype(
+        np.int64
+    )
 
 
 def dates_to_seconds(column: "pd.Series[Any]") -> npt.NDArray[np.int64]:

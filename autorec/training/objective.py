@@ -5,8 +5,8 @@ Paper form (Sedhain et al., WWW 2015, eq. 2 and 3), over all N rows:
     Σ_observed (r − r̂)²  +  (λ/2)(‖V‖² + ‖W‖²)  +  d·‖b‖²
 
 λ is the value of `l2:λ`. Biases are free, d = 0, unless the offset holds damped biases of the rows: then the output
-bias b is the damped bias of the columns, with the same d as in `autorec.models.biases`, and with ever larger λ the model
-becomes those biases. A batch of B rows carries 1/B of its squared
+bias b is the damped bias of the columns, with the same d as in `autorec.models.biases`, and with ever larger λ the
+model becomes those biases. A batch of B rows carries 1/B of its squared
 errors and 1/N of the penalty; weighted by B/N, the batches of an epoch sum to the paper form divided by N. So λ
 means the same at any batch size.
 """
