@@ -15,9 +15,7 @@ def random_frame(users: int = 30, items: int = 20, density: float = 0.4, seed: i
     observed[np.arange(users), np.arange(users) % items] = True
     observed[np.arange(items) % users, np.arange(items)] = True
     rows, columns = np.nonzero(observed)
-    return pd.DataFrame(
-        {"user": rows, "item": columns, "rating": rng.integers(1, 6, len(rows)).astype(float)}
-    )
+    return pd.DataFrame({"user": rows, "item": columns, "rating": rng.integers(1, 6, len(rows)).astype(float)})
 
 
 @pytest.fixture

@@ -1,0 +1,261 @@
+"""The command line inside this process: every verb, its output in every form, its refusals."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from conftest import random_frame
+
+from autorec.cli.main import VERBS
+from autorec.cli.main import autorec as command
+
+
+def run(*arguments: object, stdin: str | None = None, status: int = 0) -> Result:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments], input=stdin)
+    assert result.exit_code == status, result.output
+    return result
+
+
+def told(*arguments: object, **options: object) -> dict:
+    """What --json prints: one object, and nothing else on stdout."""
+    return json.loads(run(*arguments, "--json", **options).stdout)
+
+
+def refused(*arguments: object, stdin: str | None = None) -> str:
+    """The one sentence of a failure: nothing on stdout, one line on stderr, no traceback."""
+    result = run(*arguments, stdin=stdin, status=1)
+    assert result.stdout == ""
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("Error: ")
+    return line
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """ratings.csv (users u0 …, items 0 …), titles.csv, and a model of them in model/."""
+    folder = tmp_path_factory.mktemp("cli")
+    frame = random_frame()
+    frame["user"] = frame["user"].map("u{}".format)
+    frame.assign(timestamp=range(len(frame))).to_csv(folder / "ratings.csv", index=False)
+    titles = [f"Film [bold]{n}[/] ü, {n}" for n in range(20)]
+    pd.DataFrame({"item": range(20), "title": titles}).to_csv(folder / "titles.csv", index=False)
+    train = ("train", folder / "ratings.csv", "-m", "bias", "--items", folder / "titles.csv")
+    run(*train, "-o", folder / "model")
+    return folder
+
+
+def test_every_verb_has_help_and_the_common_options():
+    assert run("--help").stdout.count("\n  ") >= len(VERBS)
+    for name in VERBS:
+        text = run(name, "--help").stdout
+        for option in ("--json", "--quiet", "--threads", "--debug"):
+            assert option in text, name
+
+
+def test_version():
+    assert run("--version").stdout.startswith("autorec ")
+
+
+def test_inspect(place):
+    text = run("inspect", place / "ratings.csv", "--items", place / "titles.csv").stdout
+    assert "users" in text and "█" in text and "Film [bold]" in text
+    facts = told("inspect", place / "ratings.csv")
+    assert facts["users"] == 30 and facts["items"] == 20
+    assert facts["first_date"] == "1970-01-01"
+    assert sum(row["count"] for row in facts["histogram"]) == facts["ratings"]
+    assert facts["most_rated"][0]["ratings"] == facts["ratings_per_item"]["most"]
+
+
+def test_inspect_reads_stdin(place):
+    text = (place / "ratings.csv").read_text()
+    assert told("inspect", "-", stdin=text) == told("inspect", place / "ratings.csv")
+
+
+def test_split_then_train_then_evaluate(place, tmp_path):
+    parts = told("split", place / "ratings.csv", "--by", "random:0.2", "--seed", 3, "-o", tmp_path)["files"]
+    assert [Path(part["file"]).name for part in parts] == ["train.csv", "test.csv"]
+    whole = pd.read_csv(place / "ratings.csv")
+    both = pd.concat([pd.read_csv(tmp_path / f"{name}.csv") for name in ("train", "test")])
+    key = ["user", "item"]
+    pd.testing.assert_frame_equal(
+        both.sort_values(key, ignore_index=True), whole.sort_values(key, ignore_index=True), check_dtype=False
+    )
+    run("train", tmp_path / "train.csv", "-m", "bias", "-o", tmp_path / "m")
+    report = told("evaluate", tmp_path / "m", tmp_path / "test.csv", "-k", 5, "-o", tmp_path / "report.md")
+    assert "rmse" in json.dumps(report)
+    assert "rmse" in (tmp_path / "report.md").read_text()
+
+
+def test_train_tells_what_it_did(place, tmp_path):
+    made = told(
+        "train",
+        place / "ratings.csv",
+        "-m",
+        "bias",
+        "--set",
+        "user_damping=3",
+        "--seed",
+        4,
+        "-o",
+        tmp_path / "m",
+    )
+    assert made["parameters"]["user_damping"] == 3
+    assert told("describe", tmp_path / "m")["parameters"]["user_damping"] == 3
+    assert "user_damping" in run("describe", tmp_path / "m").stdout
+
+
+def test_models_lists_the_presets():
+    assert "i-autorec" in run("models").stdout
+    assert told("models")["models"]["u-autorec"]["parameters"]["orientation"] == "user"
+
+
+def test_predict_marks_what_the_model_does_not_know(place, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("user,item\nu1,3\nnobody,3\nu1,999\n")
+    table = told("predict", place / "model", pairs)["rows"]
+    assert [row["source"] for row in table] == ["model", "fallback", "fallback"]
+    assert all(1 <= row["rating"] <= 5 for row in table)
+    run("predict", place / "model", pairs, "-o", tmp_path / "out.csv")
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert written["rating"].tolist() == pytest.approx([row["rating"] for row in table])
+    assert list(written.columns) == ["user", "item", "rating", "source"]
+
+
+def test_recommend_in_every_form(place, tmp_path):
+    rows = told("recommend", place / "model", "--all", "-n", 3)["rows"]
+    assert len(rows) == 90
+    assert set(rows[0]) == {"user", "item", "score", "rank", "title", "source"}
+    expected = pd.DataFrame(rows)
+    for suffix, read in (
+        ("csv", pd.read_csv),
+        ("jsonl", lambda path: pd.read_json(path, lines=True)),
+        ("parquet", pd.read_parquet),
+    ):
+        path = tmp_path / "new folder" / f"out.{suffix}"
+        result = run("recommend", place / "model", "--all", "-n", 3, "-o", path)
+        assert result.stdout == "" and "90 rows" in result.stderr
+        pd.testing.assert_frame_equal(read(path), expected, check_dtype=False, rtol=1e-6)
+    text = run("recommend", place / "model", "--user", "u1", "-n", 3).stdout.splitlines()
+    assert text[0].split() == ["user", "item", "score", "rank", "title", "source"]
+    assert len(text) == 4 and "Film [bold]" in text[1]
+
+
+def test_recommend_in_blocks_is_recommend_at_once(place, tmp_path, monkeypatch):
+    whole = run("recommend", place / "model", "--all").stdout
+    monkeypatch.setattr("autorec.models.topn.BLOCK_BYTES", 4 * 20 * 7)  # seven users at a time
+    assert run("recommend", place / "model", "--all").stdout == whole
+    assert len(told("recommend", place / "model", "--all")["rows"]) == whole.count("\n") - 1
+    run("recommend", place / "model", "--all", "-o", tmp_path / "out.parquet")
+    assert len(pd.read_parquet(tmp_path / "out.parquet")) == whole.count("\n") - 1
+
+
+def test_recommend_for_a_file_of_users_with_strangers(place, tmp_path):
+    (tmp_path / "users.txt").write_text("u3\nnobody\nu1\n")
+    result = run("recommend", place / "model", "--users-file", tmp_path / "users.txt", "-n", 2, "--json")
+    rows = json.loads(result.stdout)["rows"]
+    answered = [(row["user"], row["source"]) for row in rows[::2]]
+    assert answered == [("u3", "model"), ("u1", "model"), ("nobody", "fallback")]
+    assert "1 users are not known" in result.stderr
+
+
+def test_seen_items_are_left_out_unless_asked(place):
+    ratings = pd.read_csv(place / "ratings.csv")
+    seen = set(ratings.loc[ratings["user"] == "u1", "item"])
+    ask = ("recommend", place / "model", "--user", "u1", "-n", 20)
+    assert {row["item"] for row in told(*ask)["rows"]} == set(range(20)) - seen
+    assert {row["item"] for row in told(*ask, "--include-seen")["rows"]} == set(range(20))
+
+
+def test_new_users_from_a_file_and_from_stdin_are_the_same(place, tmp_path):
+    lines = [{"user": "new", "item": item, "rating": 5 - item} for item in range(4)]
+    (tmp_path / "new.csv").write_text("user,item,rating\n" + "".join(f"new,{n},{5 - n}\n" for n in range(4)))
+    stdin = "\n".join(map(json.dumps, lines)) + "\n"
+    ask = ("recommend", place / "model", "-n", 5, "--new-user")
+    rows = told(*ask, "-", stdin=stdin)["rows"]
+    assert rows == told(*ask, tmp_path / "new.csv")["rows"]
+    assert {row["user"] for row in rows} == {"new"} and not {row["item"] for row in rows} & set(range(4))
+    (tmp_path / "pairs.csv").write_text("user,item\nnew,7\n")
+    (row,) = told("predict", place / "model", tmp_path / "pairs.csv", "--new-user", "-", stdin=stdin)["rows"]
+    assert row["source"] == "model"
+
+
+def test_new_items(place, tmp_path):
+    (tmp_path / "new.csv").write_text("user,item,rating\nu1,777,5\nu2,777,4\nu1,888,1\n")
+    rows = told("recommend", place / "model", "--user", "u3", "--new-item", tmp_path / "new.csv")["rows"]
+    assert [row["item"] for row in rows] == [777, 888]
+
+
+def test_compare(place, tmp_path):
+    ask = ("compare", place / "ratings.csv", "-m", "bias", "-m", "global-mean", "--repeats", 2, "--by", "random:0.2")
+    result = told(*ask, "-o", tmp_path / "report.json")
+    assert [row["name"] for row in result["models"]][:2] == ["bias", "global-mean"]
+    rmse = result["models"][0]["metrics"]["rmse"]
+    assert len(rmse["values"]) == 2 and set(rmse) >= {"mean", "sd", "values"}
+    assert json.loads((tmp_path / "report.json").read_text())["models"] == result["models"]
+    assert "rmse" in run(*ask).stdout
+
+
+def test_notes_are_sentences_on_stderr(place, tmp_path):
+    (tmp_path / "new.csv").write_text("user,item,rating\nnew,1,5\nnew,12345,5\n")
+    result = run("recommend", place / "model", "--new-user", tmp_path / "new.csv")
+    assert "Note: 1 of 2 new ratings left out" in result.stderr
+    assert "Warning" not in result.stderr and ".py" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("inspect",),
+        ("inspect", "x.csv", "--format", "nonsense"),
+        ("train", "x.csv", "-m", "bias"),
+        ("train", "x.csv", "-m", "bias", "--set", "nonsense", "-o", "m"),
+        ("recommend", "m"),
+        ("recommend", "m", "--all", "--user", "1"),
+        ("recommend", "m", "--all", "-n", "0"),
+        ("recommend", "m", "--all", "-o", "out.xlsx"),
+        ("recommend", "m", "--new-user", "a", "--new-item", "b"),
+        ("evaluate", "m", "x.csv", "-o", "out.csv"),
+    ],
+)
+def test_wrong_usage_is_status_2(arguments):
+    assert "Usage:" in run(*arguments, status=2).stderr
+
+
+def test_failures_are_one_sentence_and_status_1(place, tmp_path):
+    ratings = place / "ratings.csv"
+    assert "nowhere" in refused("inspect", tmp_path / "nowhere.csv")
+    assert "allowed" in refused("train", ratings, "-m", "nonsense", "-o", tmp_path / "m")
+    assert "allowed" in refused("train", ratings, "-m", "bias", "--set", "nonsense=1", "-o", tmp_path / "m")
+    assert "no model at" in refused("describe", tmp_path / "nowhere")
+    assert "nonsense" in refused("split", ratings, "--by", "nonsense", "-o", tmp_path / "s")
+    (tmp_path / "file").write_text("precious")
+    assert "Not a directory" in refused("split", ratings, "--by", "random:0.1", "-o", tmp_path / "file" / "s")
+    assert "threads" in refused("models", "--threads", 100_000)
+    (tmp_path / "empty.csv").write_text("")
+    assert "empty.csv" in refused("inspect", tmp_path / "empty.csv")
+    refused("recommend", place / "model", "--new-user", "-", stdin="{not json}\n")
+    assert (tmp_path / "file").read_text() == "precious" and not (tmp_path / "m").exists()
+
+
+def test_a_full_disk_and_too_little_memory_are_one_sentence(place, tmp_path, monkeypatch):
+    ask = ("recommend", place / "model", "--all", "-o", tmp_path / "out.csv")
+    for error, said in (
+        (OSError(28, "No space left on device"), "No space left"),
+        (MemoryError(), "not enough memory"),
+    ):
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr("pandas.DataFrame.to_csv", fail)
+        result = run(*ask, status=1)
+        assert said in result.stderr and "Traceback" not in result.stderr
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_error_itself(tmp_path):
+    result = CliRunner().invoke(command, ["describe", str(tmp_path), "--debug"])
+    assert type(result.exception).__name__ == "ModelFileError"

@@ -1,0 +1,105 @@
+"""The command line as a process of its own: what only a real one can show."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import random_frame
+
+AUTOREC = [sys.executable, "-m", "autorec"]
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals as POSIX has them")
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+    command = [*AUTOREC, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("process")
+    random_frame(users=2000, items=50).to_csv(folder / "ratings.csv", index=False)
+    done = run("train", folder / "ratings.csv", "-m", "bias", "-o", folder / "model")
+    assert done.returncode == 0, done.stderr
+    assert "Wrote the model" in done.stderr and "Wrote" not in done.stdout
+    return folder
+
+
+def test_help_is_quick():
+    run("--help")
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert run("--help").returncode == 0
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5
+
+
+def test_results_on_stdout_and_progress_on_stderr(place):
+    done = run("recommend", place / "model", "--user", "1", "--user", "stranger", "--json")
+    assert len(json.loads(done.stdout)["rows"]) == 20
+    assert "not known" in done.stderr
+
+
+def test_a_failure_is_one_sentence(place):
+    done = run("inspect", place / "nowhere.csv")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+    done = run("describe", place, "--debug")
+    assert done.returncode == 1 and "Traceback" in done.stderr
+    assert run("recommend", place / "model").returncode == 2
+
+
+def test_a_pipe_that_closes_is_no_failure_to_tell(place):
+    command = " ".join([*AUTOREC, "recommend", str(place / "model"), "--all"])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.split()[:2] == ["user", "item"]
+    assert done.returncode == 141
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(sent, status):
+    """Waiting on stdin, so that the signal comes while the verb runs."""
+    process = subprocess.Popen(
+        [*AUTOREC, "inspect", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == status and out == ""
+    assert "Traceback" not in err
+    assert err == ("Interrupted.\n" if sent == signal.SIGINT else "")
+
+
+def test_a_terminal_gets_ruled_tables(place):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*AUTOREC, "recommend", str(place / "model"), "--user", "1", "-n", "2"],
+        stdout=theirs, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(theirs)
+    text = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            text += chunk
+    except OSError:  # the other side is closed: how a terminal ends
+        pass
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert "─" in text.decode()
