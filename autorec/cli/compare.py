@@ -37,6 +37,5 @@ def compare(
     With --by given:TRAIN,TEST these two files are read, from the folder RATINGS when they are there.
     """
     ratings = None if by.startswith("given:") else read()
-    how = {"by": by, "repeats": repeats, "seed": seed, "k": k, "relevant": relevant}
-    result = autorec.compare(ratings, list(names), read=read, **how)
+    result = autorec.compare(ratings, list(names), by=by, repeats=repeats, seed=seed, k=k, relevant=relevant, read=read)
     write_report(result, output, as_json)

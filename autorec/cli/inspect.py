@@ -25,14 +25,21 @@ def inspect(read: Callable[[], Any], as_json: bool) -> None:
     if as_json:
         write_json(facts)
         return
+    show_summary(facts, most_rated=len(facts["most_rated"]))
+
+
+def show_summary(facts: dict[str, Any], most_rated: int) -> None:
+    """What `autorec.summarize` found, as text, with this many of the most rated items."""
     show_facts(_readable(facts))
     click.echo()
     _show_histogram(facts["histogram"])
-    click.echo()
-    columns = ["item", "title", "ratings", "mean"]
-    if all(row["title"] is None for row in facts["most_rated"]):
-        columns.remove("title")
-    show_table(columns, [[row[name] for name in columns] for row in facts["most_rated"]], "Most rated items")
+    if most_rated:
+        columns = ["item", "title", "ratings", "mean"]
+        if all(row["title"] is None for row in facts["most_rated"]):
+            columns.remove("title")
+        rows = [[row[name] for name in columns] for row in facts["most_rated"][:most_rated]]
+        click.echo()
+        show_table(columns, rows, "Most rated items")
     click.echo()
     for problem in facts["problems"] or ["No problems found."]:
         click.echo(problem)

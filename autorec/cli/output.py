@@ -28,7 +28,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **facts: Any) -> None:
     """Blocks of one table, each let go before the next is made: to a file, as JSON, or as text."""
     if output is not None:
-        rows = _write_file(frames, output)
+        rows = write_file(frames, output)
         say(f"Wrote {rows:,} rows to {output}.")
         if as_json:
             write_json({**facts, "output": str(output), "rows": rows})
@@ -41,10 +41,8 @@ def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **f
 def write_report(report: Any, output: Path | None, as_json: bool) -> None:
     """A report (with to_dict and to_markdown) to `output` by its suffix; as JSON or as text on stdout."""
     if output is not None:
-        with files.atomic_file(output) as path:
-            markdown = output.suffix.lower() == ".md"
-            written = report.to_markdown() if markdown else to_json(report.to_dict(), indent=2)
-            path.write_text(written.rstrip() + "\n", encoding="utf-8")
+        markdown = output.suffix.lower() == ".md"
+        write_text(output, report.to_markdown() if markdown else to_json(report.to_dict(), indent=2))
         say(f"Wrote {output}.")
     if as_json:
         write_json(report.to_dict())
@@ -52,10 +50,17 @@ def write_report(report: Any, output: Path | None, as_json: bool) -> None:
         text.show_markdown(report.to_markdown())
 
 
-def _write_file(frames: Iterable[Frame], output: Path) -> int:
+def write_file(frames: Iterable[Frame], output: Path) -> int:
+    """Blocks of one table to a file by its suffix; the number of rows."""
     write = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[output.suffix.lower()]
     with files.atomic_file(output) as path:
         return write(frames, path)
+
+
+def write_text(output: Path, written: str) -> None:
+    """Text to a file, with one line end at its end."""
+    with files.atomic_file(output) as path:
+        path.write_text(written.rstrip() + "\n", encoding="utf-8")
 
 
 def _write_csv(frames: Iterable[Frame], path: Path) -> int:
