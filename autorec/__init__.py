@@ -49,10 +49,6 @@ __version__ = "0.1.0"
 # training ten times slower and more. Read when the library is loaded, so it is set before; what the user sets stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Waiting threads sleep: read by OpenMP when it is loaded, so it stands here. Spinning threads hold each other up where other
-# programs run too (measured on two busy cores: a small fit takes 11.6 s spinning, 0.12 s sleeping).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 _HOME = {
     "AutoRec": "autorec.models.autorec",
     "AutoRecError": "autorec.errors",
