@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Threads of OpenMP that wait for work sleep instead of spinning. On cores that anything else uses too, spinning made a
+# OpenMP threads that wait for work sleep instead of spinning. On cores that anything else uses too, spinning made a
 # training ten times slower and more. Read when the library is loaded, so it is set before; what the user sets stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -16,7 +16,7 @@ from autorec.cli.verb import verb
 
 _MODELS = ("i-autorec", "u-autorec")
 _METRICS = ("rmse", "mae", "ndcg@10", "recall@10")
-_PEOPLE = 2  # whose recommendations are shown
+_PEOPLE = 1  # whose recommendations are shown
 _FILMS = 5  # of each
 
 

@@ -197,55 +197,61 @@ def squared_error(
         sse = 0.0
         for j in range(bounds[part], bounds[part + 1]):
             column = columns[j]
-            v = V[column]
-            g = gV[column]
-            g[:] = 0
-            bias = b[column]
-            total = np.float32(0)
-            k = column_ptr[j]
-            end = column_ptr[j + 1]
-            while k + 4 <= end:
-                r0, r1, r2, r3 = column_rows[k], column_rows[k + 1], column_rows[k + 2], column_rows[k + 3]
-                c0, c1, c2, c3 = C[r0], C[r1], C[r2], C[r3]
-                s0 = s1 = s2 = s3 = np.float32(0)
-                for h in range(H):
-                    s0 += c0[h] * v[h]
-                    s1 += c1[h] * v[h]
-                    s2 += c2[h] * v[h]
-                    s3 += c3[h] * v[h]
-                s0 += bias - targets[by_column[k]]
-                s1 += bias - targets[by_column[k + 1]]
-                s2 += bias - targets[by_column[k + 2]]
-                s3 += bias - targets[by_column[k + 3]]
-                sse += s0 * s0 + s1 * s1 + s2 * s2 + s3 * s3
-                total += s0 + s1 + s2 + s3
-                for h in range(H):
-                    g[h] += s0 * c0[h] + s1 * c1[h] + s2 * c2[h] + s3 * c3[h]
-                g0, g1, g2, g3 = G[r0], G[r1], G[r2], G[r3]
-                for h in range(H):
-                    vh = v[h]
-                    g0[h] += s0 * vh
-                    g1[h] += s1 * vh
-                    g2[h] += s2 * vh
-                    g3[h] += s3 * vh
-                k += 4
-            while k < end:
-                r0 = column_rows[k]
-                c0 = C[r0]
-                s0 = np.float32(0)
-                for h in range(H):
-                    s0 += c0[h] * v[h]
-                s0 += bias - targets[by_column[k]]
-                sse += s0 * s0
-                total += s0
-                g0 = G[r0]
-                for h in range(H):
-                    g[h] += s0 * c0[h]
-                    g0[h] += s0 * v[h]
-                k += 1
-            gb[column] = total
+            first, last = column_ptr[j], column_ptr[j + 1]
+            places = column_rows[first:last], by_column[first:last]
+            gV[column] = 0
+            column_sse, gb[column] = _column_error(*places, targets, C, V[column], b[column], G, gV[column])
+            sse += column_sse
         sums[part] = sse
     return float(sums.sum())
+
+
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def _column_error(rows: Any, places: Any, targets: Any, C: Any, v: Any, bias: Any, G: Any, g: Any) -> Any:
+    """One column of `squared_error`: (Σ e², Σ e) over its entries; adds e·C[row] to g and e·v to G[row]."""
+    H = len(v)
+    n = len(rows)
+    sse = 0.0
+    total = np.float32(0)
+    k = 0
+    while k + 4 <= n:
+        r0, r1, r2, r3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        c0, c1, c2, c3 = C[r0], C[r1], C[r2], C[r3]
+        e0 = e1 = e2 = e3 = np.float32(0)
+        for h in range(H):
+            e0 += c0[h] * v[h]
+            e1 += c1[h] * v[h]
+            e2 += c2[h] * v[h]
+            e3 += c3[h] * v[h]
+        e0 += bias - targets[places[k]]
+        e1 += bias - targets[places[k + 1]]
+        e2 += bias - targets[places[k + 2]]
+        e3 += bias - targets[places[k + 3]]
+        sse += e0 * e0 + e1 * e1 + e2 * e2 + e3 * e3
+        total += e0 + e1 + e2 + e3
+        for h in range(H):
+            g[h] += e0 * c0[h] + e1 * c1[h] + e2 * c2[h] + e3 * c3[h]
+        g0, g1, g2, g3 = G[r0], G[r1], G[r2], G[r3]
+        for h in range(H):
+            vh = v[h]
+            g0[h] += e0 * vh
+            g1[h] += e1 * vh
+            g2[h] += e2 * vh
+            g3[h] += e3 * vh
+        k += 4
+    while k < n:
+        c0, g0 = C[rows[k]], G[rows[k]]
+        e0 = np.float32(0)
+        for h in range(H):
+            e0 += c0[h] * v[h]
+        e0 += bias - targets[places[k]]
+        sse += e0 * e0
+        total += e0
+        for h in range(H):
+            g[h] += e0 * c0[h]
+            g0[h] += e0 * v[h]
+        k += 1
+    return sse, total
 
 
 @numba.njit(cache=True, nogil=True)
