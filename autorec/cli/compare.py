@@ -9,6 +9,7 @@ import click
 import autorec
 from autorec.cli.options import ratings_file, report_output
 from autorec.cli.output import write_report
+from autorec.cli.text import show_table
 from autorec.cli.verb import verb
 
 
@@ -38,4 +39,27 @@ def compare(
     """
     ratings = None if by.startswith("given:") else read()
     result = autorec.compare(ratings, list(names), by=by, repeats=repeats, seed=seed, k=k, relevant=relevant, read=read)
-    write_report(result, output, as_json)
+    write_report(result, output, as_json, _show)
+
+
+def _show(report: dict[str, Any]) -> None:
+    """Metrics down, models across: so that many metrics fit on a terminal."""
+    models = report["models"]
+    names = list(dict.fromkeys(name for model in models for name in model["metrics"]))
+    rows = [[name, *(_cell(model["metrics"].get(name)) for model in models)] for name in names]
+    rows.append(["fit seconds", *(f"{model['fit_seconds']:.1f}" for model in models)])
+    show_table(["metric", *(model["name"] for model in models)], rows, figures=True)
+    split = report["split"]
+    click.echo(
+        f"\nMeans over {split['splits']} splits by {split['by']}, seed {split['seed']}, ± half the 95 % interval."
+    )
+    for verdict in report["significance"]:
+        click.echo(f"- {verdict['sentence']}")
+    click.echo("Formulas and counts are in the report: -o FILE.md, or --json.")
+
+
+def _cell(spread: dict[str, Any] | None) -> str:
+    if spread is None:
+        return "-"
+    half = spread["interval"] and spread["interval"][1] - spread["mean"]
+    return f"{spread['mean']:.4f}" + ("" if half is None else f" ± {half:.4f}")

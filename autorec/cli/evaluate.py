@@ -9,6 +9,7 @@ import click
 import autorec
 from autorec.cli.options import ratings_file, report_output
 from autorec.cli.output import write_report
+from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import verb
 
 
@@ -31,4 +32,14 @@ def evaluate(
     """Evaluate MODEL on the rating file TEST: error of the ratings, quality of the top k."""
     history = None if fold_in is None else read(fold_in)
     result = autorec.evaluate(autorec.load(model), read(), k=k, relevant=relevant, fold_in=history)
-    write_report(result, output, as_json)
+    write_report(result, output, as_json, _show)
+
+
+def _show(report: dict[str, Any]) -> None:
+    show_table(["metric", "value", "formula"], [_row(name, report) for name in report["metrics"]])
+    click.echo()
+    show_facts({name.replace("_", " "): value for name, value in {**report["counts"], **report["settings"]}.items()})
+
+
+def _row(name: str, report: dict[str, Any]) -> list[Any]:
+    return [name, report["metrics"][name], report["formulas"].get(name.partition("@")[0], "")]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **f
         text.show_frames(frames)
 
 
-def write_report(report: Any, output: Path | None, as_json: bool) -> None:
-    """A report (with to_dict and to_markdown) to `output` by its suffix; as JSON or as text on stdout."""
+def write_report(report: Any, output: Path | None, as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
+    """A report (with to_dict and to_markdown) to `output` by its suffix; as JSON or by `show` on stdout."""
     if output is not None:
         markdown = output.suffix.lower() == ".md"
         write_text(output, report.to_markdown() if markdown else to_json(report.to_dict(), indent=2))
@@ -47,7 +47,7 @@ def write_report(report: Any, output: Path | None, as_json: bool) -> None:
     if as_json:
         write_json(report.to_dict())
     elif output is None:
-        text.show_markdown(report.to_markdown())
+        show(report.to_dict())
 
 
 def write_file(frames: Iterable[Frame], output: Path) -> int:

@@ -10,10 +10,12 @@ import click
 Row = Sequence[Any]
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = None) -> None:
-    """Rows as text: numbers to the right; ruled on a terminal, only aligned elsewhere."""
+def show_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = None, figures: bool = False) -> None:
+    """Rows as text: ruled on a terminal, only aligned elsewhere. Numbers go to the right, as do, with `figures`, all
+    columns but the first."""
     rows = list(rows)
-    right = [bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows) for i in range(len(columns))]
+    numbers = [bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows) for i in range(len(columns))]
+    right = [place > 0 for place in range(len(columns))] if figures else numbers
     texts = [[_text(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _show_ruled(columns, texts, right, title)
@@ -54,17 +56,6 @@ def show_frames(frames: Iterable[Any]) -> None:
 def brief(facts: dict[str, Any]) -> dict[str, Any]:
     """Without the lists of tables (learning curves and the like), which --json has."""
     return {name: value for name, value in facts.items() if not (value and isinstance(value, list))}
-
-
-def show_markdown(markdown: str) -> None:
-    """A report: laid out on a terminal, elsewhere as it is."""
-    if not sys.stdout.isatty():
-        click.echo(markdown.rstrip())
-        return
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    Console().print(Markdown(markdown))
 
 
 def _show_ruled(columns: Sequence[str], texts: list[list[str]], right: list[bool], title: str | None) -> None:

@@ -186,7 +186,6 @@ def squared_error(
 
     Same arrays as in `decode_backward`; targets [nnz] in row order. gC, gV, gb lack the factor 2 of the square.
     """
-    H = C.shape[1]
     parts = gC.shape[0]
     bounds = _ranges(column_ptr, parts)
     sums = np.zeros(parts)

@@ -1,0 +1,159 @@
+"""Evaluation and comparison: full ranking, nothing dropped in silence, nothing of the test part in training."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import random_frame
+
+from autorec import AutoRec, Bias, Popularity, Ratings, compare, evaluate, split
+from autorec.errors import InputError, ParameterError
+from autorec.evaluation.evaluate import Evaluation
+from autorec.evaluation.significance import holm, verdicts
+from autorec.ratings.matrix import as_ratings
+from autorec.ratings.split import random_split
+
+
+def test_ranking_is_full_and_by_hand() -> None:
+    """Popularity over 5 items: user a has seen p and q, so that the list is r, s, t; ties to the lower item."""
+    train = pd.DataFrame({"user": list("aabbccde"), "item": list("pqpqprst"), "rating": [5, 4, 5, 3, 4, 5, 1, 2]})
+    test = pd.DataFrame({"user": list("aaab"), "item": list("stxr"), "rating": [5, 1, 5, 2]})
+    result = evaluate(Popularity().fit(train), test, k=(1, 2))
+    # a: relevant are s and x (unknown: missed); list r, s → hit at rank 2. b: no relevant item, left out.
+    assert result.metrics["precision@2"] == 0.5
+    assert result.metrics["recall@2"] == 0.5
+    assert result.metrics["mrr@2"] == 0.5
+    assert result.metrics["hit@1"] == 0.0
+    assert result.metrics["ndcg@2"] == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)))
+    assert result.counts == {
+        "test_ratings": 4, "test_users": 2, "cold_ratings": 1, "ranked_users": 1, "users_without_relevant": 1,
+        "unknown_users": 0,
+    }  # fmt: skip
+    assert "rmse" not in result.metrics
+
+
+def test_cold_pairs_are_answered_and_counted() -> None:
+    train = random_frame()
+    test = pd.DataFrame({"user": [0, 0, 999], "item": [1, 777, 888], "rating": [5.0, 3, 1]})
+    model = Bias().fit(train)
+    result = evaluate(model, test)
+    predicted = model.predict(test["user"], test["item"])
+    assert result.metrics["rmse"] == pytest.approx(math.sqrt(np.mean((predicted - test["rating"]) ** 2)))
+    assert (result.counts["cold_ratings"], result.counts["test_ratings"]) == (2, 3)
+    assert predicted[2] == pytest.approx(train["rating"].mean())
+
+
+def test_seen_items_are_never_recommended() -> None:
+    ratings = as_ratings(random_frame())
+    one = random_split(ratings, 0.3)
+    model = Popularity().fit(one.train)
+    everything = evaluate(model, one.train, k=(5,), relevant=1)
+    assert everything.metrics["hit@5"] == 0  # what was trained on is left out, so it cannot hit
+
+
+def test_the_threshold_moves_with_the_scale() -> None:
+    frame = random_frame()
+    of_five = evaluate(Bias().fit(frame), frame)
+    of_hundred = evaluate(
+        Bias().fit(frame.assign(rating=frame["rating"] * 20)), frame.assign(rating=frame["rating"] * 20)
+    )
+    assert (of_five.settings["relevant"], of_hundred.settings["relevant"]) == (4, 80)
+    assert of_five.counts == of_hundred.counts
+
+
+def test_held_out_users_fold_in() -> None:
+    (one,) = split(random_frame(), "users:5", 0)
+    model = Bias().fit(one.train)
+    alone = evaluate(model, one.test)
+    assert alone.counts["unknown_users"] + alone.counts["users_without_relevant"] == 5
+    folded = evaluate(model, one.test, fold_in=one.fold_in)
+    assert folded.counts["unknown_users"] == 0
+
+
+def test_bad_arguments() -> None:
+    model = Bias().fit(random_frame())
+    with pytest.raises(ParameterError, match="k is"):
+        evaluate(model, random_frame(), k=(0,))
+    with pytest.raises(InputError, match="no test ratings"):
+        evaluate(model, random_frame().head(0).astype({"user": int, "item": int}))
+
+
+def test_compare_keeps_its_contract() -> None:
+    models = [("small", AutoRec(hidden=4, epochs=2, penalty="l2:10")), "bias"]
+    result = compare(random_frame(), models, by="random:0.2", repeats=3, k=(3, 5))
+    told = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert [model["name"] for model in told["models"]] == ["small", "bias", "global-mean", "popularity"]
+    rmse = told["models"][0]["metrics"]["rmse"]
+    assert len(rmse["values"]) == 3
+    assert rmse["mean"] == pytest.approx(np.mean(rmse["values"]))
+    assert rmse["sd"] == pytest.approx(np.std(rmse["values"], ddof=1))
+    assert rmse["interval"][0] < rmse["mean"] < rmse["interval"][1]
+    assert "rmse" not in told["models"][3]["metrics"]
+    assert {"params", "fit_seconds"} <= set(told["models"][0])
+    assert told["split"]["by"] == "random:0.2"
+    assert "ndcg@5" in told["models"][3]["metrics"]
+    markdown = result.to_markdown()
+    for text in ("| small |", "| popularity |", "Σ|r̂ − r|".replace("|", "|"), "cannot be told apart"):
+        assert text in markdown
+    second = compare(random_frame(), ["bias"], by="random:0.2", seed=1)
+    values = next(m for m in told["models"] if m["name"] == "bias")["metrics"]["rmse"]["values"]
+    assert second.to_dict()["models"][0]["metrics"]["rmse"]["values"][0] == pytest.approx(values[1])
+
+
+def test_models_compared_are_copies() -> None:
+    model = AutoRec(hidden=4, epochs=2, penalty="l2:10", random_state=11)
+    compare(random_frame(), [("mine", model)], by="random:0.2")
+    assert model.random_state == 11
+    assert not hasattr(model, "network_")
+    with pytest.raises(ParameterError, match="two models are named bias"):
+        compare(random_frame(), ["bias", "bias"])
+
+
+@pytest.mark.parametrize("model", [Bias(), Popularity(), AutoRec(hidden=4, epochs=3, penalty="l2:10")])
+def test_changing_every_test_rating_changes_no_recommendation(model) -> None:
+    frame = random_frame(40, 30)
+    (one,) = split(frame, "random:0.2", 0)
+    keys = set(map(tuple, one.test.to_frame()[["user", "item"]].to_numpy()))
+    poisoned = frame.assign(rating=[99.0 if (u, i) in keys else r for u, i, r in frame.itertuples(index=False)])
+    (other,) = split(poisoned, "random:0.2", 0)
+    a, b = type(model)(**model.get_params()).fit(one.train), type(model)(**model.get_params()).fit(other.train)
+    pd.testing.assert_frame_equal(a.recommend(), b.recommend())
+
+
+def fake(values: np.ndarray) -> Evaluation:
+    users = np.arange(len(values))
+    return Evaluation({}, {}, pd.DataFrame({"user": users, "squared_error": values}), {})
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+
+
+def test_models_that_are_alike_are_not_told_apart() -> None:
+    """Of 200 null comparisons about 5 % seem significant; 17 or more would have a chance below 2 %."""
+    rng = np.random.default_rng(0)
+    false = 0
+    for _ in range(200):
+        base = rng.exponential(size=80)
+        pair = {"a": [fake(base + rng.normal(0, 0.3, 80))], "b": [fake(base + rng.normal(0, 0.3, 80))]}
+        false += verdicts(pair)[0]["p"] < 0.05
+    assert 1 <= false <= 17
+
+
+def test_a_real_difference_is_found_and_said_plainly() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.exponential(size=200)
+    (found,) = verdicts({"good": [fake(base)], "bad": [fake(base + 0.2 + rng.normal(0, 0.1, 200))]})
+    assert found["sentence"].startswith("good beats bad by 0.19")
+    assert found["interval"][0] < found["difference"] < found["interval"][1] < 0
+
+
+def test_ratings_are_accepted_in_every_shape() -> None:
+    frame = random_frame()
+    ratings = as_ratings(frame)
+    assert isinstance(ratings, Ratings)
+    values = [evaluate(Bias().fit(data), data).metrics["rmse"] for data in (frame, ratings, ratings.csr)]
+    assert values == pytest.approx([values[0]] * 3)
