@@ -159,7 +159,7 @@ def csr_step(chosen: sparse.csr_array) -> Callable[[], object]:
     coo = chosen.tocoo()
     places = torch.from_numpy(np.stack((coo.row, coo.col)).astype(np.int64))
     values = torch.from_numpy(coo.data)
-    matrix = torch.sparse_coo_tensor(places, values, chosen.shape, is_coalesced=True)
+    matrix = torch.sparse_coo_tensor(places, values, chosen.shape, is_coalesced=True, check_invariants=False)
 
     def loss(W: Any, a: Any, V: Any, b: Any) -> torch.Tensor:
         codes = torch.sigmoid(torch.sparse.mm(matrix, W) + a)

@@ -259,3 +259,45 @@ def test_a_full_disk_and_too_little_memory_are_one_sentence(place, tmp_path, mon
 def test_debug_shows_the_error_itself(tmp_path):
     result = CliRunner().invoke(command, ["describe", str(tmp_path), "--debug"])
     assert type(result.exception).__name__ == "ModelFileError"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"user,item,rating\n",
+        b"user,item,rating\n1,2,good\n",
+        b"user,item,rating\n1,2,nan\n",
+        b"user,item,rating\n1,2,inf\n",
+        b"user,item,rating\n1,2\n",
+        b"user,item,rating\n1,2,3\n1,2,3,4,5,6\n",
+        b"user,item,rating\n,2,3\n",
+        b"user,film\n1,2\n",
+        b"1::2::3\n1::2\n",
+        b"one column\nof words\n",
+        b"\x00\x01\x02\x03" * 100,
+        b"\x1f\x8b\x08\x00broken gzip",
+        b"PK\x03\x04broken zip",
+        b"PAR1broken parquet",
+        b"\xff\xfe\xff",
+        b"user,item,rating\n" + b"1,2,3\n" * 3 + b"1,2,four\n",
+        b'{"user": 1}\n',
+        b'user,item,rating\n"1,2,3\n',
+    ],
+)
+def test_a_malformed_file_is_one_sentence(tmp_path, content):
+    (tmp_path / "bad.csv").write_bytes(content)
+    assert "bad.csv" in refused("inspect", tmp_path / "bad.csv")
+    refused("train", tmp_path / "bad.csv", "-m", "bias", "-o", tmp_path / "m")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
+
+
+def test_demo_finds_the_planted_tastes(tmp_path):
+    result = told("demo", "-o", tmp_path / "out")
+    assert min(result["own_genre"].values()) > 3 * result["chance"]
+    rmse = {model["name"]: model["metrics"].get("rmse", {}).get("mean") for model in result["comparison"]["models"]}
+    assert max(rmse["i-autorec"], rmse["u-autorec"]) < rmse["bias"] < rmse["global-mean"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("report.md", "report.json", "i-autorec", "u-autorec", "i-autorec.csv", "u-autorec.csv")
+    }

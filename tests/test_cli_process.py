@@ -103,3 +103,17 @@ def test_a_terminal_gets_ruled_tables(place):
     os.close(ours)
     assert process.wait(timeout=60) == 0
     assert "─" in text.decode()
+
+
+def test_training_interrupted_keeps_the_best_model_so_far(place, tmp_path):
+    endless = ("--set", "epochs=1000000", "--set", "patience=1000000", "--set", "penalty=l2:100")
+    process = subprocess.Popen(
+        [*AUTOREC, "train", str(place / "ratings.csv"), "-m", "u-autorec", *endless, "-o", str(tmp_path / "m")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(12)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted: the best model so far" in err and "Traceback" not in err
+    assert run("recommend", tmp_path / "m", "--user", "1").returncode == 0

@@ -120,6 +120,7 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
         seconds += again_log.seconds
         if again_log.stopped != "interrupted":
             network, material = again, whole
+    network.rooms = (None, None)
     biases = material.biases
     counts = (material.rows.nnz, int(aside.sum()))
     return Fitted(network.cpu(), biases.mean, biases.user, l2, log, *counts, tried, seconds)

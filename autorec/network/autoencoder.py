@@ -37,10 +37,16 @@ class Autoencoder(nn.Module):
         self.middle_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
         self.weight_out = nn.Parameter(_glorot(n_columns, hidden[-1], generator))  # [m × H]
         self.bias_out = nn.Parameter(torch.zeros(n_columns))  # [m]
+        self.rooms: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
+
+    def keep_rooms(self) -> None:
+        """Keep memory for the gradients of the two large weights. Then each backward has its gradients let go
+        (`grad = None`) before the next one begins."""
+        self.rooms = (torch.empty_like(self.weight_in.detach()), torch.empty_like(self.weight_out.detach()))
 
     def codes(self, batch: Batch) -> torch.Tensor:
         """[n × H] the last hidden layer."""
-        code = self.encoder.hidden(sparse.encode(batch, self.weight_in) + self.bias_in)  # [n × H₁]
+        code = self.encoder.hidden(sparse.encode(batch, self.weight_in, self.rooms[0]) + self.bias_in)  # [n × H₁]
         for weight, bias in zip(self.middle_weights, self.middle_biases, strict=True):
             code = self.encoder.hidden(code @ weight + bias)
         return code
@@ -49,12 +55,15 @@ class Autoencoder(nn.Module):
         """[nnz] r̂ at the entries of the batch; `offset` is added before the output activation."""
         return self.decoder.output(sparse.decode(batch, codes, self.weight_out, self.bias_out) + offset)
 
-    def squared_error(self, batch: Batch, targets: torch.Tensor, offset: torch.Tensor | float = 0.0) -> torch.Tensor:
-        """Σ (r̂ − target)² over the entries of the batch, a scalar. Targets [nnz] in row order."""
+    def squared_error(
+        self, batch: Batch, targets: torch.Tensor, offset: torch.Tensor | float = 0.0, scale: float = 1.0
+    ) -> torch.Tensor:
+        """scale · Σ (r̂ − target)² over the entries of the batch, a scalar. Targets [nnz] in row order."""
         codes = self.codes(batch)
-        if self.linear_output:
-            return sparse.squared_error(batch, targets - offset, codes, self.weight_out, self.bias_out)
-        return ((self.ratings(batch, codes, offset) - targets) ** 2).sum()
+        if not self.linear_output:
+            return scale * ((self.ratings(batch, codes, offset) - targets) ** 2).sum()
+        left = targets - offset if isinstance(offset, torch.Tensor) or offset else targets
+        return sparse.squared_error(batch, left, codes, self.weight_out, self.bias_out, self.rooms[1], scale)
 
     @property
     def linear_output(self) -> bool:

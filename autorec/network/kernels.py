@@ -181,14 +181,16 @@ def squared_error(
     gC: Any,
     gV: Any,
     gb: Any,
+    scale: float,
 ) -> float:
-    """Σ (C[row] · V[column] + b[column] − target)² over the entries, and half its gradients, in one walk.
+    """scale · Σ (C[row] · V[column] + b[column] − target)² over the entries, and its gradients, in one walk.
 
-    Same arrays as in `decode_backward`; targets [nnz] in row order. gC, gV, gb lack the factor 2 of the square.
+    Same arrays as in `decode_backward`; targets [nnz] in row order.
     """
     parts = gC.shape[0]
     bounds = _ranges(column_ptr, parts)
     sums = np.zeros(parts)
+    factor = np.float32(2 * scale)
     for part in numba.prange(parts):
         G = gC[part]
         G[:] = 0
@@ -199,15 +201,15 @@ def squared_error(
             first, last = column_ptr[j], column_ptr[j + 1]
             places = column_rows[first:last], by_column[first:last]
             gV[column] = 0
-            column_sse, gb[column] = _column_error(*places, targets, C, V[column], b[column], G, gV[column])
+            column_sse, gb[column] = _column_error(*places, targets, C, V[column], b[column], G, gV[column], factor)
             sse += column_sse
         sums[part] = sse
-    return float(sums.sum())
+    return float(scale * sums.sum())
 
 
 @numba.njit(fastmath=True, cache=True, nogil=True)
-def _column_error(rows: Any, places: Any, targets: Any, C: Any, v: Any, bias: Any, G: Any, g: Any) -> Any:
-    """One column of `squared_error`: (Σ e², Σ e) over its entries; adds e·C[row] to g and e·v to G[row]."""
+def _column_error(rows: Any, places: Any, targets: Any, C: Any, v: Any, bias: Any, G: Any, g: Any, factor: Any) -> Any:
+    """One column of `squared_error`: (Σ e², factor · Σ e); adds factor · e · C[row] to g, factor · e · v to G[row]."""
     H = len(v)
     n = len(rows)
     sse = 0.0
@@ -227,6 +229,7 @@ def _column_error(rows: Any, places: Any, targets: Any, C: Any, v: Any, bias: An
         e2 += bias - targets[places[k + 2]]
         e3 += bias - targets[places[k + 3]]
         sse += e0 * e0 + e1 * e1 + e2 * e2 + e3 * e3
+        e0, e1, e2, e3 = factor * e0, factor * e1, factor * e2, factor * e3
         total += e0 + e1 + e2 + e3
         for h in range(H):
             g[h] += e0 * c0[h] + e1 * c1[h] + e2 * c2[h] + e3 * c3[h]
@@ -245,6 +248,7 @@ def _column_error(rows: Any, places: Any, targets: Any, C: Any, v: Any, bias: An
             e0 += c0[h] * v[h]
         e0 += bias - targets[places[k]]
         sse += e0 * e0
+        e0 = factor * e0
         total += e0
         for h in range(H):
             g[h] += e0 * c0[h]

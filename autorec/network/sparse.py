@@ -16,10 +16,14 @@ from autorec.network.batch import Batch
 _ENTRY_BLOCK = 2**18  # entries gathered at once on other devices
 
 
-def encode(batch: Batch, weight: torch.Tensor) -> torch.Tensor:
-    """X · W: batch [n × m], weight [m × H] → [n × H]. Differentiable in the weight."""
+def encode(batch: Batch, weight: torch.Tensor, room: torch.Tensor | None = None) -> torch.Tensor:
+    """X · W: batch [n × m], weight [m × H] → [n × H]. Differentiable in the weight.
+
+    room [m × H]: memory for the gradient of the weight, here and below. New memory for it in every step costs about as
+    much as an optimiser does. Whoever gives it lets go of the last gradient before the next step.
+    """
     apply: Any = _Encode.apply  # torch gives it no type
-    result: torch.Tensor = apply(weight, batch)
+    result: torch.Tensor = apply(weight, batch, room)
     return result
 
 
@@ -34,20 +38,29 @@ def decode(batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.
 
 
 def squared_error(
-    batch: Batch, targets: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+    batch: Batch,
+    targets: torch.Tensor,
+    codes: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    room: torch.Tensor | None = None,
+    scale: float = 1.0,
 ) -> torch.Tensor:
-    """((decode(batch, codes, weight, bias) − targets)²).sum(), value and gradients in one walk of the entries."""
+    """scale · ((decode(batch, codes, weight, bias) − targets)²).sum(), value and gradients in one walk of the entries.
+
+    Scaled in the walk, because a factor put on afterwards is one more pass over a gradient as large as the weight.
+    """
     if batch.device.type != "cpu":
-        return ((decode(batch, codes, weight, bias) - targets) ** 2).sum()
+        return scale * ((decode(batch, codes, weight, bias) - targets) ** 2).sum()
     apply: Any = _SquaredError.apply  # torch gives it no type
-    result: torch.Tensor = apply(codes, weight, bias, batch, targets)
+    result: torch.Tensor = apply(codes, weight, bias, batch, targets, room, scale)
     return result
 
 
 class _Encode(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, batch: Batch) -> torch.Tensor:
-        ctx.batch, ctx.shape = batch, weight.shape
+    def forward(ctx: Any, weight: torch.Tensor, batch: Batch, room: torch.Tensor | None) -> torch.Tensor:
+        ctx.batch, ctx.shape, ctx.room = batch, weight.shape, room
         if batch.device.type != "cpu":
             return matrix(batch, batch.values) @ weight
         codes = torch.empty(batch.n_rows, weight.shape[1])
@@ -59,10 +72,10 @@ class _Encode(torch.autograd.Function):
         batch = ctx.batch
         (grad,) = grads
         if batch.device.type != "cpu":
-            return matrix(batch, batch.values).t() @ grad, None
-        gradient = torch.empty(ctx.shape)
+            return matrix(batch, batch.values).t() @ grad, None, None
+        gradient = torch.empty(ctx.shape) if ctx.room is None else ctx.room
         kernels.transposed(*_by_column(batch), *_arrays(batch.values, grad.contiguous(), gradient), _parts())
-        return gradient, None
+        return gradient, None, None
 
 
 class _Decode(torch.autograd.Function):
@@ -102,19 +115,22 @@ class _SquaredError(torch.autograd.Function):
         bias: torch.Tensor,
         batch: Batch,
         targets: torch.Tensor,
+        room: torch.Tensor | None,
+        scale: float,
     ) -> torch.Tensor:
-        parts, g_weight, g_bias = _gradients(batch, codes, weight)
+        parts, g_weight, g_bias = _gradients(batch, codes, weight, room)
         arrays = _arrays(targets, codes.contiguous(), weight, bias, parts, g_weight, g_bias)
-        sse = kernels.squared_error(*_by_column(batch), *arrays)
+        sse = kernels.squared_error(*_by_column(batch), *arrays, scale)
         ctx.gradients = (parts.sum(0), g_weight, g_bias)
         return torch.tensor(sse, dtype=codes.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        factor = 2 * grads[0]
         gradients = ctx.gradients
         ctx.gradients = None  # scaled in place: a second backward would scale twice
-        return *(gradient.mul_(factor) for gradient in gradients), None, None
+        if grads[0] != 1:
+            gradients = tuple(gradient.mul_(grads[0]) for gradient in gradients)
+        return *gradients, None, None, None, None
 
 
 def _parts() -> int:
@@ -130,11 +146,13 @@ def _by_column(batch: Batch) -> tuple[np.ndarray[Any, Any], ...]:
     return _arrays(batch.column_ptr, batch.columns, batch.column_rows, batch.by_column)
 
 
-def _gradients(batch: Batch, codes: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _gradients(
+    batch: Batch, codes: torch.Tensor, weight: torch.Tensor, room: torch.Tensor | None = None
+) -> tuple[torch.Tensor, ...]:
     """Room for the gradients: codes [threads × n × H], weight [m × H] (the kernels write all of it), bias [m] zeros."""
     return (
         torch.empty(numba.get_num_threads(), *codes.shape),
-        torch.empty_like(weight),
+        torch.empty_like(weight) if room is None else room,
         torch.zeros(batch.n_columns),
     )
 

@@ -43,9 +43,8 @@ class Objective:
 
     def batch_loss(self, example: Example) -> torch.Tensor:
         """(1/B) Σ (r − r̂)² of the batch, a scalar with gradients, without the penalty."""
-        network = self.network
-        sse = network.squared_error(example.batch, example.targets, example.offset)
-        return sse / example.batch.n_rows
+        batch = example.batch
+        return self.network.squared_error(batch, example.targets, example.offset, scale=1 / batch.n_rows)
 
     def decays(self) -> list[tuple[torch.nn.Parameter, float]]:
         """(parameter p, c): the penalty is Σ (c/2)‖p‖², its gradient c·p. c = λ/N for weights, 2d/N for the output

@@ -31,6 +31,7 @@ def adam(
     rng: np.random.Generator,
 ) -> Epoch:
     """Adam (Kingma and Ba, ICLR 2015) with β = (.9, .999), ε = 1e-8, batches in random order, warm-up and cosine."""
+    objective.network.keep_rooms()
     parameters = list(objective.network.parameters())
     decay = {id(parameter): c for parameter, c in objective.decays()}
     states = [(torch.zeros_like(parameter), torch.zeros_like(parameter)) for parameter in parameters]
