@@ -282,18 +282,23 @@ def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:
         {name: value * factor if name.endswith("rmse") and value is not None else value for name, value in look.items()}
         for look in log.curve
     ]
-    has_validation = fitted.n_validation > 0
-    tried = [one | {"validation_rmse": one["validation_rmse"] * factor} for one in fitted.tried]
+    looked = fitted.n_validation > 0 and log.best_epoch > 0
+    tried = [{**one, "validation_rmse": _finite(one["validation_rmse"] * factor)} for one in fitted.tried]
     return {
         "l2": fitted.l2,
-        "l2_tried": tried if has_validation else [],
+        "l2_tried": tried if fitted.n_validation else [],
         "epochs": len(curve) and curve[-1]["epoch"],
         "best_epoch": log.best_epoch,
         "stopped": log.stopped,
         "train_ratings": fitted.n_train,
         "validation_ratings": fitted.n_validation,
-        "validation_rmse": log.best_validation_rmse * factor if has_validation and log.curve else None,
+        "validation_rmse": log.best_validation_rmse * factor if looked else None,
         "seconds": fitted.seconds,
         "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
         "curve": curve,
     }
+
+
+def _finite(value: float) -> float | None:
+    """None for the infinity that stands where no look was taken."""
+    return value if np.isfinite(value) else None

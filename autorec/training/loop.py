@@ -13,6 +13,7 @@ from autorec.errors import DivergedError
 from autorec.training.optimizers import Epoch
 
 LOOKS = 20  # at the validation ratings in a training, about; each costs a pass of the encoder
+LONGEST = 25  # epochs between two looks
 
 
 @dataclass
@@ -48,7 +49,7 @@ def train(
     """
     log = TrainingLog()
     best: dict[str, torch.Tensor] = {}
-    every = max(1, epochs // LOOKS)
+    every = min(max(1, epochs // LOOKS), LONGEST)
     since_best = 0
     start = time.perf_counter()
     with progress.bar(title, epochs) as update:
