@@ -5,7 +5,8 @@
     ├── ParameterError    a parameter outside what is allowed (also a ValueError)
     ├── NotFittedError    a model asked before `fit` (also a ValueError and AttributeError, as in scikit-learn)
     ├── ModelFileError    a model folder that is missing, damaged or of another version
-    └── DivergedError     training whose loss is no longer finite
+    ├── DivergedError     training whose loss is no longer finite
+    └── NotEnoughMemoryError  work that cannot fit, told before it begins (also a MemoryError)
 
 A message says what was got, what is allowed and what to do. The command line prints it as one sentence.
 """
@@ -33,3 +34,7 @@ class ModelFileError(AutoRecError):
 
 class DivergedError(AutoRecError):
     """The training loss is no longer a finite number."""
+
+
+class NotEnoughMemoryError(AutoRecError, MemoryError):
+    """The work needs more memory than there is."""

@@ -17,6 +17,12 @@ def show(shown: bool = True) -> None:
     _shown.set(shown and sys.stderr.isatty())
 
 
+def note(sentence: str) -> None:
+    """A line on stderr for whoever watches."""
+    if _shown.get():
+        print(sentence, file=sys.stderr)
+
+
 @contextlib.contextmanager
 def bar(title: str, total: float | None) -> Iterator[Callable[[float, str], None]]:
     """Yield `update(done, text)`; `text` is shown beside the bar with the time gone and the time left."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,6 +16,7 @@ from scipy import sparse
 
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
+from autorec.models.preflight import available_memory, require, training_memory
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import Batch, make_batch
 from autorec.threads import torch_on_one_thread
@@ -97,6 +99,7 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
     With several λ to try, the best by validation RMSE is kept. Up to 300,000 ratings, where each counts, a last
     training takes the validation ratings in again: the chosen λ, the same schedule, stopped at the best epoch.
     """
+    _preflight(rows, settings)
     rng = np.random.default_rng(settings.seed)
     aside = _validation_entries(rows.nnz, settings.validation, rng)
     parts = _partition(rows.shape[0], settings, rng)
@@ -124,6 +127,14 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
     biases = material.biases
     counts = (material.rows.nnz, int(aside.sum()))
     return Fitted(network.cpu(), biases.mean, biases.user, l2, log, *counts, tried, seconds)
+
+
+def _preflight(rows: sparse.csr_array, settings: Settings) -> None:
+    if settings.device.type != "cpu":
+        return
+    n_rows, n_columns = rows.shape
+    sizes = (rows.nnz, n_rows, n_columns, settings.hidden, _batch_rows(n_rows, settings), int(numba.get_num_threads()))
+    require(training_memory(*sizes), settings.hidden, available_memory())
 
 
 def _material(seen: sparse.csr_array, unseen: sparse.csr_array, parts: list[IntArray], settings: Settings) -> _Material:
@@ -181,6 +192,13 @@ def _validation_entries(n: int, validation: float | str, rng: np.random.Generato
     return aside
 
 
+def _batch_rows(n_rows: int, settings: Settings) -> int:
+    """Rows of a batch, at most."""
+    if isinstance(settings.batch, int):
+        return min(settings.batch, n_rows)
+    return n_rows if settings.batch == "full" else min(BATCH_MOST, -(-n_rows // BATCHES))
+
+
 def _part(rows: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
     """The entries where True, same shape."""
     if entries.all():
@@ -201,9 +219,7 @@ def _partition(n_rows: int, settings: Settings, rng: np.random.Generator) -> lis
     """Random parts of the rows, all of them in one part each, sizes equal within one."""
     if settings.batch == "full":
         return [np.arange(n_rows)]
-    size = settings.batch
-    if isinstance(size, str):
-        size = min(BATCH_MOST, -(-n_rows // BATCHES))
+    size = _batch_rows(n_rows, settings)
     return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
 
 
