@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from autorec.evaluation.compare import compare as compare
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
+    from autorec.evaluation.protocols import strong_generalisation as strong_generalisation
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
     from autorec.models.baselines import Popularity as Popularity
+    from autorec.models.ease import Ease as Ease
+    from autorec.models.knn import ItemKNN as ItemKNN
     from autorec.models.presets import PRESETS as PRESETS
     from autorec.models.presets import create as create
     from autorec.models.store import describe as describe
@@ -54,8 +57,10 @@ _HOME = {
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
     "Comparison": "autorec.evaluation.compare",
+    "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
     "GlobalMean": "autorec.models.baselines",
+    "ItemKNN": "autorec.models.knn",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "Ratings": "autorec.ratings.matrix",
@@ -80,6 +85,7 @@ _HOME = {
     "sample_groups": "autorec.ratings.sample",
     "set_threads": "autorec.threads",
     "split": "autorec.ratings.split",
+    "strong_generalisation": "autorec.evaluation.protocols",
     "summarize": "autorec.ratings.summary",
     "time_split": "autorec.ratings.split",
     "user_split": "autorec.ratings.split",

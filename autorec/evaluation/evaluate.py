@@ -12,6 +12,7 @@ from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.tables import markdown_table, number
 from autorec.models.base import Recommender
+from autorec.models.positives import threshold as threshold_of
 from autorec.models.topn import top_n
 from autorec.ratings.matrix import Ratings, as_ratings
 
@@ -62,18 +63,12 @@ def evaluate(
         raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
     if fold_in is not None:
         model = model.fold_in(fold_in)
-    threshold = default_relevant(model) if relevant is None else float(relevant)
+    threshold = threshold_of(model.ratings_.scale) if relevant is None else float(relevant)
     rating, errors, cold = _rating_part(model, test)
     ranking, per_user, counts = _ranking_part(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids} | errors | per_user)
     counts = {"test_ratings": len(test), "test_users": test.n_users} | cold | counts
     return Evaluation(rating | ranking, counts, table, {"k": list(ks), "relevant": threshold})
-
-
-def default_relevant(model: Recommender) -> float:
-    """low + ¾·(high − low) of the scale the model was trained on."""
-    low, high = model.ratings_.scale
-    return low + 0.75 * (high - low)
 
 
 def _rating_part(

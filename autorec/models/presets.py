@@ -6,10 +6,14 @@ from autorec.errors import ParameterError
 from autorec.models.autorec import AutoRec
 from autorec.models.base import Recommender
 from autorec.models.baselines import Bias, GlobalMean, Popularity
+from autorec.models.ease import Ease
+from autorec.models.knn import ItemKNN
 
 PRESETS: dict[str, tuple[type[Recommender], dict[str, Any], str]] = {
     "i-autorec": (AutoRec, {"orientation": "item"}, "one code an item; the best for rating prediction"),
     "u-autorec": (AutoRec, {"orientation": "user"}, "one code a user; new users are encoded, not solved"),
+    "ease": (Ease, {}, "closed-form linear autoencoder of choices; ranks well, predicts no ratings"),
+    "item-knn": (ItemKNN, {}, "item nearest neighbours by cosine of choices; ranks, predicts no ratings"),
     "bias": (Bias, {}, "mean + damped user and item biases: the baseline to beat"),
     "global-mean": (GlobalMean, {}, "the mean of all ratings: the floor"),
     "popularity": (Popularity, {}, "the most rated items: the baseline of top-N"),

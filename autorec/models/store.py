@@ -39,7 +39,9 @@ PARTS = ("items.parquet", "ratings.safetensors", "users.parquet", "weights.safet
 CLASSES = {
     "AutoRec": "autorec.models.autorec",
     "Bias": "autorec.models.baselines",
+    "Ease": "autorec.models.ease",
     "GlobalMean": "autorec.models.baselines",
+    "ItemKNN": "autorec.models.knn",
     "Popularity": "autorec.models.baselines",
 }
 

@@ -1,0 +1,83 @@
+"""EASE (Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019): a linear autoencoder in closed form.
+
+No loop, no random numbers: B = −P / diag(P) with P = (XᵀX + λI)⁻¹ and diag(B) = 0, the minimum of ‖X − XB‖² + λ‖B‖²
+under that constraint. score(u, ·) = x_u · B. Memory is two dense items × items matrices, so it is for catalogues of
+up to some tens of thousands of items.
+"""
+
+from typing import Any, ClassVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg, sparse
+
+from autorec.errors import NotEnoughMemoryError
+from autorec.models import checks
+from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.positives import positives
+from autorec.models.preflight import available_memory
+from autorec.network import kernels
+from autorec.ratings.matrix import Ratings
+
+
+class Ease(Recommender):
+    """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
+
+    l2        λ; 500 suits MovieLens, more for sparser data
+    relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    """
+
+    rates: ClassVar[bool] = False
+    weights_: npt.NDArray[np.float32]  # B, [items × items]
+
+    def __init__(self, l2: float = 500.0, relevant: float | None = None) -> None:
+        self.l2 = l2
+        self.relevant = relevant
+
+    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+        l2 = checks.number("l2", self.l2, above=0)
+        self._require_memory(ratings.n_items)
+        chosen = positives(ratings, self.relevant).astype(np.float64)
+        gram = np.asarray((chosen.T @ chosen).todense())  # [items × items]
+        np.fill_diagonal(gram, gram.diagonal() + l2)
+        factor = linalg.cho_factor(gram, overwrite_a=True, check_finite=False)
+        precision = linalg.cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
+        weights = -precision / precision.diagonal()
+        np.fill_diagonal(weights, 0)
+        self.weights_ = weights.astype(np.float32)
+        return {"positives": int(chosen.nnz)}
+
+    def _require_memory(self, n_items: int) -> None:
+        needed, free = 3 * 8 * n_items**2, available_memory()
+        if free is not None and needed > free:
+            raise NotEnoughMemoryError(
+                f"Ease on {n_items:,} items needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: "
+                "leave rare items out, or use item-knn"
+            )
+
+    def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
+        chosen = positives(self.ratings_, self.relevant, rows)
+        return products(chosen, self.weights_)
+
+    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
+        users, places = np.unique(rows, return_inverse=True)
+        scores = np.empty(len(rows))
+        for place, user in enumerate(users):
+            of_user = places == place
+            scores[of_user] = self._score_rows(np.array([user]))[0, columns[of_user]]
+        return scores
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"weights": self.weights_}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.weights_ = arrays["weights"]
+
+
+def products(left: sparse.csr_array, right: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """left [n × m] sparse · right [m × k] dense → [n × k], on all threads."""
+    out = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
+    indptr, indices, values = left.indptr.astype(np.int64), left.indices.astype(np.int32), left.data.astype(np.float32)
+    kernels.encode(indptr, indices, values, np.ascontiguousarray(right), out, 4 * int(numba.get_num_threads()))
+    return out

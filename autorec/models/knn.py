@@ -1,0 +1,76 @@
+"""Item k-nearest neighbours by cosine of choices (Deshpande and Karypis, ACM TOIS 2004): the classic baseline of
+top-N."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autorec.models import checks
+from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.positives import positives
+from autorec.models.topn import top_n
+from autorec.ratings.matrix import Ratings
+
+
+class ItemKNN(Recommender):
+    """score(u, i) = Σ_{j ∈ N(i), u chose j} cos(i, j), N(i) the k items nearest to i by cosine of their columns of
+    choices.
+
+    k         neighbours of an item
+    relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    """
+
+    rates: ClassVar[bool] = False
+    neighbours_: sparse.csr_array  # [items × items]: row i holds the cosines of N(i)
+
+    def __init__(self, k: int = 200, relevant: float | None = None) -> None:
+        self.k = k
+        self.relevant = relevant
+
+    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+        k = min(checks.whole("k", self.k), max(ratings.n_items - 1, 1))
+        chosen = positives(ratings, self.relevant).tocsc()  # [users × items]
+        norms = np.sqrt(np.diff(chosen.indptr))
+        scale = 1 / np.where(norms > 0, norms, 1)
+        unit = sparse.csc_array((chosen.data * scale[_columns(chosen)], chosen.indices, chosen.indptr), chosen.shape)
+        by_item = sparse.csr_array(unit.T)  # [items × users]
+        itself = sparse.csr_array(sparse.eye_array(ratings.n_items))
+
+        def cosines(rows: IntArray) -> npt.NDArray[np.float32]:
+            return np.asarray((by_item[rows] @ unit).todense(), dtype=np.float32)
+
+        rows, columns, values = [], [], []
+        for block, items, cosine in top_n(cosines, np.arange(ratings.n_items), ratings.n_items, k, itself):
+            near = (items >= 0) & (cosine > 0)
+            rows.append(np.repeat(block, near.sum(axis=1)))
+            columns.append(items[near])
+            values.append(cosine[near])
+        pairs = (np.concatenate(rows), np.concatenate(columns))
+        shape = (ratings.n_items, ratings.n_items)
+        self.neighbours_ = sparse.csr_array((np.concatenate(values), pairs), shape=shape)
+        self.neighbours_.sort_indices()
+        return {"positives": int(chosen.nnz)}
+
+    def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
+        chosen = positives(self.ratings_, self.relevant, rows)
+        return np.asarray((chosen @ self.neighbours_.T).todense(), dtype=np.float32)
+
+    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
+        users, places = np.unique(rows, return_inverse=True)
+        chosen = positives(self.ratings_, self.relevant, users)[places]
+        return np.asarray(chosen.multiply(self.neighbours_[columns]).sum(axis=1), dtype=np.float64)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        kept = self.neighbours_
+        return {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        n = len(arrays["indptr"]) - 1
+        self.neighbours_ = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
+
+
+def _columns(csc: sparse.csc_array) -> npt.NDArray[np.int64]:
+    """[nnz] the column of each entry."""
+    return np.repeat(np.arange(csc.shape[1]), np.diff(csc.indptr))
