@@ -55,7 +55,7 @@ def _show(report: dict[str, Any]) -> None:
     )
     for verdict in report["significance"]:
         click.echo(f"- {verdict['sentence']}")
-    click.echo("Formulas and counts are in the report: -o FILE.md, or --json.")
+    click.echo("Formulas and counts are in the report: -o FILE.html, FILE.md, or --json.")
 
 
 def _cell(spread: dict[str, Any] | None) -> str:

@@ -43,6 +43,7 @@ def demo(output: Path, as_json: bool) -> None:
         show_summary(summary, most_rated=0)
     with steps("Train on nine tenths, test on the tenth that no model saw"):
         comparison = autorec.compare(ratings, list(_MODELS))
+    write_text(output / "report.html", comparison.to_html())
     write_text(output / "report.md", comparison.to_markdown())
     write_text(output / "report.json", to_json(comparison.to_dict(), indent=2))
     if not as_json:
@@ -54,7 +55,7 @@ def demo(output: Path, as_json: bool) -> None:
         write_json({**facts, "ratings": summary, "comparison": comparison.to_dict()})
         return
     _show_verdict(found, chance)
-    click.echo(f"\nDone in {steps.seconds():.1f} s. In {output}: report.md, report.json, and of each model its folder")
+    click.echo(f"\nDone in {steps.seconds():.1f} s. In {output}: report.html, .md, .json, and of each model its folder")
     click.echo(f"and recommendations. Next: autorec recommend {output / _MODELS[0]} --user 7")
 
 

@@ -56,7 +56,7 @@ def output(what: str, *suffixes: str) -> Callable[[Function], Function]:
 
 
 table_output = output("table", ".csv", ".jsonl", ".parquet")
-report_output = output("report", ".json", ".md")
+report_output = output("report", ".json", ".md", ".html")
 
 
 def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:

@@ -39,10 +39,11 @@ def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **f
 
 
 def write_report(report: Any, output: Path | None, as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
-    """A report (with to_dict and to_markdown) to `output` by its suffix; as JSON or by `show` on stdout."""
+    """A report (with to_dict, to_markdown, to_html) to `output` by its suffix; as JSON or by `show` on stdout."""
     if output is not None:
-        markdown = output.suffix.lower() == ".md"
-        write_text(output, report.to_markdown() if markdown else to_json(report.to_dict(), indent=2))
+        forms = {".md": report.to_markdown, ".html": report.to_html}
+        form = forms.get(output.suffix.lower())
+        write_text(output, form() if form is not None else to_json(report.to_dict(), indent=2))
         say(f"Wrote {output}.")
     if as_json:
         write_json(report.to_dict())

@@ -13,6 +13,7 @@ from autorec import progress
 from autorec.errors import ParameterError
 from autorec.evaluation.environment import environment
 from autorec.evaluation.evaluate import Evaluation, counts_text, evaluate, formulas, formulas_text
+from autorec.evaluation.page import comparison_page
 from autorec.evaluation.significance import verdicts
 from autorec.evaluation.tables import markdown_table, number
 from autorec.models.base import Recommender
@@ -83,6 +84,13 @@ class Comparison:
             f"Made with: {machine}.",
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+    def to_html(self) -> str:
+        """One page with table, figures, what can be told apart, and how it was made; needs nothing from elsewhere."""
+        first = self.results[0].evaluations[0]
+        return comparison_page(
+            self.to_dict(), self.results, f"First split: {counts_text(first.counts, first.settings)}"
+        )
 
     def _sentences(self) -> list[str]:
         return [v["sentence"] for v in verdicts({result.name: result.evaluations for result in self.results})]

@@ -1,7 +1,7 @@
 """One model on ratings it has not seen: the error of its ratings, the quality of its lists."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import pandas as pd
 
 from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
+from autorec.evaluation.page import evaluation_page
+from autorec.evaluation.slices import calibration, error_by_count
 from autorec.evaluation.tables import markdown_table, number
 from autorec.models.base import Recommender
 from autorec.models.positives import threshold as threshold_of
@@ -22,18 +24,30 @@ class Evaluation:
     """metrics: name → value, NaN where undefined; models that do not rate have no rmse and mae.
 
     counts: what went in and what could not be answered by the model itself. per_user: one row a test user: raw id, mean
-    squared error, ranking metrics. settings: k, relevant.
+    squared error, ranking metrics. settings: k, relevant. slices: the rating error by predicted level, by training
+    ratings of the user and of the item.
     """
 
     metrics: dict[str, float]
     counts: dict[str, int]
     per_user: pd.DataFrame
     settings: dict[str, Any]
+    slices: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; an undefined metric is None."""
         values = {name: None if np.isnan(value) else value for name, value in self.metrics.items()}
-        return {"metrics": values, "counts": self.counts, "settings": self.settings, "formulas": formulas(self.metrics)}
+        return {
+            "metrics": values,
+            "counts": self.counts,
+            "settings": self.settings,
+            "slices": self.slices,
+            "formulas": formulas(self.metrics),
+        }
+
+    def to_html(self) -> str:
+        """One page with metrics, figures and formulas; needs nothing from elsewhere."""
+        return evaluation_page(self.to_dict(), self, counts_text(self.counts, self.settings))
 
     def to_markdown(self) -> str:
         """Table of metrics, counts and formulas."""
@@ -64,28 +78,45 @@ def evaluate(
     if fold_in is not None:
         model = model.fold_in(fold_in)
     threshold = threshold_of(model.ratings_.scale) if relevant is None else float(relevant)
-    rating, errors, cold = _rating_part(model, test)
+    rating, errors, cold, slices = _rating_part(model, test)
     ranking, per_user, counts = _ranking_part(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids} | errors | per_user)
     counts = {"test_ratings": len(test), "test_users": test.n_users} | cold | counts
-    return Evaluation(rating | ranking, counts, table, {"k": list(ks), "relevant": threshold})
+    return Evaluation(rating | ranking, counts, table, {"k": list(ks), "relevant": threshold}, slices)
 
 
 def _rating_part(
     model: Recommender, test: Ratings
-) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int]]:
-    """Metrics; [test users] mean squared error; count of pairs that only the fallback could answer."""
+) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int], dict[str, list[dict[str, float]]]]:
+    """Metrics; [test users] mean squared error; count of pairs that only the fallback could answer; slices."""
     rows = test.rows()
     users, items = test.user_ids[rows], test.item_ids[test.csr.indices]
     known = model.known(users, items)
     counts = {"cold_ratings": int((~known).sum())}
     if not model.rates:
-        return {}, {}, counts
+        return {}, {}, counts, {}
     true = test.csr.data.astype(np.float64)
     predicted = model.predict(users, items)
     by_user = np.bincount(rows, (predicted - true) ** 2, test.n_users) / np.maximum(np.diff(test.csr.indptr), 1)
     values = {"rmse": metrics.rmse(predicted, true), "mae": metrics.mae(predicted, true)}
-    return values, {"squared_error": by_user}, counts
+    slices = {
+        "calibration": calibration(predicted, true, model.ratings_.scale),
+        "error_by_user_ratings": error_by_count(predicted, true, _known_ratings(model, test, "users")[rows]),
+        "error_by_item_ratings": error_by_count(
+            predicted, true, _known_ratings(model, test, "items")[test.csr.indices]
+        ),
+    }
+    return values, {"squared_error": by_user}, counts, slices
+
+
+def _known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDArray[np.int64]:
+    """[test users or items] how many ratings the model was given of each; 0 where it is unknown."""
+    fitted = model.ratings_
+    if of == "users":
+        counts, places = np.diff(fitted.csr.indptr), fitted.find_users(test.user_ids)
+    else:
+        counts, places = np.bincount(fitted.csr.indices, minlength=fitted.n_items), fitted.find_items(test.item_ids)
+    return np.where(places >= 0, counts[places], 0).astype(np.int64)
 
 
 def _ranking_part(

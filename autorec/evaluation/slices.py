@@ -1,0 +1,41 @@
+"""Where a model fails: its rating error by predicted level, by activity of the user, by popularity of the item."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.integer[Any]]
+
+LEVELS = 10  # of the predicted rating, of equal width over the scale
+GROUPS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000)  # training ratings from … up
+
+
+def calibration(predicted: Float, true: Float, scale: tuple[float, float]) -> list[dict[str, float]]:
+    """Of each level of the prediction: mean prediction, mean true rating, number of ratings. Empty levels are left
+    out."""
+    low, high = scale
+    level = np.clip(((predicted - low) / (high - low) * LEVELS).astype(np.int64), 0, LEVELS - 1)
+    found = []
+    for one in np.unique(level):
+        inside = level == one
+        found.append(
+            {
+                "predicted": float(predicted[inside].mean()),
+                "true": float(true[inside].mean()),
+                "ratings": int(inside.sum()),
+            }
+        )
+    return found
+
+
+def error_by_count(predicted: Float, true: Float, counts: Counts) -> list[dict[str, float]]:
+    """RMSE of the test ratings whose user (or item) has so many training ratings; empty groups are left out."""
+    group = np.searchsorted(GROUPS, counts, side="right") - 1
+    found = []
+    for one in np.unique(group):
+        inside = group == one
+        error = float(np.sqrt(np.mean((predicted[inside] - true[inside]) ** 2)))
+        found.append({"from": GROUPS[one], "rmse": error, "ratings": int(inside.sum())})
+    return found
