@@ -299,5 +299,5 @@ def test_demo_finds_the_planted_tastes(tmp_path):
     rmse = {model["name"]: model["metrics"].get("rmse", {}).get("mean") for model in result["comparison"]["models"]}
     assert max(rmse["i-autorec"], rmse["u-autorec"]) < rmse["bias"] < rmse["global-mean"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("report.md", "report.json", "i-autorec", "u-autorec", "i-autorec.csv", "u-autorec.csv")
+        *("report.html", "report.md", "report.json", "i-autorec", "u-autorec", "i-autorec.csv", "u-autorec.csv")
     }
