@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,6 +16,7 @@ from scipy import sparse
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
 from autorec.models.preflight import available_memory, require, training_memory
+from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import Batch, make_batch
 from autorec.threads import torch_on_one_thread
@@ -75,22 +75,13 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """The validation ratings of one batch of rows."""
-
-    batch: Batch
-    targets: FloatArray  # [nnz], on the scale 1 … 5
-    offset: torch.Tensor  # [nnz]
-
-
-@dataclass(frozen=True, eq=False)
 class _Material:
     """What one training works on: ratings to learn from, cut into batches, and those to look at, none when empty."""
 
     rows: sparse.csr_array
     biases: Biases
     examples: list[Example]
-    looks: list[_Look]
+    looks: list[Example]
 
 
 def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
@@ -123,7 +114,8 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
         seconds += again_log.seconds
         if again_log.stopped != "interrupted":
             network, material = again, whole
-    network.rooms = (None, None)
+    network.sinks = (None, None)
+    network.trim()
     biases = material.biases
     counts = (material.rows.nnz, int(aside.sum()))
     return Fitted(network.cpu(), biases.mean, biases.user, l2, log, *counts, tried, seconds)
@@ -133,15 +125,15 @@ def _preflight(rows: sparse.csr_array, settings: Settings) -> None:
     if settings.device.type != "cpu":
         return
     n_rows, n_columns = rows.shape
-    sizes = (rows.nnz, n_rows, n_columns, settings.hidden, _batch_rows(n_rows, settings), int(numba.get_num_threads()))
+    sizes = (rows.nnz, n_rows, n_columns, settings.hidden, _batch_rows(n_rows, settings), settings.optimizer)
     require(training_memory(*sizes), settings.hidden, available_memory())
 
 
 def _material(seen: sparse.csr_array, unseen: sparse.csr_array, parts: list[IntArray], settings: Settings) -> _Material:
     biases = _biases(seen, settings)
     offset = biases.mean + biases.user  # [rows]
-    examples = [_example(seen, offset, part, settings) for part in parts]
-    looks = [_look(unseen, offset, part, settings) for part in parts] if unseen.nnz else []
+    examples = [_example(seen, offset, part, settings.device) for part in parts]
+    looks = [_example(unseen, offset, part, settings.device) for part in parts] if unseen.nnz else []
     return _Material(seen, biases, examples, looks)
 
 
@@ -196,7 +188,7 @@ def _batch_rows(n_rows: int, settings: Settings) -> int:
     """Rows of a batch, at most."""
     if isinstance(settings.batch, int):
         return min(settings.batch, n_rows)
-    return n_rows if settings.batch == "full" else min(BATCH_MOST, -(-n_rows // BATCHES))
+    return min(BATCH_MOST, n_rows if settings.batch == "full" else -(-n_rows // BATCHES))
 
 
 def _part(rows: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
@@ -217,31 +209,15 @@ def _biases(rows: sparse.csr_array, settings: Settings) -> Biases:
 
 def _partition(n_rows: int, settings: Settings, rng: np.random.Generator) -> list[IntArray]:
     """Random parts of the rows, all of them in one part each, sizes equal within one."""
-    if settings.batch == "full":
-        return [np.arange(n_rows)]
     size = _batch_rows(n_rows, settings)
+    if settings.batch == "full":  # in pieces that the caches hold; their gradients are added up
+        return [np.arange(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
     return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
 
 
-def _entry_offsets(part: sparse.csr_array, offset: FloatArray, rows: IntArray, device: torch.device) -> torch.Tensor:
-    """[nnz] the offset of each entry's row."""
-    return torch.from_numpy(np.repeat(offset[rows], np.diff(part.indptr)).astype(np.float32)).to(device)
-
-
-def _example(rows: sparse.csr_array, offset: FloatArray, part: IntArray, settings: Settings) -> Example:
-    chosen = rows[part]
-    batch = make_batch(chosen).to(settings.device)
-    if not settings.biases:
-        return Example(batch, batch.values)
-    # The offset is taken off once here, not in each epoch.
-    return Example(batch, batch.values - _entry_offsets(chosen, offset, part, settings.device))
-
-
-def _look(rows: sparse.csr_array, offset: FloatArray, part: IntArray, settings: Settings) -> _Look:
-    chosen = rows[part]
-    batch = make_batch(chosen).to(settings.device)
-    shift = _entry_offsets(chosen, offset, part, settings.device)
-    return _Look(batch, chosen.data.astype(np.float64), shift)
+def _example(rows: sparse.csr_array, offset: FloatArray, part: IntArray, device: torch.device) -> Example:
+    """These rows as a batch, with their offsets."""
+    return Example(make_batch(rows[part]).to(device), torch.from_numpy(offset[part].astype(np.float32)).to(device))
 
 
 def _validation_rmse(network: Autoencoder, material: _Material) -> float:
@@ -250,7 +226,7 @@ def _validation_rmse(network: Autoencoder, material: _Material) -> float:
     with torch.no_grad():
         for example, look in zip(material.examples, material.looks, strict=True):
             predicted = network.ratings(look.batch, network.codes(example.batch), look.offset)
-            error = predicted.clamp(1, 5).cpu().numpy() - look.targets
+            error = predicted.clamp(LOW, HIGH).cpu().numpy().astype(np.float64) - look.batch.values.cpu().numpy()
             total += float(error @ error)
             count += len(error)
     return float(np.sqrt(total / count))
@@ -268,6 +244,7 @@ def _new_network(rows: sparse.csr_array, biases: Biases, settings: Settings) -> 
         start = (sums + STARTING_DAMPING * mean) / (counts + STARTING_DAMPING)
     with torch.no_grad():
         network.bias_out.copy_(network.decoder.inverse(torch.from_numpy(start).float()))
+    network.pad()
     return network.to(settings.device)
 
 

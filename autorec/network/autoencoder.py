@@ -14,6 +14,7 @@ from autorec.network import sparse
 from autorec.network.activations import activation
 from autorec.network.batch import Batch
 
+LINE = 16  # floats in a cache line
 INITIAL_SPREAD = 0.3  # of Glorot's uniform bound; smaller codes at the start reach a lower validation RMSE sooner
 
 
@@ -30,6 +31,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.encoder = activation(encoder)
         self.decoder = activation(decoder)
+        self.hidden = tuple(hidden)
         self.weight_in = nn.Parameter(_glorot(n_columns, hidden[0], generator))  # [m × H₁]
         self.bias_in = nn.Parameter(torch.zeros(hidden[0]))  # [H₁]
         pairs = list(pairwise(hidden))
@@ -37,33 +39,56 @@ class Autoencoder(nn.Module):
         self.middle_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
         self.weight_out = nn.Parameter(_glorot(n_columns, hidden[-1], generator))  # [m × H]
         self.bias_out = nn.Parameter(torch.zeros(n_columns))  # [m]
-        self.rooms: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
+        self.sinks: tuple[sparse.Sink | None, sparse.Sink | None] = (None, None)  # of the two large weights
 
-    def keep_rooms(self) -> None:
-        """Keep memory for the gradients of the two large weights. Then each backward has its gradients let go
-        (`grad = None`) before the next one begins."""
-        self.rooms = (torch.empty_like(self.weight_in.detach()), torch.empty_like(self.weight_out.detach()))
+    def pad(self) -> None:
+        """Widen each hidden layer to a multiple of 16 units: rows of 64 bytes, whole cache lines, are walked faster.
+
+        The units added have weights 0. A code is 0 at 0 (see `autorec.network.activations`), so theirs stay 0, all
+        gradients in them are exactly 0, and no optimiser moves them: the network is the same. `trim` takes them away.
+        """
+        self._resize([padded(units) for units in self.hidden])
+
+    def trim(self) -> None:
+        """Undo `pad`."""
+        self._resize(self.hidden)
+
+    def _resize(self, widths: Sequence[int]) -> None:
+        self._put(self.weight_in, (len(self.weight_in), widths[0]))
+        self._put(self.bias_in, (widths[0],))
+        for shape, weight, bias in zip(pairwise(widths), self.middle_weights, self.middle_biases, strict=True):
+            self._put(weight, shape)
+            self._put(bias, shape[1:])
+        self._put(self.weight_out, (len(self.weight_out), widths[-1]))
+
+    @staticmethod
+    def _put(parameter: torch.Tensor, shape: tuple[int, ...]) -> None:
+        old = parameter.detach()
+        if old.shape == shape:
+            return
+        kept = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, shape, strict=True))
+        new = old.new_zeros(shape)
+        new[kept] = old[kept]
+        parameter.data = new
 
     def codes(self, batch: Batch) -> torch.Tensor:
         """[n × H] the last hidden layer."""
-        code = self.encoder.hidden(sparse.encode(batch, self.weight_in, self.rooms[0]) + self.bias_in)  # [n × H₁]
+        code = self.encoder.hidden(sparse.encode(batch, self.weight_in, self.sinks[0]) + self.bias_in)  # [n × H₁]
         for weight, bias in zip(self.middle_weights, self.middle_biases, strict=True):
             code = self.encoder.hidden(code @ weight + bias)
         return code
 
-    def ratings(self, batch: Batch, codes: torch.Tensor, offset: torch.Tensor | float = 0.0) -> torch.Tensor:
-        """[nnz] r̂ at the entries of the batch; `offset` is added before the output activation."""
-        return self.decoder.output(sparse.decode(batch, codes, self.weight_out, self.bias_out) + offset)
+    def ratings(self, batch: Batch, codes: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        """[nnz] r̂ at the entries of the batch; offset [n] of each row, added before the output activation."""
+        sums = sparse.decode(batch, codes, self.weight_out, self.bias_out, self.sinks[1])
+        return self.decoder.output(sums + offset[batch.rows()])
 
-    def squared_error(
-        self, batch: Batch, targets: torch.Tensor, offset: torch.Tensor | float = 0.0, scale: float = 1.0
-    ) -> torch.Tensor:
-        """scale · Σ (r̂ − target)² over the entries of the batch, a scalar. Targets [nnz] in row order."""
+    def squared_error(self, batch: Batch, offset: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        """scale · Σ (r̂ − r)² over the entries of the batch, a scalar; offset [n] as in `ratings`."""
         codes = self.codes(batch)
         if not self.linear_output:
-            return scale * ((self.ratings(batch, codes, offset) - targets) ** 2).sum()
-        left = targets - offset if isinstance(offset, torch.Tensor) or offset else targets
-        return sparse.squared_error(batch, left, codes, self.weight_out, self.bias_out, self.rooms[1], scale)
+            return scale * ((self.ratings(batch, codes, offset) - batch.values) ** 2).sum()
+        return sparse.squared_error(batch, offset, codes, self.weight_out, self.bias_out, self.sinks[1], scale)
 
     @property
     def linear_output(self) -> bool:
@@ -72,6 +97,11 @@ class Autoencoder(nn.Module):
     def weights(self) -> list[nn.Parameter]:
         """The penalised parameters: all weights, no bias."""
         return [self.weight_in, *self.middle_weights, self.weight_out]
+
+
+def padded(units: int) -> int:
+    """The next multiple of a cache line's floats."""
+    return -(-units // LINE) * LINE
 
 
 def _glorot(rows: int, columns: int, generator: torch.Generator, spread: float = INITIAL_SPREAD) -> torch.Tensor:

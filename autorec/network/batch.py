@@ -14,23 +14,23 @@ from autorec.network import kernels
 class Batch:
     """n rows × m columns, nnz observed entries, in row order (CSR) and with the way to column order.
 
-    indptr       [n + 1] int64
-    indices      [nnz] int32, the column of each entry
-    values       [nnz] float32
-    columns      [p] int32, the columns that have an entry, ascending
-    column_ptr   [p + 1] int64
-    column_rows  [nnz] int32, the row of each entry in column order
-    by_column    [nnz] place in row order of each entry in column order
+    indptr         [n + 1] int64
+    indices        [nnz] int32, the column of each entry
+    values         [nnz] float32
+    to_column      [nnz] place in column order of each entry in row order
+    column_ptr     [m + 1] int64, where each column begins in column order
+    column_rows    [nnz] int32, the row of each entry in column order
+    column_values  [nnz] float32, the value of each entry in column order
     """
 
     n_columns: int
     indptr: torch.Tensor
     indices: torch.Tensor
     values: torch.Tensor
-    columns: torch.Tensor
+    to_column: torch.Tensor
     column_ptr: torch.Tensor
     column_rows: torch.Tensor
-    by_column: torch.Tensor
+    column_values: torch.Tensor
 
     @property
     def n_rows(self) -> int:
@@ -55,19 +55,11 @@ def make_batch(csr: sparse.csr_array) -> Batch:
     indptr = csr.indptr.astype(np.int64)
     indices = csr.indices.astype(np.int32)
     ptr = np.empty(csr.shape[1] + 1, dtype=np.int64)
-    by_column = np.empty(len(indices), dtype=np.int32 if len(indices) < 2**31 else np.int64)
+    to_column = np.empty(len(indices), dtype=np.int32 if len(indices) < 2**31 else np.int64)
     column_rows = np.empty(len(indices), dtype=np.int32)
-    kernels.order_by_column(indptr, indices, ptr, by_column, column_rows)
-    counts = np.diff(ptr)
-    columns = np.flatnonzero(counts).astype(np.int32)
-    column_ptr = np.concatenate(([0], np.cumsum(counts[columns])))
-    arrays: tuple[Any, ...] = (
-        indptr,
-        indices,
-        csr.data.astype(np.float32),
-        columns,
-        column_ptr.astype(np.int64),
-        column_rows,
-        by_column,
-    )
+    kernels.order_by_column(indptr, indices, ptr, to_column, column_rows)
+    values = csr.data.astype(np.float32)
+    column_values = np.empty_like(values)
+    column_values[to_column] = values
+    arrays: tuple[Any, ...] = (indptr, indices, values, to_column, ptr, column_rows, column_values)
     return Batch(csr.shape[1], *map(torch.from_numpy, arrays))

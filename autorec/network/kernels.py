@@ -1,13 +1,21 @@
 """The CPU kernels (Numba): everything that walks the observed ratings, float32.
 
-A batch holds n rows of a sparse matrix X [n × m]. H is the number of hidden units. Row-wise walks accumulate a row
-of codes that stays in L1; column-wise walks read a weight row once and find the batch's codes in L2. Four entries
-are taken at a time, so that one load and one store of the accumulator serve four multiplications.
+A batch holds n rows of a sparse matrix X [n × m]. H is the number of hidden units. Two walks do all the work:
 
-Each thread owns a range of rows or columns with about the same number of entries; no two threads write the same place,
-and the result is the same bits in every run with the same number of threads. `parts` is the number of these ranges.
+along the rows (`encode`, `decode`, `squared_error`): a row of codes stays in L1; columns are taken tile by tile, so
+that the tile's weight rows stay in L2 for all rows of the batch and are read from memory once.
 
-by_column[k] is the place, in row order, of the k-th entry in column order: values are stored once.
+along the columns (`transposed`): each row of a gradient is summed in L1 and written once; the codes of the batch stay
+in L2 or L3.
+
+Eight entries are taken at a time, so that one load and one store of what is summed serve eight multiplications; a
+group that is not full is filled up with zeros. Rows of 64-byte multiples are up to half as fast again: see
+`Autoencoder.pad`.
+
+Each thread owns ranges of rows or columns; no two write the same place and every sum has its own fixed order, so that
+the gradients are the same bits in every run, whatever the number of threads. `parts` is the number of these ranges.
+
+to_column[k] is the place, in column order, of the k-th entry in row order: the way from one order to the other.
 """
 
 from typing import Any
@@ -15,22 +23,32 @@ from typing import Any
 import numba
 import numpy as np
 
+TILE = 2**19  # bytes of weight rows walked at a time: half of an L2 cache
+COLUMN = 8  # what a column costs beside its entries, in entries
 
-@numba.njit(cache=True)
-def _ranges(ptr: Any, parts: int) -> Any:
-    """[parts + 1] bounds that cut the rows (columns) of `ptr` into runs of about equally many entries."""
+
+@numba.njit(cache=True, nogil=True)
+def ranges(ptr: Any, parts: int, each: int) -> Any:
+    """[parts + 1] bounds that cut the rows (columns) of `ptr` into runs of about equal cost: entries + each · rows."""
     n = len(ptr) - 1
+    total = ptr[n] + each * n
     bounds = np.empty(parts + 1, dtype=np.int64)
-    for part in range(parts):
-        bounds[part] = np.searchsorted(ptr[:n], ptr[n] * part // parts)
-    bounds[0] = 0
-    bounds[parts] = n
+    bounds[0], bounds[parts] = 0, n
+    for part in range(1, parts):
+        low, high = 0, n  # the first row whose start costs as much as all parts before
+        while low < high:
+            middle = (low + high) // 2
+            if ptr[middle] + each * middle < total * part // parts:
+                low = middle + 1
+            else:
+                high = middle
+        bounds[part] = low
     return bounds
 
 
 @numba.njit(cache=True, nogil=True)
-def order_by_column(indptr: Any, indices: Any, ptr: Any, by_column: Any, column_rows: Any) -> None:
-    """Counting sort of a CSR batch into ptr [m + 1], by_column [nnz], column_rows [nnz]."""
+def order_by_column(indptr: Any, indices: Any, ptr: Any, to_column: Any, column_rows: Any) -> None:
+    """Counting sort of a CSR batch into ptr [m + 1], to_column [nnz], column_rows [nnz]."""
     ptr[:] = 0
     n_columns = len(ptr) - 1
     for k in range(len(indices)):
@@ -41,7 +59,7 @@ def order_by_column(indptr: Any, indices: Any, ptr: Any, by_column: Any, column_
     for row in range(len(indptr) - 1):
         for k in range(indptr[row], indptr[row + 1]):
             column = indices[k]
-            by_column[place[column]] = k
+            to_column[k] = place[column]
             column_rows[place[column]] = row
             place[column] += 1
 
@@ -49,225 +67,188 @@ def order_by_column(indptr: Any, indices: Any, ptr: Any, by_column: Any, column_
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def encode(indptr: Any, indices: Any, values: Any, W: Any, Z: Any, parts: int) -> None:
     """Z [n × H] = X [n × m] · W [m × H]."""
-    H = W.shape[1]
-    bounds = _ranges(indptr, parts)
+    bounds = ranges(indptr, parts, 1)
     for part in numba.prange(parts):
-        for row in range(bounds[part], bounds[part + 1]):
-            z = Z[row]
-            z[:] = 0
-            k = indptr[row]
-            end = indptr[row + 1]
-            while k + 4 <= end:
-                x0, x1, x2, x3 = values[k], values[k + 1], values[k + 2], values[k + 3]
-                w0, w1, w2, w3 = W[indices[k]], W[indices[k + 1]], W[indices[k + 2]], W[indices[k + 3]]
-                for h in range(H):
-                    z[h] += x0 * w0[h] + x1 * w1[h] + x2 * w2[h] + x3 * w3[h]
-                k += 4
-            while k < end:
-                x0 = values[k]
-                w0 = W[indices[k]]
-                for h in range(H):
-                    z[h] += x0 * w0[h]
-                k += 1
+        first, last = bounds[part], bounds[part + 1]
+        Z[first:last] = 0
+        at = indptr[first:last].copy()
+        for tile in _tiles(W):
+            for row in range(first, last):
+                k, end = at[row - first], indptr[row + 1]
+                while k < end and indices[k] < tile:
+                    _add_rows(Z[row], W, _eight(indices, k, end), _eight_or_zero(values, k, end))
+                    k += 8
+                at[row - first] = k
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def transposed(
-    column_ptr: Any, columns: Any, column_rows: Any, by_column: Any, values: Any, D: Any, G: Any, parts: int
-) -> None:
-    """G [m × H] = Xᵀ · D [n × H]: the gradient of `encode` in W. Rows of absent columns become 0."""
-    H = D.shape[1]
-    bounds = _ranges(column_ptr, parts)
-    for part in numba.prange(parts):
-        _clear_between(G, columns, bounds[part], bounds[part + 1])
-        for j in range(bounds[part], bounds[part + 1]):
-            g = G[columns[j]]
-            g[:] = 0
-            k = column_ptr[j]
-            end = column_ptr[j + 1]
-            while k + 4 <= end:
-                x0, x1 = values[by_column[k]], values[by_column[k + 1]]
-                x2, x3 = values[by_column[k + 2]], values[by_column[k + 3]]
-                d0, d1 = D[column_rows[k]], D[column_rows[k + 1]]
-                d2, d3 = D[column_rows[k + 2]], D[column_rows[k + 3]]
-                for h in range(H):
-                    g[h] += x0 * d0[h] + x1 * d1[h] + x2 * d2[h] + x3 * d3[h]
-                k += 4
-            while k < end:
-                x0 = values[by_column[k]]
-                d0 = D[column_rows[k]]
-                for h in range(H):
-                    g[h] += x0 * d0[h]
-                k += 1
-
-
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def decode(
-    column_ptr: Any,
-    columns: Any,
-    column_rows: Any,
-    by_column: Any,
-    C: Any,
-    V: Any,
-    b: Any,
-    out: Any,
-    parts: int,
-) -> None:
+def decode(indptr: Any, indices: Any, C: Any, V: Any, b: Any, out: Any, parts: int) -> None:
     """out[entry (row, column)] = C[row] · V[column] + b[column], at the observed entries only. C [n × H], V [m × H]."""
-    H = C.shape[1]
-    bounds = _ranges(column_ptr, parts)
+    bounds = ranges(indptr, parts, 1)
     for part in numba.prange(parts):
-        for j in range(bounds[part], bounds[part + 1]):
-            column = columns[j]
-            v = V[column]
-            for k in range(column_ptr[j], column_ptr[j + 1]):
-                c = C[column_rows[k]]
-                total = np.float32(0)
-                for h in range(H):
-                    total += c[h] * v[h]
-                out[by_column[k]] = total + b[column]
-
-
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def decode_backward(
-    column_ptr: Any,
-    columns: Any,
-    column_rows: Any,
-    by_column: Any,
-    e: Any,
-    C: Any,
-    V: Any,
-    gC: Any,
-    gV: Any,
-    gb: Any,
-) -> None:
-    """Gradients of `decode` for e = ∂loss/∂out [nnz]: gC[t] [n × H] of each thread t, to be summed; gV [m × H]; gb
-    [m]."""
-    H = C.shape[1]
-    parts = gC.shape[0]
-    bounds = _ranges(column_ptr, parts)
-    for part in numba.prange(parts):
-        G = gC[part]
-        G[:] = 0
-        _clear_between(gV, columns, bounds[part], bounds[part + 1])
-        for j in range(bounds[part], bounds[part + 1]):
-            column = columns[j]
-            v = V[column]
-            g = gV[column]
-            g[:] = 0
-            total = np.float32(0)
-            for k in range(column_ptr[j], column_ptr[j + 1]):
-                row = column_rows[k]
-                c = C[row]
-                gc = G[row]
-                s = e[by_column[k]]
-                total += s
-                for h in range(H):
-                    g[h] += s * c[h]
-                    gc[h] += s * v[h]
-            gb[column] = total
+        first, last = bounds[part], bounds[part + 1]
+        at = indptr[first:last].copy()
+        for tile in _tiles(V):
+            for row in range(first, last):
+                k, end = at[row - first], indptr[row + 1]
+                while k < end and indices[k] < tile:
+                    products = _dots(C[row], V, _eight(indices, k, end))
+                    for i in range(min(8, end - k)):
+                        out[k + i] = products[i] + b[indices[k + i]]
+                    k += 8
+                at[row - first] = k
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def squared_error(
-    column_ptr: Any,
-    columns: Any,
-    column_rows: Any,
-    by_column: Any,
-    targets: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    offset: Any,
+    to_column: Any,
     C: Any,
     V: Any,
     b: Any,
     gC: Any,
-    gV: Any,
-    gb: Any,
+    e: Any,
     scale: float,
+    parts: int,
 ) -> float:
-    """scale · Σ (C[row] · V[column] + b[column] − target)² over the entries, and its gradients, in one walk.
+    """scale · Σ (offset[row] + C[row] · V[column] + b[column] − value)² over the entries, and its derivatives.
 
-    Same arrays as in `decode_backward`; targets [nnz] in row order.
+    offset [n]. gC [n × H] is the derivative in C; e [nnz], in column order, that in each output: the derivative in V is
+    `transposed` of e and C, that in b the sums of e by column.
     """
-    parts = gC.shape[0]
-    bounds = _ranges(column_ptr, parts)
+    bounds = ranges(indptr, parts, 1)
     sums = np.zeros(parts)
     factor = np.float32(2 * scale)
     for part in numba.prange(parts):
-        G = gC[part]
-        G[:] = 0
-        _clear_between(gV, columns, bounds[part], bounds[part + 1])
+        first, last = bounds[part], bounds[part + 1]
+        gC[first:last] = 0
+        at = indptr[first:last].copy()
         sse = 0.0
-        for j in range(bounds[part], bounds[part + 1]):
-            column = columns[j]
-            first, last = column_ptr[j], column_ptr[j + 1]
-            places = column_rows[first:last], by_column[first:last]
-            gV[column] = 0
-            column_sse, gb[column] = _column_error(*places, targets, C, V[column], b[column], G, gV[column], factor)
-            sse += column_sse
+        for tile in _tiles(V):
+            for row in range(first, last):
+                k, end = at[row - first], indptr[row + 1]
+                while k < end and indices[k] < tile:
+                    rows = _eight(indices, k, end)
+                    errors = _errors(_dots(C[row], V, rows), offset[row], _eight(values, k, end), b, rows, end - k)
+                    for i in range(min(8, end - k)):
+                        sse += errors[i] * errors[i]
+                        e[to_column[k + i]] = factor * errors[i]
+                    _add_rows(gC[row], V, rows, _scaled(factor, errors))
+                    k += 8
+                at[row - first] = k
         sums[part] = sse
     return float(scale * sums.sum())
 
 
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def transposed(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, G: Any, parts: int) -> None:
+    """G [m × H] = Xᵀ · D [n × H], the values of X in column order: the gradient of `encode` in W."""
+    bounds = ranges(column_ptr, parts, COLUMN)
+    for part in numba.prange(parts):
+        for column in range(bounds[part], bounds[part + 1]):
+            sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, G[column])
+
+
 @numba.njit(fastmath=True, cache=True, nogil=True)
-def _column_error(rows: Any, places: Any, targets: Any, C: Any, v: Any, bias: Any, G: Any, g: Any, factor: Any) -> Any:
-    """One column of `squared_error`: (Σ e², factor · Σ e); adds factor · e · C[row] to g, factor · e · v to G[row]."""
-    H = len(v)
-    n = len(rows)
-    sse = 0.0
-    total = np.float32(0)
-    k = 0
-    while k + 4 <= n:
-        r0, r1, r2, r3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
-        c0, c1, c2, c3 = C[r0], C[r1], C[r2], C[r3]
-        e0 = e1 = e2 = e3 = np.float32(0)
-        for h in range(H):
-            e0 += c0[h] * v[h]
-            e1 += c1[h] * v[h]
-            e2 += c2[h] * v[h]
-            e3 += c3[h] * v[h]
-        e0 += bias - targets[places[k]]
-        e1 += bias - targets[places[k + 1]]
-        e2 += bias - targets[places[k + 2]]
-        e3 += bias - targets[places[k + 3]]
-        sse += e0 * e0 + e1 * e1 + e2 * e2 + e3 * e3
-        e0, e1, e2, e3 = factor * e0, factor * e1, factor * e2, factor * e3
-        total += e0 + e1 + e2 + e3
-        for h in range(H):
-            g[h] += e0 * c0[h] + e1 * c1[h] + e2 * c2[h] + e3 * c3[h]
-        g0, g1, g2, g3 = G[r0], G[r1], G[r2], G[r3]
-        for h in range(H):
-            vh = v[h]
-            g0[h] += e0 * vh
-            g1[h] += e1 * vh
-            g2[h] += e2 * vh
-            g3[h] += e3 * vh
-        k += 4
-    while k < n:
-        c0, g0 = C[rows[k]], G[rows[k]]
-        e0 = np.float32(0)
-        for h in range(H):
-            e0 += c0[h] * v[h]
-        e0 += bias - targets[places[k]]
-        sse += e0 * e0
-        e0 = factor * e0
-        total += e0
-        for h in range(H):
-            g[h] += e0 * c0[h]
-            g0[h] += e0 * v[h]
-        k += 1
-    return sse, total
+def sum_column(first: int, end: int, column_rows: Any, ordered: Any, D: Any, g: Any) -> None:
+    """One row of `transposed`: g [H] = Σ value · D[row] over the entries first … end − 1."""
+    g[:] = 0
+    for k in range(first, end, 8):
+        _add_rows(g, D, _eight(column_rows, k, end), _eight_or_zero(ordered, k, end))
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def column_sums(column_ptr: Any, ordered: Any, sums: Any) -> None:
+    """sums [m] of the values of each column."""
+    for column in numba.prange(len(sums)):
+        total = np.float32(0)
+        for k in range(column_ptr[column], column_ptr[column + 1]):
+            total += ordered[k]
+        sums[column] = total
 
 
 @numba.njit(cache=True, nogil=True)
-def _clear_between(G: Any, columns: Any, first: int, last: int) -> None:
-    """Zero the rows of G that lie before column `columns[j]` and after its predecessor, for j in first … last − 1.
+def _tiles(W: Any) -> Any:
+    """The ends of the tiles of weight rows; the last one takes in all that is left."""
+    tile = max(8, TILE // (4 * max(W.shape[1], 1)))
+    return range(tile, len(W) + tile, tile)
 
-    The last range also takes what follows its last column, so that all ranges together zero every absent column once.
-    """
-    for j in range(first, last):
-        start = columns[j - 1] + 1 if j > 0 else 0
-        for row in range(start, columns[j]):
-            G[row] = 0
-    if last == len(columns):
-        start = columns[last - 1] + 1 if last > 0 else 0
-        for row in range(start, len(G)):
-            G[row] = 0
+
+@numba.njit(cache=True, nogil=True)
+def _eight(x: Any, k: int, end: int) -> Any:
+    """x[k … k + 7], from `end` on the last one again."""
+    if k + 8 <= end:
+        return x[k], x[k + 1], x[k + 2], x[k + 3], x[k + 4], x[k + 5], x[k + 6], x[k + 7]
+    last = end - 1
+    x0, x1, x2, x3 = x[k], x[min(k + 1, last)], x[min(k + 2, last)], x[min(k + 3, last)]
+    return x0, x1, x2, x3, x[min(k + 4, last)], x[min(k + 5, last)], x[min(k + 6, last)], x[last]
+
+
+@numba.njit(cache=True, nogil=True)
+def _eight_or_zero(x: Any, k: int, end: int) -> Any:
+    """x[k … k + 7], from `end` on zeros."""
+    return _zero_from(end - k, _eight(x, k, end))
+
+
+@numba.njit(cache=True, nogil=True)
+def _zero_from(left: int, x: Any) -> Any:
+    """Eight numbers, zeros from the place `left` on."""
+    if left >= 8:
+        return x
+    zero = np.float32(0)
+    x1, x2, x3 = (x[1] if left > 1 else zero), (x[2] if left > 2 else zero), (x[3] if left > 3 else zero)
+    x4, x5, x6 = (x[4] if left > 4 else zero), (x[5] if left > 5 else zero), (x[6] if left > 6 else zero)
+    return x[0], x1, x2, x3, x4, x5, x6, zero
+
+
+@numba.njit(cache=True, nogil=True)
+def _errors(products: Any, offset: Any, values: Any, b: Any, rows: Any, left: int) -> Any:
+    """offset + product + bias − value of eight entries, 0 from the place `left` on."""
+    p0, p1, p2, p3, p4, p5, p6, p7 = products
+    x0, x1, x2, x3, x4, x5, x6, x7 = values
+    e0, e1, e2, e3 = p0 + b[rows[0]] - x0, p1 + b[rows[1]] - x1, p2 + b[rows[2]] - x2, p3 + b[rows[3]] - x3
+    e4, e5, e6, e7 = p4 + b[rows[4]] - x4, p5 + b[rows[5]] - x5, p6 + b[rows[6]] - x6, p7 + b[rows[7]] - x7
+    return _zero_from(
+        left,
+        (e0 + offset, e1 + offset, e2 + offset, e3 + offset, e4 + offset, e5 + offset, e6 + offset, e7 + offset),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _scaled(factor: Any, x: Any) -> Any:
+    return (
+        *(factor * x[0], factor * x[1], factor * x[2], factor * x[3]),
+        *(factor * x[4], factor * x[5], factor * x[6], factor * x[7]),
+    )
+
+
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def _add_rows(g: Any, W: Any, rows: Any, x: Any) -> None:
+    """g [H] += Σ x[i] · W[rows[i]] over eight rows."""
+    w0, w1, w2, w3 = W[rows[0]], W[rows[1]], W[rows[2]], W[rows[3]]
+    w4, w5, w6, w7 = W[rows[4]], W[rows[5]], W[rows[6]], W[rows[7]]
+    x0, x1, x2, x3, x4, x5, x6, x7 = x
+    for h in range(len(g)):
+        g[h] += x0 * w0[h] + x1 * w1[h] + x2 * w2[h] + x3 * w3[h] + x4 * w4[h] + x5 * w5[h] + x6 * w6[h] + x7 * w7[h]
+
+
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def _dots(c: Any, V: Any, rows: Any) -> Any:
+    """The products c · V[rows[i]] with eight rows."""
+    v0, v1, v2, v3 = V[rows[0]], V[rows[1]], V[rows[2]], V[rows[3]]
+    v4, v5, v6, v7 = V[rows[4]], V[rows[5]], V[rows[6]], V[rows[7]]
+    d0 = d1 = d2 = d3 = d4 = d5 = d6 = d7 = np.float32(0)
+    for h in range(len(c)):
+        ch = c[h]
+        d0 += ch * v0[h]
+        d1 += ch * v1[h]
+        d2 += ch * v2[h]
+        d3 += ch * v3[h]
+        d4 += ch * v4[h]
+        d5 += ch * v5[h]
+        d6 += ch * v6[h]
+        d7 += ch * v7[h]
+    return d0, d1, d2, d3, d4, d5, d6, d7

@@ -4,6 +4,7 @@ On the CPU they stand on `autorec.network.kernels`, on other devices on torch's 
 is ever rows × columns: cost follows the entries.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -15,57 +16,58 @@ from autorec.network.batch import Batch
 
 _ENTRY_BLOCK = 2**18  # entries gathered at once on other devices
 
+Sink = Callable[[Batch, torch.Tensor, torch.Tensor], None]
+"""Takes the gradient of a weight [m × H] as (batch, values [nnz] in column order, D [n × H]): it is Xᵀ · D, where X has
+those values. A sink uses each row of it as it is summed, so that a gradient as large as the weight is never stored; the
+weight's `.grad` then stays None. It may change the weight: nothing reads it any more in this step. CPU only."""
 
-def encode(batch: Batch, weight: torch.Tensor, room: torch.Tensor | None = None) -> torch.Tensor:
-    """X · W: batch [n × m], weight [m × H] → [n × H]. Differentiable in the weight.
 
-    room [m × H]: memory for the gradient of the weight, here and below. New memory for it in every step costs about as
-    much as an optimiser does. Whoever gives it lets go of the last gradient before the next step.
-    """
+def encode(batch: Batch, weight: torch.Tensor, sink: Sink | None = None) -> torch.Tensor:
+    """X · W: batch [n × m], weight [m × H] → [n × H]. Differentiable in the weight."""
     apply: Any = _Encode.apply  # torch gives it no type
-    result: torch.Tensor = apply(weight, batch, room)
+    result: torch.Tensor = apply(weight, batch, sink)
     return result
 
 
-def decode(batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+def decode(
+    batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, sink: Sink | None = None
+) -> torch.Tensor:
     """codes[row] · weight[column] + bias[column] at each entry: [n × H], [m × H], [m] → [nnz], in row order.
 
     Differentiable in all three; the gradient in everything that belongs to unobserved entries is exactly 0.
     """
     apply: Any = _Decode.apply  # torch gives it no type
-    result: torch.Tensor = apply(codes, weight, bias, batch)
+    result: torch.Tensor = apply(codes, weight, bias, batch, sink)
     return result
 
 
 def squared_error(
     batch: Batch,
-    targets: torch.Tensor,
+    offset: torch.Tensor,
     codes: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor,
-    room: torch.Tensor | None = None,
+    sink: Sink | None = None,
     scale: float = 1.0,
 ) -> torch.Tensor:
-    """scale · ((decode(batch, codes, weight, bias) − targets)²).sum(), value and gradients in one walk of the entries.
+    """scale · Σ (offset[row] + decode(batch, codes, weight, bias) − value)² over the entries of the batch, offset [n].
 
-    Scaled in the walk, because a factor put on afterwards is one more pass over a gradient as large as the weight.
+    Value and most of the gradient in one walk. Differentiable in codes, weight and bias.
     """
     if batch.device.type != "cpu":
-        return scale * ((decode(batch, codes, weight, bias) - targets) ** 2).sum()
+        return scale * ((decode(batch, codes, weight, bias) + offset[batch.rows()] - batch.values) ** 2).sum()
     apply: Any = _SquaredError.apply  # torch gives it no type
-    result: torch.Tensor = apply(codes, weight, bias, batch, targets, room, scale)
+    result: torch.Tensor = apply(codes, weight, bias, batch, offset, sink, scale)
     return result
 
 
 class _Encode(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, batch: Batch, room: torch.Tensor | None) -> torch.Tensor:
-        ctx.batch, ctx.shape, ctx.room = batch, weight.shape, room
+    def forward(ctx: Any, weight: torch.Tensor, batch: Batch, sink: Sink | None) -> torch.Tensor:
+        ctx.batch, ctx.sink = batch, sink
         if batch.device.type != "cpu":
             return matrix(batch, batch.values) @ weight
-        codes = torch.empty(batch.n_rows, weight.shape[1])
-        kernels.encode(*_arrays(batch.indptr, batch.indices, batch.values, weight, codes), _parts())
-        return codes
+        return _product(batch, batch.values, weight)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
@@ -73,20 +75,20 @@ class _Encode(torch.autograd.Function):
         (grad,) = grads
         if batch.device.type != "cpu":
             return matrix(batch, batch.values).t() @ grad, None, None
-        gradient = torch.empty(ctx.shape) if ctx.room is None else ctx.room
-        kernels.transposed(*_by_column(batch), *_arrays(batch.values, grad.contiguous(), gradient), _parts())
-        return gradient, None, None
+        return _weight_gradient(batch, batch.column_values, grad.contiguous(), ctx.sink), None, None
 
 
 class _Decode(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, batch: Batch) -> torch.Tensor:
-        ctx.batch = batch
+    def forward(
+        ctx: Any, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, batch: Batch, sink: Sink | None
+    ) -> torch.Tensor:
+        ctx.batch, ctx.sink = batch, sink
         ctx.save_for_backward(codes, weight)
         if batch.device.type != "cpu":
             return gathered(batch, codes, weight, bias)
         out = torch.empty(len(batch.values))
-        kernels.decode(*_by_column(batch), *_arrays(codes.contiguous(), weight, bias, out), _parts())
+        kernels.decode(*_arrays(batch.indptr, batch.indices, codes.contiguous(), weight, bias, out), _threads())
         return out
 
     @staticmethod
@@ -97,13 +99,14 @@ class _Decode(torch.autograd.Function):
         if batch.device.type != "cpu":
             entries = matrix(batch, grad)
             zeros = torch.zeros(batch.n_columns, device=batch.device)
-            return entries @ weight, entries.t() @ codes, zeros.index_add(0, batch.indices.long(), grad), None
-        parts, g_weight, g_bias = _gradients(batch, codes, weight)
-        kernels.decode_backward(
-            *_by_column(batch),
-            *_arrays(grad.contiguous(), codes.contiguous(), weight, parts, g_weight, g_bias),
-        )
-        return parts.sum(0), g_weight, g_bias, None
+            in_bias = zeros.index_add(0, batch.indices.long(), grad)
+            return entries @ weight, entries.t() @ codes, in_bias, None, None
+        grad = grad.contiguous()
+        in_codes = _product(batch, grad, weight)  # before a sink may change the weight
+        ordered = torch.empty_like(grad)
+        ordered[batch.to_column.long()] = grad
+        in_weight = _weight_gradient(batch, ordered, codes.contiguous(), ctx.sink)
+        return in_codes, in_weight, _sums(batch, ordered), None, None
 
 
 class _SquaredError(torch.autograd.Function):
@@ -114,47 +117,58 @@ class _SquaredError(torch.autograd.Function):
         weight: torch.Tensor,
         bias: torch.Tensor,
         batch: Batch,
-        targets: torch.Tensor,
-        room: torch.Tensor | None,
+        offset: torch.Tensor,
+        sink: Sink | None,
         scale: float,
     ) -> torch.Tensor:
-        parts, g_weight, g_bias = _gradients(batch, codes, weight, room)
-        arrays = _arrays(targets, codes.contiguous(), weight, bias, parts, g_weight, g_bias)
-        sse = kernels.squared_error(*_by_column(batch), *arrays, scale)
-        ctx.gradients = (parts.sum(0), g_weight, g_bias)
+        codes = codes.contiguous()
+        in_codes, in_outputs = torch.empty_like(codes), torch.empty_like(batch.values)
+        entries = (batch.indptr, batch.indices, batch.values, offset, batch.to_column)
+        sse = kernels.squared_error(*_arrays(*entries, codes, weight, bias, in_codes, in_outputs), scale, _threads())
+        ctx.batch, ctx.sink, ctx.gradients = batch, sink, (in_codes, in_outputs, codes.detach())
         return torch.tensor(sse, dtype=codes.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        gradients = ctx.gradients
+        in_codes, in_outputs, codes = ctx.gradients
         ctx.gradients = None  # scaled in place: a second backward would scale twice
         if grads[0] != 1:
-            gradients = tuple(gradient.mul_(grads[0]) for gradient in gradients)
-        return *gradients, None, None, None, None
+            in_codes, in_outputs = in_codes.mul_(grads[0]), in_outputs.mul_(grads[0])
+        in_weight = _weight_gradient(ctx.batch, in_outputs, codes, ctx.sink)
+        return in_codes, in_weight, _sums(ctx.batch, in_outputs), None, None, None, None
 
 
-def _parts() -> int:
-    """More ranges than threads, so that a thread that is held up does not hold up the others."""
-    return 4 * int(numba.get_num_threads())
+def _product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The batch with other values [nnz] · weight [m × H] → [n × H]."""
+    out = torch.empty(batch.n_rows, weight.shape[1])
+    kernels.encode(*_arrays(batch.indptr, batch.indices, values, weight, out), _threads())
+    return out
+
+
+def _weight_gradient(batch: Batch, values: torch.Tensor, D: torch.Tensor, sink: Sink | None) -> torch.Tensor | None:
+    """Xᵀ · D [m × H], X the batch with these values, in column order; None when it went into the sink."""
+    if sink is not None:
+        sink(batch, values, D.detach())
+        return None
+    gradient = torch.empty(batch.n_columns, D.shape[1])
+    arrays = _arrays(batch.column_ptr, batch.column_rows, values, D, gradient)
+    kernels.transposed(*arrays, 4 * _threads())
+    return gradient
+
+
+def _sums(batch: Batch, values: torch.Tensor) -> torch.Tensor:
+    """[m] the values [nnz], in column order, summed by column."""
+    sums = torch.empty(batch.n_columns)
+    kernels.column_sums(*_arrays(batch.column_ptr, values, sums))
+    return sums
+
+
+def _threads() -> int:
+    return int(numba.get_num_threads())
 
 
 def _arrays(*tensors: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:
     return tuple(tensor.detach().numpy() for tensor in tensors)
-
-
-def _by_column(batch: Batch) -> tuple[np.ndarray[Any, Any], ...]:
-    return _arrays(batch.column_ptr, batch.columns, batch.column_rows, batch.by_column)
-
-
-def _gradients(
-    batch: Batch, codes: torch.Tensor, weight: torch.Tensor, room: torch.Tensor | None = None
-) -> tuple[torch.Tensor, ...]:
-    """Room for the gradients: codes [threads × n × H], weight [m × H] (the kernels write all of it), bias [m] zeros."""
-    return (
-        torch.empty(numba.get_num_threads(), *codes.shape),
-        torch.empty_like(weight) if room is None else room,
-        torch.zeros(batch.n_columns),
-    )
 
 
 def matrix(batch: Batch, values: torch.Tensor) -> torch.Tensor:

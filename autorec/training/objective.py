@@ -22,14 +22,13 @@ from autorec.network.batch import Batch
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One batch to learn from: input, and what the output should be at the same entries.
+    """One batch to learn from, its values both input and target, on the scale inside the network.
 
-    targets, offset: [nnz] in row order, on the scale inside the network; offset is added before the output activation.
+    offset: [n] of each row, added before the output activation; zeros for none.
     """
 
     batch: Batch
-    targets: torch.Tensor
-    offset: torch.Tensor | float = 0.0
+    offset: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,7 @@ class Objective:
 
     def batch_loss(self, example: Example) -> torch.Tensor:
         """(1/B) Σ (r − r̂)² of the batch, a scalar with gradients, without the penalty."""
-        batch = example.batch
-        return self.network.squared_error(batch, example.targets, example.offset, scale=1 / batch.n_rows)
+        return self.network.squared_error(example.batch, example.offset, scale=1 / example.batch.n_rows)
 
     def decays(self) -> list[tuple[torch.nn.Parameter, float]]:
         """(parameter p, c): the penalty is Σ (c/2)‖p‖², its gradient c·p. c = λ/N for weights, 2d/N for the output
