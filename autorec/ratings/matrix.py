@@ -16,6 +16,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
+from autorec.ratings.order import order_of_pairs
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -177,30 +178,24 @@ def build(
     latest by timestamp stays, without timestamps (or on equal ones) the last in source order.
     """
     values = _checked_values(values, scale)
-    keys = users.astype(np.int64) * max(len(item_ids), 1) + items
-    by_pair: IntArray
-    if np.all(keys[1:] > keys[:-1]):
-        by_pair = np.arange(len(keys))
-        duplicates = 0
-    else:
-        by_pair = np.argsort(keys)
-        keys = keys[by_pair]
-        duplicates = int(np.count_nonzero(keys[1:] == keys[:-1]))
-        if duplicates:
-            by_pair = _last_of_each_pair(users, items, timestamps)
-    small = len(by_pair) < 2**31
-    order: IntArray = by_pair.astype(np.int32 if small else np.int64)
+    order = order_of_pairs(users, items, len(user_ids), len(item_ids))
+    row, column = users[order], items[order]
+    again = (row[1:] == row[:-1]) & (column[1:] == column[:-1])  # [n − 1] the next entry is of the same pair
+    duplicates = int(np.count_nonzero(again))
+    if duplicates:
+        order = _last_of_each_pair(order, again, timestamps)
+        row, column = users[order], items[order]
     indptr = np.zeros(len(user_ids) + 1, dtype=order.dtype)
-    np.cumsum(np.bincount(users[by_pair], minlength=len(user_ids)), out=indptr[1:])
+    np.cumsum(np.bincount(row, minlength=len(user_ids)), out=indptr[1:])
     csr = sparse.csr_array(
-        (values[by_pair], items[by_pair].astype(order.dtype), indptr), shape=(len(user_ids), len(item_ids))
+        (values[order], column.astype(order.dtype, copy=False), indptr), shape=(len(user_ids), len(item_ids))
     )
     csr.has_canonical_format = True
     return Ratings(
         csr,
         user_ids,
         item_ids,
-        timestamps=None if timestamps is None else timestamps[by_pair],
+        timestamps=None if timestamps is None else timestamps[order],
         order=order,
         given_scale=scale,
         duplicates=duplicates,
@@ -208,13 +203,13 @@ def build(
     )
 
 
-def _last_of_each_pair(users: IntArray, items: IntArray, timestamps: IntArray | None) -> IntArray:
-    """Places of the entries that stay, ordered by (user, item)."""
-    times = (np.arange(len(users)),) if timestamps is None else (np.arange(len(users)), timestamps)
-    order = np.lexsort((*times, items, users))
-    last = np.ones(len(order), dtype=bool)
-    last[:-1] = (users[order][1:] != users[order][:-1]) | (items[order][1:] != items[order][:-1])
-    return order[last]
+def _last_of_each_pair(order: IntArray, again: BoolArray, timestamps: IntArray | None) -> IntArray:
+    """Of each pair in `order` the place with the latest timestamp, among equal ones the last in the source."""
+    pair = np.concatenate(([0], np.cumsum(~again)))
+    if timestamps is not None:
+        order = order[np.lexsort((timestamps[order], pair))]
+    kept: IntArray = order[np.append(~again, True)]
+    return kept
 
 
 def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:

@@ -1,4 +1,5 @@
-"""Delimited text → columns: a fast pass by pyarrow over many cores, and a slow one that finds the line at fault."""
+"""Delimited text → columns: a scan of large plain files, pyarrow for all others, and a slow pass that finds the line at
+fault."""
 
 import csv
 import io
@@ -15,6 +16,7 @@ import pyarrow.csv as pa_csv
 
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
+from autorec.ratings import scan
 from autorec.ratings.ids import Ids
 from autorec.ratings.layout import Layout
 from autorec.ratings.sources import Data
@@ -27,8 +29,8 @@ _BLOCK = 8 * 2**20  # bytes a thread parses at once
 class Columns:
     """What was read, in the order of the source. users, items: codes into user_ids, item_ids. skipped: rows dropped."""
 
-    users: npt.NDArray[np.int64]
-    items: npt.NDArray[np.int64]
+    users: npt.NDArray[np.integer[Any]]
+    items: npt.NDArray[np.integer[Any]]
     user_ids: Ids
     item_ids: Ids
     ratings: npt.NDArray[np.float64] | None
@@ -38,6 +40,9 @@ class Columns:
 
 def parse(path: str, data: Data, layout: Layout, on_error: str) -> Columns:
     """All rows below the header. InputError names file and line; on_error="skip" drops and counts such rows."""
+    if len(data) >= scan.LEAST and (plain := scan.scan(data, layout)) is not None:
+        (users, user_ids), (items, item_ids) = scan.coded(plain.users), scan.coded(plain.items)
+        return Columns(users, items, user_ids, item_ids, plain.ratings, plain.timestamps)
     kinds = _timestamp_kind(data, layout)
     try:
         return _columns(_fast(data, layout, kinds), layout)

@@ -1,0 +1,48 @@
+"""The order of pairs by user, then item, stable: of equal pairs the earlier in the source stays the earlier."""
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.integer[Any]]
+
+LEAST = 2**20  # pairs from which on counting pays: loading the compiled code takes longer than sorting fewer
+
+
+def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> IntArray:
+    """[n] places of the pairs in order; users < n_users, items < n_items."""
+    dtype: Any = np.int32 if len(users) < 2**31 else np.int64
+    order: IntArray = np.empty(len(users), dtype=dtype)
+    if len(users) < LEAST:
+        order[:] = np.lexsort((items, users))
+        return order
+    if _is_ordered(users, items):
+        order[:] = np.arange(len(users), dtype=dtype)
+        return order
+    by_item = np.empty(len(users), dtype=dtype)
+    _count(items, np.arange(len(users), dtype=dtype), np.zeros(n_items + 1, dtype=np.int64), by_item)
+    _count(users, by_item, np.zeros(n_users + 1, dtype=np.int64), order)
+    return order
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_ordered(users: Any, items: Any) -> bool:
+    for k in range(1, len(users)):
+        if users[k] < users[k - 1] or (users[k] == users[k - 1] and items[k] < items[k - 1]):
+            return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(keys: Any, places: Any, starts: Any, order: Any) -> None:
+    """Counting sort: `order` holds `places` by the key of each, ties as they come. starts [keys + 1]: zeros."""
+    for k in range(len(keys)):
+        starts[keys[k] + 1] += 1
+    for key in range(1, len(starts)):
+        starts[key] += starts[key - 1]
+    for place in places:
+        key = keys[place]
+        order[starts[key]] = place
+        starts[key] += 1
