@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.evaluation.protocols import strong_generalisation as strong_generalisation
+    from autorec.evaluation.tuning import Tuning as Tuning
+    from autorec.evaluation.tuning import tune as tune
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from autorec.models.store import describe as describe
     from autorec.models.store import load as load
     from autorec.models.unknown import recommend_unknown as recommend_unknown
+    from autorec.ratings.audit import audit as audit
     from autorec.ratings.fetch import fetch as fetch
+    from autorec.ratings.finding import Finding as Finding
     from autorec.ratings.matrix import Ratings as Ratings
     from autorec.ratings.read import read_ids as read_ids
     from autorec.ratings.read import read_json_lines as read_json_lines
@@ -59,12 +63,15 @@ _HOME = {
     "Comparison": "autorec.evaluation.compare",
     "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
+    "Finding": "autorec.ratings.finding",
     "GlobalMean": "autorec.models.baselines",
     "ItemKNN": "autorec.models.knn",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "Ratings": "autorec.ratings.matrix",
     "Split": "autorec.ratings.split",
+    "Tuning": "autorec.evaluation.tuning",
+    "audit": "autorec.ratings.audit",
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
     "describe": "autorec.models.store",
@@ -88,6 +95,7 @@ _HOME = {
     "strong_generalisation": "autorec.evaluation.protocols",
     "summarize": "autorec.ratings.summary",
     "time_split": "autorec.ratings.split",
+    "tune": "autorec.evaluation.tuning",
     "user_split": "autorec.ratings.split",
 }
 

@@ -9,7 +9,7 @@ import click
 import autorec
 from autorec.cli.options import ratings_file, report_output
 from autorec.cli.output import write_report
-from autorec.cli.text import show_table
+from autorec.cli.text import show_findings, show_table
 from autorec.cli.verb import verb
 
 
@@ -44,7 +44,9 @@ def compare(
 
 def _show(report: dict[str, Any]) -> None:
     """Metrics down, models across: so that many metrics fit on a terminal."""
-    models = report["models"]
+    audited, models = report["audit"], report["models"]
+    if audited["caution"]:
+        click.secho(f"{audited['caution']}\n", bold=True)
     names = list(dict.fromkeys(name for model in models for name in model["metrics"]))
     rows = [[name, *(_cell(model["metrics"].get(name)) for model in models)] for name in names]
     rows.append(["fit seconds", *(f"{model['fit_seconds']:.1f}" for model in models)])
@@ -55,7 +57,8 @@ def _show(report: dict[str, Any]) -> None:
     )
     for verdict in report["significance"]:
         click.echo(f"- {verdict['sentence']}")
-    click.echo("Formulas and counts are in the report: -o FILE.html, FILE.md, or --json.")
+    show_findings([*audited["splits"][0]["findings"], *audited["ratings"]], "\nData audit")
+    click.echo("\nFormulas and counts are in the report: -o FILE.html, FILE.md, or --json.")
 
 
 def _cell(spread: dict[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ import click
 import autorec
 from autorec.cli.options import ratings_file
 from autorec.cli.output import write_json
-from autorec.cli.text import show_facts, show_table
+from autorec.cli.text import show_facts, show_findings, show_table
 from autorec.cli.verb import verb
 
 _BAR = 40  # letters of the longest bar
@@ -17,15 +17,18 @@ _BAR = 40  # letters of the longest bar
 @verb
 @ratings_file()
 def inspect(read: Callable[[], Any], as_json: bool) -> None:
-    """What is in RATINGS: counts, scale, density, dates, problems.
+    """What is in RATINGS: counts, scale, density, dates, problems, and what is suspicious.
 
     RATINGS is a file, a folder of a known data set, or - for stdin.
     """
-    facts = autorec.summarize(read())
+    ratings = read()
+    facts = autorec.summarize(ratings)
+    findings = [finding.to_dict() for finding in autorec.audit(ratings)]
     if as_json:
-        write_json(facts)
+        write_json({**facts, "audit": findings})
         return
     show_summary(facts, most_rated=len(facts["most_rated"]))
+    show_findings(findings, "\nData audit")
 
 
 def show_summary(facts: dict[str, Any], most_rated: int) -> None:

@@ -19,6 +19,7 @@ VERBS = (
     "recommend",
     "evaluate",
     "compare",
+    "tune",
     "models",
     "describe",
 )

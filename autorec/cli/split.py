@@ -16,16 +16,22 @@ from autorec.cli.verb import verb
 
 @verb
 @ratings_file()
-@click.option("--by", required=True, help="random:F, per-user:F, last:N, time:F, users:N or folds:K.")
+@click.option("--by", required=True, help="random:F, per-user:F, last:N, time:F, users:N, folds:K, given:TRAIN,TEST.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR")
-def split(read: Callable[[], Any], by: str, seed: int, output: Path, as_json: bool) -> None:
+def split(read: Callable[..., Any], by: str, seed: int, output: Path, as_json: bool) -> None:
     """Split RATINGS into DIR/train.csv and DIR/test.csv.
 
     Held-out users (users:N) have the ratings to fold in beside them, in fold_in.csv; each of several
-    folds gets a folder of its own.
+    folds gets a folder of its own. With given:TRAIN,TEST these two files are read, as compare does, and what of
+    the test stands in training is told.
     """
-    splits = autorec.split(read(), by, seed)
+    given = by.startswith("given:")
+    splits = autorec.split(None if given else read(), by, seed, read)
+    if given:
+        for finding in autorec.audit(splits[0]):
+            if finding.level == "leak":
+                click.echo(f"Warning: {finding.sentence}", err=True)
     written = []
     for one in splits:
         folder = output if len(splits) == 1 else output / one.name.replace(":", "-")

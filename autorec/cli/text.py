@@ -35,6 +35,15 @@ def show_facts(facts: dict[str, Any], title: str | None = None) -> None:
         click.echo(f"  {name:<{width}}  {_text(value)}")
 
 
+def show_findings(findings: Sequence[dict[str, Any]], title: str) -> None:
+    """What an audit found, one a line."""
+    click.secho(title, bold=True)
+    for finding in findings:
+        click.echo(f"- {finding['level'].capitalize()}: {_text(finding['sentence'])}")
+    if not findings:
+        click.echo("Nothing suspicious was found.")
+
+
 def show_frames(frames: Iterable[Any]) -> None:
     """Blocks of one table: each ruled on a terminal; elsewhere aligned, with the first block's widths."""
     widths: list[int] = []

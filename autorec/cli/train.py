@@ -16,7 +16,7 @@ from autorec.cli.verb import INTERRUPTED, say, verb
 
 @verb
 @ratings_file()
-@click.option("-m", "--model", "name", required=True, help="A name of `autorec models`, such as i-autorec.")
+@click.option("-m", "--model", "name", required=True, help="A name of `autorec models`, or a preset file.")
 @click.option(
     "--set",
     "chosen",

@@ -11,13 +11,14 @@ from sklearn.base import clone
 
 from autorec import progress
 from autorec.errors import ParameterError
+from autorec.evaluation.data_audit import audit_lines, data_audit
 from autorec.evaluation.environment import environment
 from autorec.evaluation.evaluate import Evaluation, counts_text, evaluate, formulas, formulas_text
 from autorec.evaluation.page import comparison_page
 from autorec.evaluation.significance import verdicts
 from autorec.evaluation.tables import markdown_table, number
 from autorec.models.base import Recommender
-from autorec.models.presets import create
+from autorec.models.presets import create, shown
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
@@ -44,11 +45,15 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """results: one a model, in the order asked for, then baselines. split: by, seed, repeats and sizes."""
+    """results: one a model, in the order asked for, then baselines. split: by, seed, repeats and sizes.
+
+    audit: what is suspicious in the ratings and the splits, as `data_audit` tells it.
+    """
 
     results: list[Result]
     split: dict[str, Any]
     environment: dict[str, Any]
+    audit: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """{"models": [{"name", "params", "fit_seconds", "metrics": {name: {"mean", "sd", "values", …}}}], "split", …}.
@@ -61,6 +66,7 @@ class Comparison:
             "significance": verdicts({result.name: result.evaluations for result in self.results}),
             "formulas": formulas(self._metrics()),
             "environment": self.environment,
+            "audit": self.audit,
         }
 
     def to_markdown(self) -> str:
@@ -76,8 +82,11 @@ class Comparison:
         spread = "± is half the 95 % t-interval over the splits.\n\n" if len(first.metrics) and self._repeated() else ""
         parts = [
             "# Comparison",
+            f"**{self.audit['caution']}**" if self.audit["caution"] else "",
             markdown_table(["model", *names, "fit s"], rows),
             spread + "\n".join(f"- {line}" for line in self._sentences()),
+            "## Data audit",
+            "\n".join(f"- {line}" for line in audit_lines(self.audit)),
             f"First split: {counts_text(first.counts, first.settings)}",
             formulas_text(names),
             f"Splits: {how}.",
@@ -128,9 +137,9 @@ def compare(
 ) -> Comparison:
     """Fit and evaluate each model on the same splits.
 
-    models: preset names, or (name, estimator) pairs. by: as in `autorec.split`; repeat i uses seed + i, for the split
-    and for the models' random_state. baselines: add bias, global-mean and popularity where they are not asked for.
-    Nothing of a test part reaches `fit`. Other arguments as in `evaluate`.
+    models: preset names, preset files (shown by their stem), or (name, estimator) pairs. by: as in `autorec.split`;
+    repeat i uses seed + i, for the split and for the models' random_state. baselines: add bias, global-mean and
+    popularity where they are not asked for. Nothing of a test part reaches `fit`. Other arguments as in `evaluate`.
     """
     if not (isinstance(repeats, (int, np.integer)) and repeats >= 1):
         raise ParameterError(f"repeats is {repeats!r}; allowed: a whole number from 1 up")
@@ -139,6 +148,7 @@ def compare(
     found: dict[str, Result] = {name: Result(name, _plain_params(model), [], [], []) for name, model in chosen.items()}
     sizes: list[dict[str, int]] = []
     rounds = [(i, one) for i in range(repeats) for one in split(data, by, seed + i, read)]
+    audited = data_audit(data, [one for _, one in rounds])
     total = len(rounds) * len(chosen)
     with progress.bar("comparing", total) as update:
         for place, (i, one) in enumerate(rounds):
@@ -147,7 +157,7 @@ def compare(
                 update(place * len(chosen) + number_, f"{name}, split {place + 1} of {len(rounds)}")
                 _measure(found[name], model, one, seed + i, k, relevant)
     how = {"by": by, "seed": int(seed), "repeats": int(repeats), "splits": len(rounds), "sizes": sizes}
-    return Comparison(list(found.values()), how, environment())
+    return Comparison(list(found.values()), how, environment(), audited)
 
 
 def _measure(
@@ -164,7 +174,7 @@ def _measure(
 
 
 def _chosen(models: Iterable[Model], baselines: bool) -> dict[str, Recommender]:
-    pairs = [(model, create(model)) if isinstance(model, str) else model for model in models]
+    pairs = [(shown(model), create(model)) if isinstance(model, str) else model for model in models]
     names = [name for name, _ in pairs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from autorec.evaluation.charts import Line, line_chart
+from autorec.evaluation.data_audit import audit_lines
 from autorec.evaluation.slices import GROUPS
 from autorec.evaluation.tables import number
 
@@ -40,10 +41,11 @@ def comparison_page(told: dict[str, Any], results: Sequence[Any], counts: str) -
     sentences = [entry["sentence"] for entry in told["significance"]]
     figures = [figure for figure in _figures(results) if figure]
     sections = [
-        f"<p class=verdict>{escape(_verdict(told))}</p>",
+        f"<p class=verdict>{_caution(told)}{escape(_verdict(told))}</p>",
         _section("Models", _table(told["models"])),
         _section("Where they differ, and where they fail", f"<div class=figures>{''.join(figures)}</div>"),
         _section("What can be told apart", _items(sentences)),
+        _section("Data audit", _items(audit_lines(told["audit"]))),
         _section("Counts", f"<p>{escape(counts)}</p>"),
         _section("Formulas", _facts(told["formulas"])),
         _section("How it was made", _facts({**told["split"], **told["environment"]}) + _settings(told["models"])),
@@ -69,6 +71,11 @@ def _page(title: str, sections: Sequence[str]) -> str:
     body = f"<h1>{title}</h1>{''.join(sections)}"
     top = f"<!doctype html>\n<html lang=en><head>{head}<title>AutoRec: {title.lower()}</title>"
     return f"{top}<style>{_STYLE}</style></head><body>{body}</body></html>\n"
+
+
+def _caution(told: dict[str, Any]) -> str:
+    caution = told["audit"]["caution"]
+    return f"<strong>{escape(caution)}</strong> " if caution else ""
 
 
 def _verdict(told: dict[str, Any]) -> str:

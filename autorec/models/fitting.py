@@ -4,7 +4,7 @@ Rows and columns as the orientation made them; all ratings on the scale 1 … 5 
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,10 +76,15 @@ class Fitted:
 
 @dataclass(frozen=True, eq=False)
 class _Material:
-    """What one training works on: ratings to learn from, cut into batches, and those to look at, none when empty."""
+    """What one training works on: ratings to learn from, cut into batches, and those to look at, none when empty.
 
-    rows: sparse.csr_array
+    shape: rows × columns; n_ratings to learn from; start: [columns] output biases to start from.
+    """
+
+    shape: tuple[int, int]
+    n_ratings: int
     biases: Biases
+    start: FloatArray
     examples: list[Example]
     looks: list[Example]
 
@@ -95,9 +100,31 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
     aside = _validation_entries(rows.nnz, settings.validation, rng)
     parts = _partition(rows.shape[0], settings, rng)
     material = _material(_part(rows, ~aside), _part(rows, aside), parts, settings)
+    strengths = _strengths(rows.nnz, settings, bool(material.looks))
+    again = rows if material.looks and rows.nnz <= SEARCH_MOST and settings.validation == "auto" else None
+    del rows  # the batches hold all of it
+    network, l2, log, tried = _best_of(material, strengths, settings)
+    seconds = sum(one["seconds"] for one in tried)
+    if again is not None and log.best_epoch > 0 and log.stopped != "interrupted":
+        whole = _material(again, _part(again, np.zeros_like(aside)), parts, settings)
+        last, last_log = _train(whole, l2, settings, log.best_epoch)
+        seconds += last_log.seconds
+        if last_log.stopped != "interrupted":
+            network, material = last, whole
+    network.sinks = (None, None)
+    network.trim()
+    biases = material.biases
+    counts = (material.n_ratings, int(aside.sum()))
+    return Fitted(network.cpu(), biases.mean, biases.user, l2, log, *counts, tried, seconds)
+
+
+def _best_of(
+    material: _Material, strengths: Sequence[float], settings: Settings
+) -> tuple[Autoencoder, float, TrainingLog, list[dict[str, float]]]:
+    """A training for each λ; the one best by validation RMSE, and what was tried. Ctrl-C ends the search."""
     tried: list[dict[str, float]] = []
     best: tuple[Autoencoder, float, TrainingLog] | None = None
-    for l2 in _strengths(rows.nnz, settings, bool(material.looks)):
+    for l2 in strengths:
         network, log = _train(material, l2, settings, settings.epochs)
         tried.append({"l2": l2, "validation_rmse": log.best_validation_rmse, "seconds": log.seconds})
         if best is None or log.best_validation_rmse < best[2].best_validation_rmse:
@@ -105,20 +132,7 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
         if log.stopped == "interrupted":
             break
     assert best is not None  # there is always one λ
-    network, l2, log = best
-    seconds = sum(one["seconds"] for one in tried)
-    refit = material.looks and rows.nnz <= SEARCH_MOST and log.best_epoch > 0 and log.stopped != "interrupted"
-    if refit and settings.validation == "auto":
-        whole = _material(rows, _part(rows, np.zeros_like(aside)), parts, settings)
-        again, again_log = _train(whole, l2, settings, log.best_epoch)
-        seconds += again_log.seconds
-        if again_log.stopped != "interrupted":
-            network, material = again, whole
-    network.sinks = (None, None)
-    network.trim()
-    biases = material.biases
-    counts = (material.rows.nnz, int(aside.sum()))
-    return Fitted(network.cpu(), biases.mean, biases.user, l2, log, *counts, tried, seconds)
+    return *best, tried
 
 
 def _preflight(rows: sparse.csr_array, settings: Settings) -> None:
@@ -134,13 +148,13 @@ def _material(seen: sparse.csr_array, unseen: sparse.csr_array, parts: list[IntA
     offset = biases.mean + biases.user  # [rows]
     examples = [_example(seen, offset, part, settings.device) for part in parts]
     looks = [_example(unseen, offset, part, settings.device) for part in parts] if unseen.nnz else []
-    return _Material(seen, biases, examples, looks)
+    return _Material(seen.shape, seen.nnz, biases, _start(seen, biases, settings), examples, looks)
 
 
 def _train(material: _Material, l2: float, settings: Settings, last_epoch: int) -> tuple[Autoencoder, TrainingLog]:
     """A fresh network, trained; the schedule is that of all epochs, whichever is the last."""
-    network = _new_network(material.rows, material.biases, settings)
-    n_rows = material.rows.shape[0]
+    network = _new_network(material, settings)
+    n_rows = material.shape[0]
     damping = settings.dampings[1] if settings.biases else 0.0
     objective = Objective(network, n_rows, l2, damping)
     # Each λ draws the same batches: what differs between two trainings is λ alone.
@@ -152,7 +166,7 @@ def _train(material: _Material, l2: float, settings: Settings, last_epoch: int) 
             network,
             epoch,
             epochs=last_epoch,
-            train_rmse=lambda loss: float(np.sqrt(loss * n_rows / max(material.rows.nnz, 1))),
+            train_rmse=lambda loss: float(np.sqrt(loss * n_rows / max(material.n_ratings, 1))),
             validate=(lambda: _validation_rmse(network, material)) if material.looks else None,
             patience=settings.patience,
             title=f"training, l2:{l2:g}",
@@ -232,18 +246,23 @@ def _validation_rmse(network: Autoencoder, material: _Material) -> float:
     return float(np.sqrt(total / count))
 
 
-def _new_network(rows: sparse.csr_array, biases: Biases, settings: Settings) -> Autoencoder:
-    """Fresh weights; the output bias starts at the columns' damped biases, without an offset at their damped means."""
+def _start(rows: sparse.csr_array, biases: Biases, settings: Settings) -> FloatArray:
+    """[columns] the columns' damped biases, without an offset their damped means: the first epochs need not learn
+    them."""
+    if settings.biases:
+        return biases.item
+    sums = np.bincount(rows.indices, rows.data, rows.shape[1])
+    counts = np.bincount(rows.indices, minlength=rows.shape[1])
+    mean = rows.data.mean(dtype=np.float64)
+    return np.asarray((sums + STARTING_DAMPING * mean) / (counts + STARTING_DAMPING))
+
+
+def _new_network(material: _Material, settings: Settings) -> Autoencoder:
+    """Fresh weights, the output bias at its start, padded for the kernels."""
     generator = torch.Generator().manual_seed(settings.seed)
-    network = Autoencoder(rows.shape[1], settings.hidden, settings.encoder, settings.decoder, generator)
-    start = biases.item
-    if not settings.biases:
-        sums = np.bincount(rows.indices, rows.data, rows.shape[1])
-        counts = np.bincount(rows.indices, minlength=rows.shape[1])
-        mean = rows.data.mean(dtype=np.float64)
-        start = (sums + STARTING_DAMPING * mean) / (counts + STARTING_DAMPING)
+    network = Autoencoder(material.shape[1], settings.hidden, settings.encoder, settings.decoder, generator)
     with torch.no_grad():
-        network.bias_out.copy_(network.decoder.inverse(torch.from_numpy(start).float()))
+        network.bias_out.copy_(network.decoder.inverse(torch.from_numpy(material.start).float()))
     network.pad()
     return network.to(settings.device)
 

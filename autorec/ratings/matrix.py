@@ -179,23 +179,28 @@ def build(
     """
     values = _checked_values(values, scale)
     order = order_of_pairs(users, items, len(user_ids), len(item_ids))
-    row, column = users[order], items[order]
-    again = (row[1:] == row[:-1]) & (column[1:] == column[:-1])  # [n − 1] the next entry is of the same pair
+    if order is not None:
+        users, items = users[order], items[order]
+    again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair
     duplicates = int(np.count_nonzero(again))
     if duplicates:
-        order = _last_of_each_pair(order, again, timestamps)
-        row, column = users[order], items[order]
-    indptr = np.zeros(len(user_ids) + 1, dtype=order.dtype)
-    np.cumsum(np.bincount(row, minlength=len(user_ids)), out=indptr[1:])
+        kept = _last_of_each_pair(np.arange(len(users)) if order is None else order, again, timestamps)
+        first = np.concatenate(([True], ~again))  # of each pair, in the order that `kept` has too
+        users, items, order = users[first], items[first], kept
+    del again
+    dtype: Any = np.int32 if len(users) < 2**31 else np.int64
+    indptr = np.zeros(len(user_ids) + 1, dtype=dtype)
+    np.cumsum(np.bincount(users, minlength=len(user_ids)), out=indptr[1:])
     csr = sparse.csr_array(
-        (values[order], column.astype(order.dtype, copy=False), indptr), shape=(len(user_ids), len(item_ids))
+        (values if order is None else values[order], items.astype(dtype, copy=False), indptr),
+        shape=(len(user_ids), len(item_ids)),
     )
     csr.has_canonical_format = True
     return Ratings(
         csr,
         user_ids,
         item_ids,
-        timestamps=None if timestamps is None else timestamps[order],
+        timestamps=timestamps if timestamps is None or order is None else timestamps[order],
         order=order,
         given_scale=scale,
         duplicates=duplicates,
@@ -227,7 +232,7 @@ def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> np
             raise InputError(
                 f"{int(outside.sum())} ratings lie outside the stated scale {low:g}…{high:g}, {example:g} among them"
             )
-    return values.astype(np.float32)
+    return values.astype(np.float32, copy=False)
 
 
 def as_ratings(data: Any) -> Ratings:

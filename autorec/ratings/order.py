@@ -11,17 +11,15 @@ IntArray = npt.NDArray[np.integer[Any]]
 LEAST = 2**20  # pairs from which on counting pays: loading the compiled code takes longer than sorting fewer
 
 
-def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> IntArray:
-    """[n] places of the pairs in order; users < n_users, items < n_items."""
+def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> IntArray | None:
+    """[n] places of the pairs in order, None when they are in order already; users < n_users, items < n_items."""
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
-    order: IntArray = np.empty(len(users), dtype=dtype)
     if len(users) < LEAST:
-        order[:] = np.lexsort((items, users))
-        return order
+        order: IntArray = np.lexsort((items, users)).astype(dtype)
+        return None if (order == np.arange(len(order))).all() else order
     if _is_ordered(users, items):
-        order[:] = np.arange(len(users), dtype=dtype)
-        return order
-    by_item = np.empty(len(users), dtype=dtype)
+        return None
+    by_item, order = np.empty(len(users), dtype=dtype), np.empty(len(users), dtype=dtype)
     _count(items, np.arange(len(users), dtype=dtype), np.zeros(n_items + 1, dtype=np.int64), by_item)
     _count(users, by_item, np.zeros(n_users + 1, dtype=np.int64), order)
     return order

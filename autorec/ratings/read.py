@@ -15,7 +15,7 @@ import pyarrow.parquet as pa_parquet
 
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
-from autorec.ratings import text
+from autorec.ratings import scan, text
 from autorec.ratings.ids import Ids
 from autorec.ratings.layout import FORMATS, Layout, is_netflix, sniff
 from autorec.ratings.matrix import Ratings, build, from_frame
@@ -24,6 +24,8 @@ from autorec.ratings.titles import with_titles
 
 # Rating file and titles of known data sets, looked for in this order.
 _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "movies.csv"), ("ratings.parquet", ""))
+
+_PARQUET_ROWS = 2**20  # taken at once
 
 Columns = Mapping[str, str | int] | str | None
 
@@ -204,12 +206,16 @@ def _from_parquet(
     path: str, data: Data, columns: Mapping[str, str | int] | None, scale: tuple[float, float] | None, on_error: str
 ) -> Ratings:
     try:
-        table = pa_parquet.read_table(pa.BufferReader(pa.py_buffer(data)))
+        file = pa_parquet.ParquetFile(pa.BufferReader(pa.py_buffer(data)))
+        names = file.schema_arrow.names
+        layout = sniff(path, [",".join(names), ",".join("0" for _ in names)], sep=",", header=True, columns=columns)
+        roles = {role: names[place] for role, place in layout.columns.items()}
+        if (found := _numbers(file, roles)) is not None:
+            return _built(path, found, scale)
+        table = file.read(list(dict.fromkeys(roles.values())))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a whole Parquet file ({str(error).splitlines()[0]})") from None
-    sample = [",".join(table.column_names), ",".join("0" for _ in table.column_names)]
-    layout = sniff(path, sample, sep=",", header=True, columns=columns)
-    frame = pd.DataFrame({role: table.column(place).to_pandas() for role, place in layout.columns.items()})
+    frame = pd.DataFrame({role: table.column(name).to_pandas() for role, name in roles.items()})
     bad = frame.isna().any(axis=1) | ~np.isfinite(pd.to_numeric(frame["rating"], errors="coerce"))
     if bad.any() and on_error == "raise":
         raise InputError(
@@ -224,3 +230,29 @@ def _from_parquet(
     if not len(ratings):
         raise InputError(f"{path} has no ratings")
     return replace(ratings, skipped=int(bad.sum()))
+
+
+def _numbers(file: pa_parquet.ParquetFile, roles: Mapping[str, str]) -> text.Columns | None:
+    """Columns of a file whose ids are numbers ≥ 0, taken row group by row group: never twice in memory.
+
+    None where that does not hold, a value is missing or a rating is not finite: then the whole table is looked at.
+    """
+    types = {role: file.schema_arrow.field(name).type for role, name in roles.items()}
+    whole = [pa.types.is_integer(kind) for role, kind in types.items() if role != "rating"]
+    if not all(whole) or not (pa.types.is_floating(types["rating"]) or pa.types.is_integer(types["rating"])):
+        return None
+    n = file.metadata.num_rows
+    arrays = {role: np.empty(n, np.float32 if role == "rating" else np.int64) for role in roles}
+    start = 0
+    for batch in file.iter_batches(_PARQUET_ROWS, columns=list(roles.values())):
+        for role, name in roles.items():
+            column = batch.column(name)
+            if column.null_count:
+                return None
+            arrays[role][start : start + len(column)] = column.to_numpy()
+        start += batch.num_rows
+    if n == 0 or min(arrays["user"].min(), arrays["item"].min()) < 0 or not np.isfinite(arrays["rating"]).all():
+        return None
+    users, user_ids = scan.coded(arrays.pop("user"))
+    items, item_ids = scan.coded(arrays.pop("item"))
+    return text.Columns(users, items, user_ids, item_ids, arrays["rating"], arrays.get("timestamp"))

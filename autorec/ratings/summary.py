@@ -13,8 +13,6 @@ BINS = 10  # of the histogram when there are more distinct ratings than DISTINCT
 DISTINCT = 20
 HEAD = 10  # most rated items shown
 
-_LATEST = 4_102_444_800  # 2100-01-01 in seconds; later timestamps are milliseconds or no dates
-
 
 def summarize(ratings: Any) -> dict[str, Any]:
     """Facts about Ratings (or a DataFrame or SciPy matrix), ready for JSON.
@@ -97,8 +95,6 @@ def _problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
         for what in ("users", "items")
         if facts[f"{what}_below_{FEW}"]
     ]
-    if ratings.timestamps is not None and len(ratings) and int(ratings.timestamps.max()) > _LATEST:
-        found.append("Timestamps lie beyond the year 2100: they are read as seconds, these may be milliseconds.")
     return found
 
 

@@ -33,7 +33,7 @@ class Columns:
     items: npt.NDArray[np.integer[Any]]
     user_ids: Ids
     item_ids: Ids
-    ratings: npt.NDArray[np.float64] | None
+    ratings: npt.NDArray[np.floating[Any]] | None
     timestamps: npt.NDArray[np.int64] | None
     skipped: int = 0
 

@@ -1,8 +1,10 @@
 """The training loop: epochs, a look at the validation ratings, early stopping, the best weights back at the end."""
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,20 @@ from autorec.training.optimizers import Epoch
 
 LOOKS = 20  # at the validation ratings in a training, about; each costs a pass of the encoder
 LONGEST = 25  # epochs between two looks
+
+Watcher = Callable[[int, float], None]  # gets (epoch, validation RMSE on the scale inside the network)
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextlib.contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Within the block `watcher` is told of each look at validation ratings; what it raises ends the training."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 @dataclass
@@ -66,10 +82,12 @@ def train(
                     log.best_epoch, since_best = number, 0
                     if rmse is not None:
                         log.best_validation_rmse = rmse
-                        best = {name: value.clone() for name, value in network.state_dict().items()}
+                        _keep(best, network)
                 else:
                     since_best += 1
                 update(number, _line(train_rmse(loss), rmse))
+                if rmse is not None and (watcher := _watcher.get()) is not None:
+                    watcher(number, rmse)
                 if since_best >= patience:
                     log.stopped = "patience"
                     break
@@ -79,6 +97,15 @@ def train(
         network.load_state_dict(best)
     log.seconds = time.perf_counter() - start
     return log
+
+
+def _keep(best: dict[str, torch.Tensor], network: torch.nn.Module) -> None:
+    """Copy the weights into `best`, into the same memory each time."""
+    for name, value in network.state_dict().items():
+        if name in best:
+            best[name].copy_(value)
+        else:
+            best[name] = value.clone()
 
 
 def _entry(number: int, seconds: float, train: float, validation: float | None) -> dict[str, Any]:

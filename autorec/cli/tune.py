@@ -1,0 +1,59 @@
+"""autorec tune: search a model's settings for given ratings, and write them as a preset file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import autorec
+from autorec.cli.options import ratings_file, settings
+from autorec.cli.output import write_json
+from autorec.cli.text import show_facts, show_table
+from autorec.cli.verb import INTERRUPTED, say, verb
+
+_SHOWN = 10  # trials
+
+
+@verb
+@ratings_file()
+@click.option("-m", "--model", "name", required=True, help="A name of `autorec models`.")
+@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="The defaults are the first.")
+@click.option("--by", default="random:0.1", show_default=True, help="How the test part is set aside; as in split.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of splits, search and models.")
+@click.option("--metric", help="rmse or ndcg@K on validation ratings; default: what the model is for.")
+@click.option("--set", "fixed", callback=settings, multiple=True, metavar="NAME=VALUE", help="Fixed for every trial.")
+@click.option("--storage", type=click.Path(dir_okay=False), metavar="FILE", help="Keeps the trials, to go on later.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at a time.")
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Fresh splits at the end.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="PRESET.json")
+def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **options: Any) -> None:
+    """Search the settings of a model for RATINGS and write the best as a preset file, for -m of train and compare.
+
+    No trial sees the test part that --by sets aside. At the end the best settings and the defaults are compared on it
+    and on fresh splits. With --storage the same command goes on where it was ended.
+    """
+    if output.suffix != ".json":
+        raise click.BadParameter(f"{str(output)!r} does not end in .json", param_hint="'-o'")
+    ratings = None if options["by"].startswith("given:") else read()
+    options["settings"] = options.pop("fixed")
+    found = autorec.tune(ratings, name, read=read, **options)
+    found.save(output)
+    say(f"Wrote the preset to {output}.")
+    if as_json:
+        write_json({**found.to_dict(), "output": str(output)})
+    else:
+        _show(found)
+    if found.interrupted:
+        say("Interrupted: the best settings so far are the ones written.")
+        raise SystemExit(INTERRUPTED)
+
+
+def _show(found: Any) -> None:
+    trials = found.trials.sort_values(found.metric, ascending=found.metric == "rmse", kind="stable").head(_SHOWN)
+    trials = trials.drop(columns="error")
+    show_table(list(trials.columns), trials.to_numpy(dtype=object).tolist(), "The best trials; trial 0 is the defaults")
+    show_facts(found.settings, f"\n{found.model}: settings found")
+    click.echo()
+    for sentence in found.sentences():
+        click.echo(f"- {sentence}")

@@ -1,0 +1,81 @@
+"""A finding of an audit, and what its checks share: words for numbers and ids, hashes of rows."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autorec.ratings.ids import Ids
+
+LEVELS = ("leak", "warning", "note")
+COPIED = 5  # ratings from which equal rows are counted as copies
+CERTAIN = 20  # ratings from which equal rows are no accident
+MANY_COPIES = 0.01  # share of the users from which shorter copies are no accident either
+
+UInt64 = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an audit found.
+
+    level     leak: the test stands in training, so the error is not one of unseen ratings; warning: look before you
+              trust a number; note: good to know, often harmless
+    name      short, for programs
+    count     of what the sentence begins with; share: of all of these, unless the check says otherwise, 0 … 1
+    sentence  the numbers, what they mean, what to do
+    """
+
+    level: str
+    name: str
+    count: int
+    share: float
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.level.capitalize()}: {self.sentence}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, ready for JSON."""
+        return asdict(self)
+
+
+def worst_first(found: Iterable[Finding | None]) -> list[Finding]:
+    """Leaks, warnings, notes; what was not found left out."""
+    return sorted(filter(None, found), key=lambda finding: LEVELS.index(finding.level))
+
+
+def many(count: int, what: str) -> str:
+    """1 user, 2 users, 1,000 users."""
+    return f"{count:,} {what}" + "s" * (count != 1)
+
+
+def percent(share: float) -> str:
+    """One decimal, and never 0 or 100 % where it is not all or nothing."""
+    if 0 < share < 0.001:
+        return "under 0.1%"
+    return "over 99.9%" if 0.999 < share < 1 else f"{share:.1%}"
+
+
+def named(what: str, raw: Any) -> str:
+    """user 7; signs that do not print are spelled out."""
+    text = str(raw)
+    return f"{what} {text if text.isprintable() else ascii(text)}"
+
+
+def row_hashes(rows: Ids, columns: Ids, values: npt.NDArray[np.float32], n: int) -> UInt64:
+    """[n] the sum over each row of a 64-bit hash of (column, value): equal for equal rows, in any order of entries."""
+    hashes: UInt64 = np.zeros(n, dtype=np.uint64)
+    bits = (values + np.float32(0)).view(np.uint32)  # −0 becomes 0
+    np.add.at(hashes, rows, _mixed(columns.astype(np.uint64) << np.uint64(32) | bits))
+    return hashes
+
+
+def _mixed(keys: UInt64) -> UInt64:
+    """SplitMix64 (Steele, Lea, Flood 2014): every bit of a key moves every bit of the hash."""
+    keys = keys + np.uint64(0x9E3779B97F4A7C15)
+    keys = (keys ^ keys >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ keys >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return keys ^ keys >> np.uint64(31)
