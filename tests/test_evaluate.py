@@ -10,6 +10,7 @@ from conftest import random_frame
 
 from autorec import AutoRec, Bias, Popularity, Ratings, compare, evaluate, split
 from autorec.errors import InputError, ParameterError
+from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.evaluate import Evaluation
 from autorec.evaluation.significance import holm, verdicts
 from autorec.ratings.matrix import as_ratings
@@ -157,3 +158,43 @@ def test_ratings_are_accepted_in_every_shape() -> None:
     assert isinstance(ratings, Ratings)
     values = [evaluate(Bias().fit(data), data).metrics["rmse"] for data in (frame, ratings, ratings.csr)]
     assert values == pytest.approx([values[0]] * 3)
+
+
+def test_bootstrap_intervals_are_those_of_the_normal_law_where_there_are_many_users() -> None:
+    rng = np.random.default_rng(0)
+    n = 2000
+    table = pd.DataFrame(
+        {"user": np.arange(n), "ratings": rng.integers(1, 20, n), "squared_error": rng.exponential(1, n)}
+    )
+    table["ndcg@10"] = np.where(rng.random(n) < 0.1, np.nan, rng.random(n))
+    table["hit@10"] = np.where(np.arange(n) == 0, 1.0, np.nan)
+    found = bootstrap_intervals(table)
+    assert set(found) == {"rmse", "rmse_by_user", "ndcg@10"}
+    mean, half = table["ndcg@10"].mean(), 1.96 * table["ndcg@10"].std() / math.sqrt(table["ndcg@10"].count())
+    assert found["ndcg@10"] == pytest.approx((mean - half, mean + half), abs=0.1 * half)
+    squares, ratings = table["ratings"] * table["squared_error"], table["ratings"]
+    mse = squares.sum() / ratings.sum()
+    spread = np.std(squares - mse * ratings) / ratings.mean() / math.sqrt(n)  # of a ratio, by the delta method
+    assert found["rmse"] == pytest.approx(
+        (math.sqrt(mse - 1.96 * spread), math.sqrt(mse + 1.96 * spread)), abs=0.1 * spread
+    )
+    assert bootstrap_intervals(table) == found
+
+
+def test_an_interval_holds_the_value_it_is_of() -> None:
+    one = random_split(as_ratings(random_frame()), 0.3)
+    result = evaluate(Bias().fit(one.train), one.test, k=(3, 5))
+    assert {"rmse", "ndcg@3", "auc"} <= set(result.intervals)
+    for name, (low, high) in result.intervals.items():
+        assert low <= result.metrics[name] <= high, name
+    assert result.to_dict()["intervals"]["rmse"] == result.intervals["rmse"]
+    assert "95 % interval over users" in result.to_markdown()
+
+
+def test_the_values_of_each_user_make_up_the_metrics(tmp_path) -> None:
+    one = random_split(as_ratings(random_frame()), 0.3)
+    result = evaluate(Bias().fit(one.train), one.test)
+    table = result.per_user
+    mse = (table["squared_error"] * table["ratings"]).sum() / table["ratings"].sum()
+    assert math.sqrt(mse) == pytest.approx(result.metrics["rmse"], rel=1e-12)
+    assert table["ndcg@10"].mean() == pytest.approx(result.metrics["ndcg@10"], rel=1e-12)

@@ -1,14 +1,25 @@
 """Metrics against a second, naive implementation, scikit-learn, and hand-made cases."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
+from conftest import random_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, mean_absolute_error, ndcg_score, root_mean_squared_error
+from sklearn.metrics import (
+    average_precision_score,
+    mean_absolute_error,
+    ndcg_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
+from autorec import Bias, Ratings, evaluate
 from autorec.evaluation import metrics
+from autorec.models.base import Recommender
 
 
 def naive(hits: list[bool], n: int) -> dict[str, float]:
@@ -97,4 +108,98 @@ def test_catalogue_metrics() -> None:
 
 
 def test_every_metric_has_its_formula() -> None:
-    assert set(metrics.FORMULAS) == {"rmse", "mae", *metrics.RANKING, *metrics.CATALOGUE}
+    frame = random_frame()
+    found = evaluate(Bias().fit(frame), frame).metrics
+    assert {name.partition("@")[0] for name in found} == set(metrics.FORMULAS)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_graded_ndcg_and_auc_are_scikit_learns_with_ties(seed: int) -> None:
+    """Through `evaluate`: few different scores, so that ties abound; scikit-learn gets what the user has not seen."""
+    rng = np.random.default_rng(seed)
+    n_users, n_items = 12, 15
+    scores = rng.permuted(np.tile(np.arange(n_items, dtype=np.float32), (n_users, 1)), axis=1)
+    tied = np.floor(scores / 4)
+    seen = rng.random((n_users, n_items)) < 0.3
+    tested = ~seen & (rng.random((n_users, n_items)) < 0.5)
+    seen[:, 0], tested[:, 0] = True, False  # so that every user is known to the model,
+    seen[0], tested[0] = True, False  # every item,
+    stars = rng.integers(1, 6, (n_users, n_items)).astype(float)
+    stars[:2, 0] = 1, 5  # and the scale
+    train, test = frame_of(stars, seen), frame_of(stars, tested)
+    for scored, name in ((scores, "ndcg_graded@5"), (tied, "auc")):
+        result = evaluate(Scripted(scored).fit(train), test, k=5)
+        for user, mine in result.per_user.set_index("user").iterrows():
+            if np.isnan(mine["ndcg@5"]):
+                continue
+            candidates = ~seen[user]
+            gains = np.where(tested[user], stars[user] - 1, 0)[candidates]
+            relevant = (tested[user] & (stars[user] >= 4))[candidates]
+            if name == "auc":
+                expected = math.nan if relevant.all() else roc_auc_score(relevant, scored[user][candidates])
+            else:
+                expected = ndcg_score([gains], [scored[user][candidates]], k=5)
+            np.testing.assert_allclose(mine[name], expected, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:unsafe cast")  # in what ranx compiles
+def test_ranking_metrics_are_ranxs() -> None:
+    """Where ranx defines the same thing. Its MAP divides by n, ours by min(k, n): equal where n ≤ k."""
+    ranx = pytest.importorskip("ranx", reason="ranx is not installed: pip install ranx")
+    rng = np.random.default_rng(0)
+    k, n_users, n_items = 10, 40, 60
+    relevant = rng.random((n_users, n_items)) < 0.12
+    relevant[:, 0] = True
+    order = rng.permuted(np.tile(np.arange(n_items), (n_users, 1)), axis=1)
+    wanted = {f"u{u:02}": {f"i{i}": 1 for i in np.flatnonzero(relevant[u])} for u in range(n_users)}
+    given = {f"u{u:02}": {f"i{i}": float(n_items - rank) for rank, i in enumerate(order[u])} for u in range(n_users)}
+    names = {
+        "precision": "precision",
+        "recall": "recall",
+        "ndcg": "ndcg",
+        "mrr": "mrr",
+        "hit": "hit_rate",
+        "map": "map",
+    }
+    hits, n = np.take_along_axis(relevant, order, axis=1)[:, :k], relevant.sum(axis=1)
+    theirs = ranx.evaluate(
+        ranx.Qrels(wanted), ranx.Run(given), [f"{name}@{k}" for name in names.values()], return_mean=False
+    )
+    for ours, name in names.items():
+        same = n <= k if ours == "map" else np.ones(n_users, dtype=bool)
+        assert same.any()
+        found = metrics.RANKING[ours](hits, n)
+        np.testing.assert_allclose(found[same], theirs[f"{name}@{k}"][same], rtol=1e-12, err_msg=ours)
+
+
+def test_popularity_lift_by_hand() -> None:
+    counts = np.array([3, 1, 0])
+    assert metrics.popularity_lift(np.array([[0, 1], [1, -1]]), counts) == pytest.approx((5 / 3) / (10 / 4))
+    assert math.isnan(metrics.popularity_lift(np.array([[-1]]), counts))
+
+
+def test_rmse_by_user_counts_each_user_alike() -> None:
+    assert metrics.rmse_by_user(np.array([4.0, 0.0])) == 1.0
+    assert math.isnan(metrics.rmse_by_user(np.zeros(0)))
+
+
+class Scripted(Recommender):
+    """Scores as given."""
+
+    rates: ClassVar[bool] = False
+
+    def __init__(self, scores: object = None) -> None:
+        self.scores = scores
+
+    def _fit(self, ratings: Ratings) -> dict[str, object]:
+        return {}
+
+    def _score_rows(self, rows: np.ndarray) -> np.ndarray:
+        whole = np.full((len(rows), self.ratings_.n_items), -1e9, dtype=np.float32)
+        whole[:] = self.scores[self.ratings_.user_ids[rows]][:, self.ratings_.item_ids]
+        return whole
+
+
+def frame_of(stars: np.ndarray, mask: np.ndarray) -> pd.DataFrame:
+    users, items = np.nonzero(mask)
+    return pd.DataFrame({"user": users, "item": items, "rating": stars[mask]})

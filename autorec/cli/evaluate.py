@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import ratings_file, report_output
-from autorec.cli.output import write_report
+from autorec.cli.options import per_user_output, ratings_file, report_output
+from autorec.cli.output import write_file, write_report
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import verb
 
@@ -19,6 +19,7 @@ from autorec.cli.verb import verb
 @click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True)
 @click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits.")
 @click.option("--fold-in", metavar="FILE", help="Ratings of the test users, when the model has not seen them.")
+@per_user_output
 @report_output
 def evaluate(
     model: str,
@@ -26,20 +27,25 @@ def evaluate(
     k: tuple[int, ...],
     relevant: float | None,
     fold_in: str | None,
+    per_user: Path | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
     """Evaluate MODEL on the rating file TEST: error of the ratings, quality of the top k."""
     history = None if fold_in is None else read(fold_in)
     result = autorec.evaluate(autorec.load(model), read(), k=k, relevant=relevant, fold_in=history)
+    if per_user is not None:
+        write_file([result.per_user], per_user)
     write_report(result, output, as_json, _show)
 
 
 def _show(report: dict[str, Any]) -> None:
-    show_table(["metric", "value", "formula"], [_row(name, report) for name in report["metrics"]])
+    show_table(["metric", "value", "95 % over users", "formula"], [_row(name, report) for name in report["metrics"]])
     click.echo()
     show_facts({name.replace("_", " "): value for name, value in {**report["counts"], **report["settings"]}.items()})
 
 
 def _row(name: str, report: dict[str, Any]) -> list[Any]:
-    return [name, report["metrics"][name], report["formulas"].get(name.partition("@")[0], "")]
+    low, high = report["intervals"].get(name, (None, None))
+    between = "" if low is None else f"{low:.4f} to {high:.4f}"
+    return [name, report["metrics"][name], between, report["formulas"].get(name.partition("@")[0], "")]

@@ -37,7 +37,7 @@ def _value(text: str) -> Any:
 _WORDS = {"true": True, "false": False, "none": None}
 
 
-def output(what: str, *suffixes: str) -> Callable[[Function], Function]:
+def output(what: str, *suffixes: str, names: tuple[str, ...] = ("-o", "--output")) -> Callable[[Function], Function]:
     """-o: a file whose suffix chooses the form."""
 
     def checked(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -46,8 +46,7 @@ def output(what: str, *suffixes: str) -> Callable[[Function], Function]:
         return value
 
     return click.option(
-        "-o",
-        "--output",
+        *names,
         type=click.Path(path_type=Path),
         callback=checked,
         metavar="FILE",
@@ -55,7 +54,9 @@ def output(what: str, *suffixes: str) -> Callable[[Function], Function]:
     )
 
 
-table_output = output("table", ".csv", ".jsonl", ".parquet")
+_TABLES = (".csv", ".jsonl", ".parquet")
+table_output = output("table", *_TABLES)
+per_user_output = output("values of each user", *_TABLES, names=("--per-user",))
 report_output = output("report", ".json", ".md", ".html")
 
 

@@ -27,6 +27,11 @@ def mae(predicted: Float, true: Float) -> float:
     return float(np.mean(np.abs(predicted - true))) if len(true) else float("nan")
 
 
+def rmse_by_user(squared_error: Float) -> float:
+    """Mean over users of the root of their mean squared error, each user alike; NaN without users."""
+    return float(np.sqrt(squared_error).mean()) if len(squared_error) else float("nan")
+
+
 def precision(hits: Hits, relevant: Counts) -> Float:
     """[users] hits / k, also where fewer than k items could be recommended."""
     return _defined(hits.sum(axis=1) / hits.shape[1], relevant)
@@ -66,6 +71,18 @@ def average_precision(hits: Hits, relevant: Counts) -> Float:
     return _defined(total / np.clip(relevant, 1, hits.shape[1]), relevant)
 
 
+def ndcg_graded(gains: Float, ideal: Float) -> Float:
+    """[users] Σ gain/log₂(1 + rank) ÷ the same sum over the user's test items in the best order, at most k of them.
+
+    gains [users × k]: test rating − lowest rating of the scale at each rank, 0 where there is no test rating; ideal
+    [users × k]: the gains of the user's test items, descending, filled with 0. All test ratings count, not the relevant
+    ones only; gains are linear, as in scikit-learn's ndcg_score (others take 2^gain − 1). NaN where the ideal is 0.
+    """
+    discounts = 1 / np.log2(np.arange(2, gains.shape[1] + 2))
+    best = ideal @ discounts
+    return np.asarray(np.divide(gains @ discounts, best, out=np.full(len(best), np.nan), where=best > 0))
+
+
 RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
     "precision": precision,
     "recall": recall,
@@ -79,7 +96,8 @@ RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
 
 def coverage(items: Counts, n_items: int) -> float:
     """Items in at least one list ÷ all items of the model. items [users × k], −1 for a place left empty."""
-    return len(np.unique(items[items >= 0])) / n_items if n_items else float("nan")
+    shown = np.bincount(items[items >= 0], minlength=n_items)
+    return float(np.count_nonzero(shown) / n_items) if n_items else float("nan")
 
 
 def gini(items: Counts, n_items: int) -> float:
@@ -100,10 +118,19 @@ def novelty(items: Counts, popularity: Float) -> float:
     return float(-np.log2(popularity[shown]).mean()) if len(shown) else float("nan")
 
 
-CATALOGUE = ("coverage", "gini", "novelty")
+def popularity_lift(items: Counts, counts: Counts) -> float:
+    """Mean ratings of a recommended item ÷ mean ratings of the item of a training rating; 1: as popular as what users
+    rate anyway, above: more. counts [items]: training ratings. NaN when nothing is recommended."""
+    shown = items[items >= 0]
+    weights = counts.astype(np.float64)
+    return float(weights[shown].mean() / ((weights**2).sum() / weights.sum())) if len(shown) else float("nan")
+
+
+CATALOGUE = ("coverage", "gini", "novelty", "popularity_lift")
 
 FORMULAS = {
     "rmse": "√(Σ(r̂ − r)² / n), over all test ratings at once",
+    "rmse_by_user": "mean over users of √(mean squared error of the user)",
     "mae": "Σ|r̂ − r| / n, over all test ratings",
     "precision": "hits / k",
     "recall": "hits / n, n the user's relevant test items",
@@ -112,8 +139,11 @@ FORMULAS = {
     "map": "Σ_hits (hits so far / rank) ÷ min(k, n)",
     "mrr": "1 / rank of the first hit, 0 without",
     "hit": "1 with at least one hit, else 0",
+    "ndcg_graded": "Σ gain/log₂(1 + rank) ÷ the same of the best order; gain: test rating − lowest rating of the scale",
+    "auc": "share of (relevant, other unseen item) pairs ranked the right way round, ties one half; whole ranking",
     "coverage": "items in at least one list ÷ items of the model",
     "gini": "Gini coefficient of how often each item is recommended",
+    "popularity_lift": "mean ratings of recommended items ÷ of the items of training ratings",
     "novelty": "mean −log₂(share of training users who rated the recommended item)",
 }
 

@@ -56,14 +56,20 @@ def comparison_page(told: dict[str, Any], results: Sequence[Any], counts: str) -
 def evaluation_page(told: dict[str, Any], evaluation: Any, counts: str) -> str:
     """The page of `Evaluation.to_dict()`; `counts` in sentences."""
     alone = SimpleNamespace(name="model", summaries=[{}], evaluations=[evaluation])
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{number(v)}</td></tr>" for name, v in told["metrics"].items())
+    rows = "".join(_metric_row(name, value, told["intervals"].get(name)) for name, value in told["metrics"].items())
+    head = "<tr><th>metric</th><th>value</th><th>95 % interval over users</th></tr>"
     sections = [
-        _section("Metrics", f"<table><tr><th>metric</th><th>value</th></tr>{rows}</table>"),
+        _section("Metrics", f"<table>{head}{rows}</table>"),
         _section("Where it fails", f"<div class=figures>{''.join(_figures([alone]))}</div>"),
         _section("Counts", f"<p>{escape(counts)}</p>"),
         _section("Formulas", _facts(told["formulas"])),
     ]
     return _page("Evaluation", sections)
+
+
+def _metric_row(name: str, value: float | None, interval: Sequence[float] | None) -> str:
+    between = "" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
+    return f"<tr><td>{escape(name)}</td><td>{number(value)}</td><td>{between}</td></tr>"
 
 
 def _page(title: str, sections: Sequence[str]) -> str:

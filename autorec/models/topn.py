@@ -24,12 +24,18 @@ def block_rows(n_items: int) -> int:
 
 
 def top_n(
-    score_rows: ScoreRows, rows: IntArray, n_items: int, n: int, seen: sparse.csr_array | None
+    score_rows: ScoreRows,
+    rows: IntArray,
+    n_items: int,
+    n: int,
+    seen: sparse.csr_array | None,
+    look: Callable[[IntArray, npt.NDArray[np.float32]], None] | None = None,
 ) -> Iterator[tuple[IntArray, npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """Yield (rows [B], items [B × n], scores [B × n]) block by block, best first.
 
     seen [users × items]: stored entries of a row are left out; None leaves nothing out. Where fewer than n items are
-    left the row ends in item −1 with score −inf. NaN scores are never chosen.
+    left the row ends in item −1 with score −inf. NaN scores are never chosen. look(rows, scores) sees each block of
+    scores, the seen struck out as −inf, before the best are taken.
     """
     size = block_rows(n_items)
     for start in range(0, len(rows), size):
@@ -37,6 +43,8 @@ def top_n(
         scores = score_rows(block)  # [B × items]
         if seen is not None:
             _strike_out(scores, block, seen.indptr, seen.indices)
+        if look is not None:
+            look(block, scores)
         items = np.empty((len(block), n), dtype=np.int64)
         best = np.empty((len(block), n), dtype=np.float32)
         _select(scores, items, best)
