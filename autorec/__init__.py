@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from autorec.models.baselines import Popularity as Popularity
     from autorec.models.ease import Ease as Ease
     from autorec.models.knn import ItemKNN as ItemKNN
+    from autorec.models.mf import BiasedMF as BiasedMF
     from autorec.models.presets import PRESETS as PRESETS
     from autorec.models.presets import create as create
+    from autorec.models.puresvd import PureSVD as PureSVD
     from autorec.models.store import describe as describe
     from autorec.models.store import load as load
     from autorec.models.unknown import recommend_unknown as recommend_unknown
@@ -60,6 +62,7 @@ _HOME = {
     "AutoRec": "autorec.models.autorec",
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
+    "BiasedMF": "autorec.models.mf",
     "Comparison": "autorec.evaluation.compare",
     "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
@@ -68,6 +71,7 @@ _HOME = {
     "ItemKNN": "autorec.models.knn",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
+    "PureSVD": "autorec.models.puresvd",
     "Ratings": "autorec.ratings.matrix",
     "Split": "autorec.ratings.split",
     "Tuning": "autorec.evaluation.tuning",

@@ -142,7 +142,7 @@ def test_folding_in_the_training_users_leaves_the_model_as_it_was(fitted, frame)
 
 def test_new_items_are_folded_in_too(fitted, frame):
     new = frame[frame["item"] < 3].assign(item=lambda f: f["item"] + 500)
-    if isinstance(fitted, (autorec.Ease, autorec.ItemKNN)):  # models of the pairs of items seen together
+    if isinstance(fitted, (autorec.Ease, autorec.ItemKNN, autorec.PureSVD)):  # models of items chosen together
         with pytest.raises(ParameterError, match="cannot take new items; models that can: i-autorec"):
             fitted.fold_in(new, of="items")
         return

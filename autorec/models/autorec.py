@@ -15,6 +15,7 @@ from autorec.models.base import FloatArray, IntArray, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fitting import Fitted, Settings, encode_rows, fit_network
+from autorec.models.scale import inside, outside
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder
 from autorec.ratings.matrix import Ratings
@@ -158,10 +159,9 @@ class AutoRec(Recommender):
         return self._linear() and self.offset != "none"
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
-        low, high = self.ratings_.scale
         if not self._linear():
             scores = activation(self.decoder).output(torch.from_numpy(np.ascontiguousarray(scores))).numpy()
-        return np.asarray(low + (scores - LOW) * ((high - low) / (HIGH - LOW)))
+        return outside(scores, self.ratings_.scale)
 
     # --- vectors --------------------------------------------------------------------------------------------
 
@@ -251,13 +251,6 @@ class AutoRec(Recommender):
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self.decoder_weight_, self.decoder_bias_ = arrays["decoder.weight"], arrays["decoder.bias"]
         self._codes, self._vectors = arrays.get("codes"), None
-
-
-def inside(csr: sparse.csr_array, scale: tuple[float, float]) -> sparse.csr_array:
-    """Ratings on their own scale → 1 … 5, the scale on which the paper's constants hold. Stored entries stay stored."""
-    low, high = scale
-    data = LOW + (csr.data.astype(np.float64) - low) * ((HIGH - LOW) / (high - low))
-    return sparse.csr_array((data.astype(np.float32), csr.indices, csr.indptr), shape=csr.shape)
 
 
 def _transposed(csr: sparse.csr_array) -> sparse.csr_array:

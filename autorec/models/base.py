@@ -63,7 +63,7 @@ class Recommender(BaseEstimator):
     def _fold_in_items(self, csr: sparse.csr_array) -> None:
         """Make the items of `csr` [users × new items] the items of this (copied) model."""
         raise ParameterError(
-            f"{type(self).__name__} cannot take new items; models that can: i-autorec, u-autorec, bias"
+            f"{type(self).__name__} cannot take new items; models that can: i-autorec, u-autorec, biased-mf, bias"
         )
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -10,12 +10,16 @@ from autorec.models.base import Recommender
 from autorec.models.baselines import Bias, GlobalMean, Popularity
 from autorec.models.ease import Ease
 from autorec.models.knn import ItemKNN
+from autorec.models.mf import BiasedMF
+from autorec.models.puresvd import PureSVD
 
 PRESETS: dict[str, tuple[type[Recommender], dict[str, Any], str]] = {
     "i-autorec": (AutoRec, {"orientation": "item"}, "one code an item; the best for rating prediction"),
     "u-autorec": (AutoRec, {"orientation": "user"}, "one code a user; new users are encoded, not solved"),
     "ease": (Ease, {}, "closed-form linear autoencoder of choices; ranks well, predicts no ratings"),
     "item-knn": (ItemKNN, {}, "item nearest neighbours by cosine of choices; ranks, predicts no ratings"),
+    "pure-svd": (PureSVD, {}, "truncated SVD of choices; ranks, predicts no ratings"),
+    "biased-mf": (BiasedMF, {}, "matrix factorisation with biases by alternating least squares"),
     "bias": (Bias, {}, "mean + damped user and item biases: the baseline to beat"),
     "global-mean": (GlobalMean, {}, "the mean of all ratings: the floor"),
     "popularity": (Popularity, {}, "the most rated items: the baseline of top-N"),

@@ -39,10 +39,12 @@ PARTS = ("items.parquet", "ratings.safetensors", "users.parquet", "weights.safet
 CLASSES = {
     "AutoRec": "autorec.models.autorec",
     "Bias": "autorec.models.baselines",
+    "BiasedMF": "autorec.models.mf",
     "Ease": "autorec.models.ease",
     "GlobalMean": "autorec.models.baselines",
     "ItemKNN": "autorec.models.knn",
     "Popularity": "autorec.models.baselines",
+    "PureSVD": "autorec.models.puresvd",
 }
 
 _FALLBACK = "fallback."

@@ -17,10 +17,7 @@ from autorec.errors import ParameterError
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
-LOW, HIGH = (
-    1.0,
-    5.0,
-)  # the rating scale inside the network; Sedhain et al., WWW 2015, work on MovieLens' 1 … 5
+LOW, HIGH = 1.0, 5.0  # the rating scale inside the network: MovieLens', on which Sedhain et al. (WWW 2015) work
 _MARGIN = 0.05  # how far inside the bounds an inverse is taken; at a bound it would be infinite
 
 

@@ -1,0 +1,141 @@
+"""Biased matrix factorisation by alternating least squares: what every rating model should be compared with.
+
+    r̂(u, i) = mean + b_u + b_i + p_u · q_i                                  (Koren, Bell, Volinsky, IEEE Computer 2009)
+
+    Σ_observed (r − r̂)²  +  λ (Σ_u n_u (‖p_u‖² + b_u²)  +  Σ_i n_i (‖q_i‖² + b_i²))     (ALS-WR: Zhou et al., AAIM 2008)
+
+n_u, n_i: numbers of ratings. With the items fixed, each user's (p_u, b_u) is a ridge regression of its own, and so are
+the items' with the users fixed; a sweep solves both exactly, so that the objective never rises. Ratings are mapped to
+1 … 5 as in AutoRec, so that λ means the same on every scale.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autorec import progress
+from autorec.models import checks
+from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.scale import inside, outside
+from autorec.ratings.matrix import Ratings
+
+Vectors = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
+
+
+class BiasedMF(Recommender):
+    """factors: f; l2: λ; sweeps: over users and items. random_state: of the start, small normal numbers.
+
+    New users and new items fold in by the same regression, exactly, without training.
+    """
+
+    users_: Vectors
+    items_: Vectors
+    mean_: float
+
+    def __init__(self, factors: int = 50, l2: float = 0.07, sweeps: int = 15, random_state: int = 0) -> None:
+        self.factors = factors
+        self.l2 = l2
+        self.sweeps = sweeps
+        self.random_state = random_state
+
+    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+        factors = checks.whole("factors", self.factors)
+        sweeps = checks.whole("sweeps", self.sweeps)
+        checks.number("l2", self.l2, above=0)
+        rng = np.random.default_rng(checks.whole("random_state", self.random_state, least=0))
+        csr = inside(ratings.csr, ratings.scale)
+        self.mean_ = float(csr.data.mean(dtype=np.float64))
+        by_item = csr.T.tocsr()
+        self.users_ = np.zeros((ratings.n_users, factors + 1))
+        self.items_ = rng.normal(0, 0.1, (ratings.n_items, factors + 1))
+        self.items_[:, -1] = 0
+        with progress.bar("alternating least squares", sweeps) as update:
+            for sweep in range(sweeps):
+                update(sweep, f"sweep {sweep + 1} of {sweeps}")
+                self.users_ = self._solved(csr, self.items_)
+                self.items_ = self._solved(by_item, self.users_)
+        return {"sweeps": sweeps}
+
+    def _solved(self, csr: sparse.csr_array, others: Vectors) -> Vectors:
+        """The vectors of the rows of `csr`, given those of its columns; zeros for a row without ratings."""
+        found = np.zeros((csr.shape[0], others.shape[1]))
+        _solve_rows(csr.indptr, csr.indices, csr.data - self.mean_, others, self.l2, found)
+        return found
+
+    # --- vectors: (factors, bias, 1) · (factors, 1, bias) ----------------------------------------------------
+
+    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
+        chosen = self.users_[rows]
+        chosen = np.column_stack((chosen, np.ones(len(chosen))))
+        chosen[:, -2] += self.mean_
+        return chosen.astype(np.float32)
+
+    def _item_vectors(self) -> npt.NDArray[np.float32]:
+        items = self.items_
+        return np.column_stack((items[:, :-1], np.ones(len(items)), items[:, -1])).astype(np.float32)
+
+    def _to_ratings(self, scores: FloatArray) -> FloatArray:
+        return outside(scores, self.ratings_.scale)
+
+    def _fold_in_users(self, csr: sparse.csr_array) -> None:
+        self.users_ = self._solved(inside(csr, self.ratings_.scale), self.items_)
+
+    def _fold_in_items(self, csr: sparse.csr_array) -> None:
+        self.items_ = self._solved(inside(csr, self.ratings_.scale).T.tocsr(), self.users_)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"users": self.users_, "items": self.items_, "mean": np.array([self.mean_])}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.users_, self.items_, self.mean_ = arrays["users"], arrays["items"], float(arrays["mean"][0])
+
+
+@numba.njit(parallel=True, fastmath=True, error_model="numpy", cache=True, nogil=True)
+def _solve_rows(indptr: Any, indices: Any, targets: Any, others: Any, l2: float, found: Any) -> None:
+    """found[row] = argmin Σ (target − b_other − x · (factors_other, 1))² + l2 · n · ‖x‖²."""
+    size = others.shape[1]
+    for row in numba.prange(len(found)):
+        first, end = indptr[row], indptr[row + 1]
+        if first == end:
+            continue
+        A = np.zeros((size, size))  # lower triangle of the normal equations
+        y = np.zeros(size)
+        z = np.ones(size)
+        for k in range(first, end):
+            other = others[indices[k]]
+            target = targets[k] - other[size - 1]
+            for i in range(size - 1):
+                z[i] = other[i]
+            for i in range(size):
+                zi = z[i]
+                y[i] += target * zi
+                line = A[i]
+                for j in range(i + 1):
+                    line[j] += zi * z[j]
+        for i in range(size):
+            A[i, i] += l2 * (end - first)
+        _solve(A, y)
+        found[row] = y
+
+
+@numba.njit(fastmath=True, error_model="numpy", cache=True, nogil=True)
+def _solve(A: Any, y: Any) -> None:
+    """Cholesky in place: y becomes A⁻¹ y; the lower triangle of A is read and overwritten."""
+    n = len(y)
+    for i in range(n):
+        for j in range(i + 1):
+            total = A[i, j]
+            for k in range(j):
+                total -= A[i, k] * A[j, k]
+            A[i, j] = np.sqrt(total) if i == j else total / A[j, j]
+    for i in range(n):
+        for k in range(i):
+            y[i] -= A[i, k] * y[k]
+        y[i] /= A[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            y[i] -= A[k, i] * y[k]
+        y[i] /= A[i, i]

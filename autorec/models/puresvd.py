@@ -1,0 +1,63 @@
+"""PureSVD (Cremonesi, Koren, Turrin, RecSys 2010): the truncated singular value decomposition of the choices.
+
+score(u, ·) = x_u · Q · Qᵀ, Q [items × f] the right singular vectors of X, x_u the choices of u. A linear autoencoder of
+rank f in closed form; new users need no training. SciPy's `svds` (ARPACK) takes X as it is, sparse.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+from scipy.sparse.linalg import svds
+
+from autorec.models import checks
+from autorec.models.base import IntArray, Recommender
+from autorec.models.ease import products
+from autorec.models.positives import positives
+from autorec.ratings.matrix import Ratings
+
+
+class PureSVD(Recommender):
+    """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
+
+    factors       f; as many as there are where users or items are fewer
+    relevant      the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    random_state  of the vector that ARPACK starts from
+    """
+
+    rates: ClassVar[bool] = False
+    factors_: npt.NDArray[np.float32]  # Q
+
+    def __init__(self, factors: int = 50, relevant: float | None = None, random_state: int = 0) -> None:
+        self.factors = factors
+        self.relevant = relevant
+        self.random_state = random_state
+
+    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+        wanted = checks.whole("factors", self.factors)
+        seed = checks.whole("random_state", self.random_state, least=0)
+        chosen = positives(ratings, self.relevant).astype(np.float64)
+        smaller = min(chosen.shape)
+        if not chosen.nnz:
+            right = np.zeros((1, ratings.n_items))
+        elif wanted >= smaller:  # ARPACK finds fewer than all; a matrix this narrow is small
+            right = linalg.svd(chosen.toarray(), full_matrices=False)[2]
+        else:
+            start = np.random.default_rng(seed).normal(size=smaller)
+            right = svds(chosen, k=wanted, v0=start, return_singular_vectors=True)[2]
+        self.factors_ = np.ascontiguousarray(right.T, dtype=np.float32)
+        return {"positives": int(chosen.nnz), "factors": len(right)}
+
+    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
+        codes = products(positives(self.ratings_, self.relevant, rows), self.factors_)
+        return np.pad(codes, ((0, 0), (0, 2)))  # no biases
+
+    def _item_vectors(self) -> npt.NDArray[np.float32]:
+        return np.pad(self.factors_, ((0, 0), (0, 2)))
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"factors": self.factors_}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.factors_ = arrays["factors"]

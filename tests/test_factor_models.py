@@ -1,0 +1,84 @@
+"""PureSVD and BiasedMF against the formulas they state."""
+
+import numpy as np
+import pytest
+from conftest import random_frame
+
+from autorec import Bias, BiasedMF, PureSVD, evaluate
+from autorec.errors import ParameterError
+from autorec.models.positives import positives
+from autorec.ratings.matrix import as_ratings, from_sparse
+from autorec.ratings.split import random_split
+
+
+@pytest.mark.parametrize("factors", [1, 4, 1000])
+def test_pure_svd_is_the_truncated_decomposition(factors):
+    ratings = as_ratings(random_frame())
+    model = PureSVD(factors).fit(ratings)
+    dense = positives(ratings, None).toarray().astype(np.float64)
+    right = np.linalg.svd(dense, full_matrices=False)[2][:factors]
+    rows = np.arange(ratings.n_users)
+    np.testing.assert_allclose(model._score_rows(rows), dense @ right.T @ right, atol=1e-4)
+    if factors == 1000:
+        np.testing.assert_allclose(model._score_rows(rows), dense, atol=1e-4)
+
+
+def objective(model, ratings):
+    """The sum of biased_mf's docstring, by loops over nothing but arrays, on ratings 1 … 5."""
+    users, items = ratings.rows(), ratings.csr.indices
+    p, q = model.users_[users], model.items_[items]
+    predicted = model.mean_ + p[:, -1] + q[:, -1] + (p[:, :-1] * q[:, :-1]).sum(axis=1)
+    penalty = (p**2).sum() + (q**2).sum()  # each vector once for each of its ratings
+    return ((ratings.csr.data - predicted) ** 2).sum() + model.l2 * penalty
+
+
+def test_a_sweep_never_raises_the_objective_and_ends_where_nothing_is_gained():
+    ratings = as_ratings(random_frame())
+    assert ratings.scale == (1, 5)
+    values = [objective(BiasedMF(3, 0.1, sweeps).fit(ratings), ratings) for sweeps in (1, 2, 3, 5, 10, 400)]
+    assert all(later <= earlier * (1 + 1e-9) for earlier, later in zip(values, values[1:], strict=False))
+    model = BiasedMF(3, 0.1, 400).fit(ratings)
+    rng = np.random.default_rng(0)
+    for side in ("users_", "items_"):
+        vectors = getattr(model, side)
+        direction = rng.normal(size=vectors.shape)
+        found = []
+        for step in (1e-4, -1e-4):
+            setattr(model, side, vectors + step * direction)
+            found.append(objective(model, ratings))
+        setattr(model, side, vectors)
+        slope = (found[0] - found[1]) / 2e-4
+        assert abs(slope) < 1e-3 * values[-1]
+
+
+def test_planted_factors_are_found():
+    rng = np.random.default_rng(0)
+    dense = np.clip(3 + rng.normal(0, 1, (200, 3)) @ rng.normal(0, 0.6, (3, 80)) + rng.normal(0, 0.1, (200, 80)), 1, 5)
+    from scipy import sparse
+
+    ratings = from_sparse(sparse.csr_array(np.where(rng.random(dense.shape) < 0.4, dense, 0)))
+    one = random_split(ratings, 0.2)
+    error = {model: evaluate(model.fit(one.train), one.test).metrics["rmse"] for model in (Bias(), BiasedMF(4, 0.02))}
+    bias, factors = error.values()
+    assert factors < 0.4 * bias
+
+
+def test_known_users_fold_in_to_themselves():
+    """After the last sweep the items are fixed by the users; a user solved again from these items is the next sweep's."""
+    ratings = as_ratings(random_frame())
+    model = BiasedMF(3, 0.1, 300).fit(ratings)
+    again = model.fold_in(ratings)
+    np.testing.assert_allclose(again.users_, model.users_, atol=1e-3)
+
+
+def test_same_seed_same_bits():
+    ratings = as_ratings(random_frame())
+    for make in (BiasedMF, PureSVD):
+        one, two = (make(random_state=3).fit(ratings)._arrays() for _ in range(2))
+        assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("model", [BiasedMF(factors=0), BiasedMF(l2=0), BiasedMF(sweeps=0), PureSVD(factors=0)])
+def test_settings_that_are_not_allowed_are_named(model):
+    with pytest.raises(ParameterError, match="factors|l2|sweeps"):
+        model.fit(random_frame())
