@@ -1,8 +1,11 @@
 """PureSVD and BiasedMF against the formulas they state."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from conftest import random_frame
+from scipy import sparse
 
 from autorec import Bias, BiasedMF, PureSVD, evaluate
 from autorec.errors import ParameterError
@@ -36,7 +39,7 @@ def test_a_sweep_never_raises_the_objective_and_ends_where_nothing_is_gained():
     ratings = as_ratings(random_frame())
     assert ratings.scale == (1, 5)
     values = [objective(BiasedMF(3, 0.1, sweeps).fit(ratings), ratings) for sweeps in (1, 2, 3, 5, 10, 400)]
-    assert all(later <= earlier * (1 + 1e-9) for earlier, later in zip(values, values[1:], strict=False))
+    assert all(later <= earlier * (1 + 1e-9) for earlier, later in pairwise(values))
     model = BiasedMF(3, 0.1, 400).fit(ratings)
     rng = np.random.default_rng(0)
     for side in ("users_", "items_"):
@@ -54,8 +57,6 @@ def test_a_sweep_never_raises_the_objective_and_ends_where_nothing_is_gained():
 def test_planted_factors_are_found():
     rng = np.random.default_rng(0)
     dense = np.clip(3 + rng.normal(0, 1, (200, 3)) @ rng.normal(0, 0.6, (3, 80)) + rng.normal(0, 0.1, (200, 80)), 1, 5)
-    from scipy import sparse
-
     ratings = from_sparse(sparse.csr_array(np.where(rng.random(dense.shape) < 0.4, dense, 0)))
     one = random_split(ratings, 0.2)
     error = {model: evaluate(model.fit(one.train), one.test).metrics["rmse"] for model in (Bias(), BiasedMF(4, 0.02))}
@@ -64,7 +65,7 @@ def test_planted_factors_are_found():
 
 
 def test_known_users_fold_in_to_themselves():
-    """After the last sweep the items are fixed by the users; a user solved again from these items is the next sweep's."""
+    """At the optimum a user solved again from the items stays; far into the sweeps that is nearly so."""
     ratings = as_ratings(random_frame())
     model = BiasedMF(3, 0.1, 300).fit(ratings)
     again = model.fold_in(ratings)
@@ -80,5 +81,5 @@ def test_same_seed_same_bits():
 
 @pytest.mark.parametrize("model", [BiasedMF(factors=0), BiasedMF(l2=0), BiasedMF(sweeps=0), PureSVD(factors=0)])
 def test_settings_that_are_not_allowed_are_named(model):
-    with pytest.raises(ParameterError, match="factors|l2|sweeps"):
+    with pytest.raises(ParameterError, match=r"factors|l2|sweeps"):
         model.fit(random_frame())
