@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from autorec.evaluation.compare import compare as compare
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
-    from autorec.evaluation.protocols import strong_generalisation as strong_generalisation
     from autorec.evaluation.tuning import Tuning as Tuning
     from autorec.evaluation.tuning import tune as tune
     from autorec.models.autorec import AutoRec as AutoRec
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from autorec.ratings.split import per_user_split as per_user_split
     from autorec.ratings.split import random_split as random_split
     from autorec.ratings.split import split as split
+    from autorec.ratings.split import strong_generalisation as strong_generalisation
     from autorec.ratings.split import time_split as time_split
     from autorec.ratings.split import user_split as user_split
     from autorec.ratings.summary import summarize as summarize
@@ -96,7 +96,7 @@ _HOME = {
     "sample_groups": "autorec.ratings.sample",
     "set_threads": "autorec.threads",
     "split": "autorec.ratings.split",
-    "strong_generalisation": "autorec.evaluation.protocols",
+    "strong_generalisation": "autorec.ratings.split",
     "summarize": "autorec.ratings.summary",
     "time_split": "autorec.ratings.split",
     "tune": "autorec.evaluation.tuning",

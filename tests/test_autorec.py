@@ -29,11 +29,12 @@ def transposed(ratings: Ratings) -> Ratings:
     return as_ratings(sparse.csr_array(ratings.csr.T))
 
 
-def test_user_orientation_is_item_orientation_of_the_transpose() -> None:
+@pytest.mark.parametrize("offset", ["means", "none"])
+def test_user_orientation_is_item_orientation_of_the_transpose(offset: str) -> None:
     ratings = planted()
     rows = ratings.rows(), ratings.csr.indices
-    item = AutoRec("item", offset="none", **SMALL).fit(transposed(ratings))
-    user = AutoRec("user", offset="none", **SMALL).fit(ratings)
+    item = AutoRec("item", offset=offset, **SMALL).fit(transposed(ratings))
+    user = AutoRec("user", offset=offset, **SMALL).fit(ratings)
     np.testing.assert_allclose(user.predict(*rows), item.predict(rows[1], rows[0]), atol=1e-5)
 
 
@@ -181,7 +182,7 @@ def test_l2_auto_tries_on_validation_ratings_and_tells_what_it_cost() -> None:
         ("encoder", "cosine", "identity, sigmoid"),
         ("decoder", "cosine", "identity, sigmoid"),
         ("penalty", "l3:1", "l2:λ"),
-        ("offset", "mean", "auto, biases, none"),
+        ("offset", "mean", "auto, biases, means, none"),
         ("optimizer", "sgd", "adam, rprop, lbfgs"),
         ("learning_rate", 0, "above 0"),
         ("epochs", 0, "from 1 up"),

@@ -11,8 +11,6 @@ from conftest import random_frame
 from autorec import AutoRec, Bias, Popularity, Ratings, compare, evaluate, split
 from autorec.errors import InputError, ParameterError
 from autorec.evaluation.bootstrap import bootstrap_intervals
-from autorec.evaluation.evaluate import Evaluation
-from autorec.evaluation.significance import holm, verdicts
 from autorec.ratings.matrix import as_ratings
 from autorec.ratings.split import random_split
 
@@ -121,35 +119,6 @@ def test_changing_every_test_rating_changes_no_recommendation(model) -> None:
     (other,) = split(poisoned, "random:0.2", 0)
     a, b = type(model)(**model.get_params()).fit(one.train), type(model)(**model.get_params()).fit(other.train)
     pd.testing.assert_frame_equal(a.recommend(), b.recommend())
-
-
-def fake(values: np.ndarray) -> Evaluation:
-    users = np.arange(len(values))
-    return Evaluation({}, {}, pd.DataFrame({"user": users, "squared_error": values}), {})
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([]) == []
-
-
-def test_models_that_are_alike_are_not_told_apart() -> None:
-    """Of 200 null comparisons about 5 % seem significant; 17 or more would have a chance below 2 %."""
-    rng = np.random.default_rng(0)
-    false = 0
-    for _ in range(200):
-        base = rng.exponential(size=80)
-        pair = {"a": [fake(base + rng.normal(0, 0.3, 80))], "b": [fake(base + rng.normal(0, 0.3, 80))]}
-        false += verdicts(pair)[0]["p"] < 0.05
-    assert 1 <= false <= 17
-
-
-def test_a_real_difference_is_found_and_said_plainly() -> None:
-    rng = np.random.default_rng(0)
-    base = rng.exponential(size=200)
-    (found,) = verdicts({"good": [fake(base)], "bad": [fake(base + 0.2 + rng.normal(0, 0.1, 200))]})
-    assert found["sentence"].startswith("good beats bad by 0.19")
-    assert found["interval"][0] < found["difference"] < found["interval"][1] < 0
 
 
 def test_ratings_are_accepted_in_every_shape() -> None:

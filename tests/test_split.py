@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import random_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +95,37 @@ def test_held_out_users_are_unknown_to_training() -> None:
     assert (len(one.test.user_ids), len(one.fold_in), len(one.test)) == (3, 24, 6)
 
 
+def notebook(frame: pd.DataFrame, held_out: int, seed: int) -> tuple[set[tuple[int, int]], ...]:
+    """Training, fold-in and target pairs as the Mult-VAE notebook makes them, with pandas and NumPy's legacy draws."""
+    liked = frame[frame["rating"] > 3.5]
+    liked = liked[liked.groupby("user")["item"].transform("size") >= 5]
+    users = np.sort(liked["user"].unique())
+    users = users[np.random.RandomState(seed).permutation(users.size)]
+    train = liked[liked["user"].isin(users[: users.size - held_out * 2])]
+    rest = liked[liked["user"].isin(users[users.size - held_out :]) & liked["item"].isin(train["item"].unique())]
+    rng = np.random.RandomState(seed)
+    given_, targets = [], []
+    for _, group in rest.groupby("user"):
+        chosen = np.zeros(len(group), dtype=bool)
+        if len(group) >= 5:
+            chosen[rng.choice(len(group), size=int(0.2 * len(group)), replace=False)] = True
+        given_.append(group[~chosen])
+        targets.append(group[chosen])
+    return tuple(set(zip(f["user"], f["item"], strict=True)) for f in (train, pd.concat(given_), pd.concat(targets)))
+
+
+@pytest.mark.parametrize("seed", [0, 98765])
+def test_strong_generalisation_draws_as_the_notebook_does(seed: int) -> None:
+    frame = random_frame(80, 40, 0.5, seed).sample(frac=1, random_state=seed)
+    (one,) = split(frame, "strong:15,15", seed)
+    assert one.fold_in is not None
+    found = tuple(
+        {(u, i) for u, i, *_ in part.to_frame().itertuples(index=False)} for part in (one.train, one.fold_in, one.test)
+    )
+    assert found == notebook(frame, 15, seed)
+    assert all(found)
+
+
 def test_folds_take_each_rating_once() -> None:
     frame = table({(u, i) for u in range(7) for i in range(7)}, 0)
     tests = [rows_of(one.test) for one in split(frame, "folds:5", 2)]
@@ -106,6 +138,9 @@ def test_given_reads_two_files(tmp_path) -> None:
     (tmp_path / "b.csv").write_text("user,item,rating\n1,2,3\n")
     (one,) = split(None, f"given:{tmp_path}/a.csv,{tmp_path}/b.csv")
     assert (one.train.item_ids.tolist(), one.test.item_ids.tolist()) == ([1], [2])
+    first, second = split(None, f"given:{tmp_path}/a.csv,{tmp_path}/b.csv,{tmp_path}/b.csv,{tmp_path}/a.csv")
+    assert (first.name, second.name, len({one.name, first.name, second.name})) == ("given:1", "given:2", 3)
+    assert (second.train.item_ids.tolist(), second.test.item_ids.tolist()) == ([2], [1])
 
 
 def test_the_scale_of_the_training_part_is_its_own() -> None:

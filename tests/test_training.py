@@ -24,9 +24,9 @@ def rows_of_ratings(n: int = 30, m: int = 20, density: float = 0.5, seed: int = 
 
 
 def network_for(
-    m: int, hidden: tuple[int, ...] = (6,), encoder: str = "sigmoid", decoder: str = "identity"
+    m: int, hidden: tuple[int, ...] = (6,), encoder: str = "sigmoid", decoder: str = "identity", centred: bool = True
 ) -> Autoencoder:
-    return Autoencoder(m, hidden, encoder, decoder, torch.Generator().manual_seed(0))
+    return Autoencoder(m, hidden, encoder, decoder, torch.Generator().manual_seed(0), centred)
 
 
 def examples_of(csr: sparse.csr_array, size: int) -> list[Example]:
@@ -69,14 +69,18 @@ def test_the_decay_is_the_gradient_of_the_penalty() -> None:
 @pytest.mark.parametrize("hidden", [(6,), (6, 3, 6)])
 @pytest.mark.parametrize("encoder", list(ACTIVATIONS))
 @pytest.mark.parametrize("decoder", list(ACTIVATIONS))
-def test_network_is_its_dense_formula(hidden: tuple[int, ...], encoder: str, decoder: str) -> None:
+@pytest.mark.parametrize("centred", [True, False])
+def test_network_is_its_dense_formula(hidden: tuple[int, ...], encoder: str, decoder: str, centred: bool) -> None:
     csr = rows_of_ratings(8, 11)
-    network = network_for(11, hidden, encoder, decoder)
+    network = network_for(11, hidden, encoder, decoder, centred)
+    network.pad()
     batch = make_batch(csr)
     code = torch.from_numpy(csr.toarray())
     layers = [(network.weight_in, network.bias_in), *zip(network.middle_weights, network.middle_biases, strict=True)]
     for weight, bias in layers:
         code = activation(encoder).hidden(code @ weight + bias)
+        if centred:
+            code = code - activation(encoder).hidden(torch.zeros(1))
     expected = activation(decoder).output(code @ network.weight_out.T + network.bias_out)
     mask = torch.from_numpy(csr.toarray() > 0)
     torch.testing.assert_close(network.ratings(batch, network.codes(batch), torch.zeros(8)), expected[mask])
@@ -85,11 +89,11 @@ def test_network_is_its_dense_formula(hidden: tuple[int, ...], encoder: str, dec
 
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))
-def test_inverse_undoes_the_output_and_codes_start_at_zero(name: str) -> None:
+def test_inverse_undoes_the_output_and_the_value_at_zero_is_known(name: str) -> None:
     ratings = torch.linspace(LOW + 0.1, HIGH - 0.1, 20)
     function = activation(name)
     torch.testing.assert_close(function.output(function.inverse(ratings)), ratings)
-    assert function.hidden(torch.zeros(1)).item() == 0
+    assert function.hidden(torch.zeros(1)).item() == function.at_zero
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "tanh"])

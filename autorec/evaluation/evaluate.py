@@ -17,9 +17,8 @@ from autorec.evaluation.page import evaluation_page
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.evaluation.tables import markdown_table, number
 from autorec.models.base import Recommender
-from autorec.models.positives import threshold as threshold_of
 from autorec.models.topn import top_n
-from autorec.ratings.matrix import Ratings, as_ratings
+from autorec.ratings.matrix import Ratings, as_ratings, liked_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +86,7 @@ def evaluate(
         raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
     if fold_in is not None:
         model = model.fold_in(fold_in)
-    threshold = threshold_of(model.ratings_.scale) if relevant is None else float(relevant)
+    threshold = liked_from(model.ratings_.scale) if relevant is None else float(relevant)
     rating, errors, cold, slices = _rating_part(model, test)
     ranking, per_user, counts = _ranking_part(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)

@@ -1,11 +1,21 @@
 """Which models can be told apart: paired tests over users, corrected for the number of pairs, as sentences.
 
-Each user is one pair of values, averaged over the splits in which the user was tested. The test is Student's paired t
-over users; p-values are corrected by Holm (1979), so that among all pairs a false claim has a chance of at most 5 %.
-Intervals are those of the mean difference, 95 %, not corrected.
+A user gives one pair of numbers, summed or averaged over the splits in which the user was tested. What is tested is what
+the report shows:
+
+RMSE    θ = √(Σ_u s_u / Σ_u n_u), s_u the squared errors and n_u the test ratings of user u. The difference of two models
+        is a smooth function of sums over users, so its error is that of the mean of
+
+            d_u = U · [ (s_u − θ² n_u) / (2 θ N) of model a  −  the same of model b ],   N = Σ n_u, U users
+
+        (delta method with users as clusters).
+NDCG    d_u = NDCG of a − NDCG of b, at the first k.
+
+Then t = difference · √U / sd(d) by Student's t with U − 1 degrees of freedom. p-values are corrected by Holm (1979), so
+that among all pairs a false claim has a chance of at most 5 %. Intervals are 95 % and not corrected.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -18,22 +28,36 @@ from autorec.evaluation.evaluate import Evaluation
 
 LEVEL = 0.05
 Float = npt.NDArray[np.float64]
+Difference = Callable[[pd.DataFrame, pd.DataFrame], tuple[float, Float]]
 
 
 def verdicts(evaluations: dict[str, Sequence[Evaluation]]) -> list[dict[str, Any]]:
-    """One entry a pair of models: what was tested, difference, interval, corrected p, a sentence.
+    """One entry a pair of models: metric, difference first − second, interval, corrected p, winner (None when they cannot
+    be told apart), a sentence.
 
-    Pairs of rating models are tested on each user's mean squared error, and every pair on NDCG at the first k.
+    Pairs of rating models are tested on RMSE, every pair on NDCG at the first k.
     """
     entries = []
-    for column, what, lower_is_better in _tested(evaluations):
-        tables = {name: _per_user(list(runs), column) for name, runs in evaluations.items()}
+    for metric, columns, difference, lower_is_better in _tested(evaluations):
+        tables = {name: _per_user(list(runs), columns) for name, runs in evaluations.items()}
         pairs = [(a, b) for a, b in combinations(tables, 2) if tables[a] is not None and tables[b] is not None]
-        found = [_paired(tables[a], tables[b]) for a, b in pairs]
+        found = [_paired(tables[a], tables[b], difference) for a, b in pairs]
         corrected = holm([p for _, _, p in found])
-        for (a, b), (mean, half, _), p in zip(pairs, found, corrected, strict=True):
-            entries.append(_entry(a, b, what, mean, half, p, lower_is_better))
+        for pair, (size, half, _), p in zip(pairs, found, corrected, strict=True):
+            entries.append(_entry(*pair, metric, size, half, p, lower_is_better))
     return entries
+
+
+def best_first(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each metric the entries in which the model that won most often stands: what a reader wants first."""
+    chosen = []
+    for metric in dict.fromkeys(entry["metric"] for entry in entries):
+        mine = [entry for entry in entries if entry["metric"] == metric]
+        names = dict.fromkeys(name for entry in mine for name in entry["models"])
+        wins = {name: sum(entry["winner"] == name for entry in mine) for name in names}
+        best = max(wins, key=wins.__getitem__)
+        chosen += [entry for entry in mine if best in entry["models"]]
+    return chosen
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -47,44 +71,84 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def _tested(evaluations: dict[str, Sequence[Evaluation]]) -> list[tuple[str, str, bool]]:
+def _tested(evaluations: dict[str, Sequence[Evaluation]]) -> list[tuple[str, list[str], Difference, bool]]:
+    """(metric, columns of `per_user`, difference of two tables, whether lower is better)."""
     names = [name for runs in evaluations.values() for run in runs for name in run.per_user.columns]
-    tested = [("squared_error", "squared error", True)] if "squared_error" in names else []
+    tested: list[tuple[str, list[str], Difference, bool]] = []
+    if "squared_error" in names:
+        tested.append(("RMSE", ["squared_error", "ratings"], _of_rmse, True))
     ndcg = next((name for name in names if name.startswith("ndcg@")), None)
-    return [*tested, (ndcg, f"NDCG{ndcg.removeprefix('ndcg')}", False)] if ndcg else tested
+    if ndcg is not None:
+        tested.append((f"NDCG{ndcg.removeprefix('ndcg')}", [ndcg], _of_means, False))
+    return tested
 
 
-def _per_user(runs: list[Evaluation], column: str) -> "pd.Series[float] | None":
-    """User → mean over the splits; None when the model has no such column."""
-    if any(column not in run.per_user.columns for run in runs):
+def _per_user(runs: list[Evaluation], columns: list[str]) -> pd.DataFrame | None:
+    """User → the columns: sums of squared errors and of ratings, else means over the splits. None without them."""
+    if any(column not in run.per_user.columns for run in runs for column in columns):
         return None
-    table = pd.concat([run.per_user[["user", column]] for run in runs])
-    means: pd.Series[float] = table.groupby("user")[column].mean().dropna()
-    return means
+    table = pd.concat([run.per_user[["user", *columns]] for run in runs]).dropna()
+    if "squared_error" in columns:
+        table["squared_error"] *= table["ratings"]
+        return table.groupby("user").sum()
+    return table.groupby("user").mean()
 
 
-def _paired(a: Any, b: Any) -> tuple[float, float, float]:
-    """(mean difference a − b, half its 95 % interval, p of a difference of 0) over the users of both."""
-    difference = (a - b).dropna().to_numpy(dtype=np.float64)
-    n = len(difference)
+def _of_means(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, Float]:
+    """(mean difference, [users] differences)."""
+    difference = (a.iloc[:, 0] - b.iloc[:, 0]).to_numpy(dtype=np.float64)
+    return float(difference.mean()), difference
+
+
+def _of_rmse(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, Float]:
+    """(difference of the RMSE, [users] d_u of the module's formula)."""
+    (theta_a, of_a), (theta_b, of_b) = _rmse(a), _rmse(b)
+    return theta_a - theta_b, of_a - of_b
+
+
+def _rmse(table: pd.DataFrame) -> tuple[float, Float]:
+    """(θ, [users] influence of each user on it)."""
+    errors, ratings = (table[name].to_numpy(dtype=np.float64) for name in ("squared_error", "ratings"))
+    theta = float(np.sqrt(errors.sum() / ratings.sum()))
+    if theta == 0:  # nothing was missed: no user moves it
+        return 0.0, np.zeros(len(errors))
+    return theta, len(errors) * (errors - theta**2 * ratings) / (2 * theta * ratings.sum())
+
+
+def _paired(a: Any, b: Any, difference: Difference) -> tuple[float, float, float]:
+    """(difference a − b, half its 95 % interval, p of a difference of 0) over the users of both."""
+    users = a.index.intersection(b.index)
+    n = len(users)
+    if not n:
+        return 0.0, float("inf"), 1.0
+    size, of_users = difference(a.loc[users], b.loc[users])
     if n < 2:
-        return (float(difference.mean()) if n else 0.0, float("inf"), 1.0)
-    mean, error = float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(n))
+        return size, float("inf"), 1.0
+    error = float(of_users.std(ddof=1) / np.sqrt(n))
     if error == 0:
-        return mean, 0.0, 1.0 if mean == 0 else 0.0
-    p = 2 * stats.t.sf(abs(mean) / error, n - 1)
-    return mean, float(stats.t.ppf(1 - LEVEL / 2, n - 1) * error), float(p)
+        return size, 0.0, 1.0 if size == 0 else 0.0
+    p = 2 * stats.t.sf(abs(size) / error, n - 1)
+    return size, float(stats.t.ppf(1 - LEVEL / 2, n - 1) * error), float(p)
 
 
-def _entry(a: str, b: str, what: str, mean: float, half: float, p: float, lower_is_better: bool) -> dict[str, Any]:
+def _entry(a: str, b: str, metric: str, size: float, half: float, p: float, lower_is_better: bool) -> dict[str, Any]:
+    told = f"p {'< 0.0001' if p < 0.0001 else f'= {p:.2g}'} after Holm's correction"
+    winner = None
     if p >= LEVEL:
-        sentence = f"{a} and {b} cannot be told apart by {what} (p = {p:.2g} after Holm's correction)."
+        sentence = f"{a} and {b} cannot be told apart by {metric} ({told})."
     else:
-        winner, loser = (a, b) if (mean < 0) == lower_is_better else (b, a)
-        size = abs(mean)
+        winner, loser = (a, b) if (size < 0) == lower_is_better else (b, a)
+        low, high = abs(size) - half, abs(size) + half
         sentence = (
-            f"{winner} beats {loser} by {size:.4f} in mean {what} per user "
-            f"(95 % interval {size - half:.4f} to {size + half:.4f}, p = {p:.2g} after Holm's correction)."
+            f"{winner} beats {loser} by {abs(size):.4f} {metric} (95 % interval {low:.4f} to {high:.4f}, {told})."
         )
-    interval = [mean - half, mean + half] if np.isfinite(half) else None
-    return {"models": [a, b], "metric": what, "difference": mean, "interval": interval, "p": p, "sentence": sentence}
+    interval = [size - half, size + half] if np.isfinite(half) else None
+    return {
+        "models": [a, b],
+        "metric": metric,
+        "difference": size,
+        "interval": interval,
+        "p": p,
+        "winner": winner,
+        "sentence": sentence,
+    }

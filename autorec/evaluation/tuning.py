@@ -21,7 +21,6 @@ from autorec import __version__, files
 from autorec.errors import ParameterError
 from autorec.evaluation.compare import Comparison, compare
 from autorec.evaluation.search import Task, Trial, best_of, require_optuna, search
-from autorec.evaluation.significance import LEVEL
 from autorec.evaluation.workers import fitting_jobs
 from autorec.models.base import Recommender
 from autorec.models.preflight import available_memory
@@ -73,7 +72,8 @@ class Tuning:
             return False
         values = self._means(self.held_out)
         ahead = (values["tuned"] < values["defaults"]) == (self.metric == "rmse")
-        return ahead and _told_apart(self._verdict(self.comparison or self.held_out), self.metric == "rmse")
+        verdict = self._verdict(self.comparison or self.held_out)
+        return ahead and verdict is not None and verdict["winner"] == "tuned"
 
     def sentences(self) -> list[str]:
         """What was measured and what follows, the verdict last."""
@@ -151,10 +151,9 @@ class Tuning:
         return {result.name: float(np.mean(result.values(self.metric))) for result in comparison.results}
 
     def _verdict(self, comparison: Comparison) -> dict[str, Any] | None:
-        """The paired test of the metric: RMSE by squared errors, NDCG as it is; None without two models."""
-        tested = "squared error" if self.metric == "rmse" else self.metric.upper()
+        """The paired test of the metric; None without two models."""
         verdicts: list[dict[str, Any]] = comparison.to_dict()["significance"]
-        return next((verdict for verdict in verdicts if verdict["metric"] == tested), None)
+        return next((verdict for verdict in verdicts if verdict["metric"] == self.metric.upper()), None)
 
 
 def tune(
@@ -275,13 +274,6 @@ def _compare(
         return held_out, measured(task.seed + 1, repeats) if drawn else None, False
     except KeyboardInterrupt:
         return None, None, True
-
-
-def _told_apart(verdict: dict[str, Any] | None, lower_is_better: bool) -> bool:
-    """Whether the test says that the first model is better."""
-    if verdict is None or verdict["p"] >= LEVEL:
-        return False
-    return bool((verdict["difference"] < 0) == lower_is_better)
 
 
 def _checked_metric(model: str, metric: str | None) -> str:

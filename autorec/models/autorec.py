@@ -41,8 +41,9 @@ class AutoRec(Recommender):
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": up to 300,000 ratings the best of 125, 250, 500 by
                    validation RMSE, at four times the cost; with more, 350 (item) or 550 (user)
     offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
-                   ratings the model falls back to them; "none": the paper's model; "auto": biases where the
-                   decoder is the identity, else none
+                   ratings the model falls back to them; "means": the paper's model, started at the columns' means and
+                   with centred hidden units; "none": the paper to the letter, all biases from 0; "auto": biases where
+                   the decoder is the identity, else means
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
     epochs         at most; for lbfgs an epoch is 4 iterations
@@ -116,7 +117,7 @@ class AutoRec(Recommender):
         """The parameters, checked. ParameterError names the one at fault and what is allowed."""
         checks.one_of("orientation", self.orientation, ("item", "user"))
         checks.one_of("optimizer", self.optimizer, tuple(OPTIMIZERS))
-        checks.one_of("offset", self.offset, ("auto", "biases", "none"))
+        checks.one_of("offset", self.offset, ("auto", "biases", "means", "none"))
         activation(self.encoder)
         activation(self.decoder)
         if self.offset == "biases" and not self._linear():
@@ -130,7 +131,8 @@ class AutoRec(Recommender):
             l2=parse_l2(self.penalty),
             l2_candidates=L2_CANDIDATES[self.orientation],
             l2_large=L2_LARGE[self.orientation],
-            biases=self._linear() and self.offset != "none",
+            biases=self._has_biases(),
+            centred=self.offset != "none",
             dampings=self._dampings(),
             optimizer=self.optimizer,
             learning_rate=checks.number("learning_rate", self.learning_rate, above=0),
@@ -156,7 +158,7 @@ class AutoRec(Recommender):
         return activation(self.decoder) is activation("identity")
 
     def _has_biases(self) -> bool:
-        return self._linear() and self.offset != "none"
+        return self._linear() and self.offset in ("auto", "biases")
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         if not self._linear():
@@ -243,7 +245,8 @@ class AutoRec(Recommender):
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         n_columns = len(arrays["network.weight_in"])
-        network = Autoencoder(n_columns, checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
+        parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator(), self.offset != "none")
+        network = Autoencoder(n_columns, *parts)
         state = {name.removeprefix("network."): value for name, value in arrays.items() if name.startswith("network.")}
         network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()}, strict=False)
         self.network_ = network

@@ -37,7 +37,8 @@ IntArray = npt.NDArray[np.integer[Any]]
 class Settings:
     """What `fit_network` needs, checked. l2 None: choose among l2_candidates, or take l2_large.
 
-    biases: learn deviations from damped biases, `dampings` = (row, column). batch: rows, "auto" or "full".
+    biases: learn deviations from damped biases, `dampings` = (row, column). centred: the hidden units, and the output
+    bias starts at the columns' means; else it starts at 0. batch: rows, "auto" or "full".
     """
 
     hidden: tuple[int, ...]
@@ -47,6 +48,7 @@ class Settings:
     l2_candidates: tuple[float, ...]
     l2_large: float
     biases: bool
+    centred: bool
     dampings: tuple[float, float]
     optimizer: str
     learning_rate: float
@@ -260,9 +262,11 @@ def _start(rows: sparse.csr_array, biases: Biases, settings: Settings) -> FloatA
 def _new_network(material: _Material, settings: Settings) -> Autoencoder:
     """Fresh weights, the output bias at its start, padded for the kernels."""
     generator = torch.Generator().manual_seed(settings.seed)
-    network = Autoencoder(material.shape[1], settings.hidden, settings.encoder, settings.decoder, generator)
-    with torch.no_grad():
-        network.bias_out.copy_(network.decoder.inverse(torch.from_numpy(material.start).float()))
+    parts = (settings.hidden, settings.encoder, settings.decoder, generator, settings.centred)
+    network = Autoencoder(material.shape[1], *parts)
+    if settings.centred:
+        with torch.no_grad():
+            network.bias_out.copy_(network.decoder.inverse(torch.from_numpy(material.start).float()))
     network.pad()
     return network.to(settings.device)
 

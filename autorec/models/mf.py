@@ -24,6 +24,8 @@ from autorec.ratings.matrix import Ratings
 
 Vectors = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
 
+_TOGETHER = 8  # entries whose products are summed in one pass
+
 
 class BiasedMF(Recommender):
     """factors: f; l2: λ; sweeps: over users and items. random_state: of the start, small normal numbers.
@@ -93,7 +95,7 @@ class BiasedMF(Recommender):
         self.users_, self.items_, self.mean_ = arrays["users"], arrays["items"], float(arrays["mean"][0])
 
 
-@numba.njit(parallel=True, fastmath=True, error_model="numpy", cache=True, nogil=True)
+@numba.njit(parallel=True, error_model="numpy", cache=True, nogil=True)
 def _solve_rows(indptr: Any, indices: Any, targets: Any, others: Any, l2: float, found: Any) -> None:
     """found[row] = argmin Σ (target − b_other − x · (factors_other, 1))² + l2 · n · ‖x‖²."""
     size = others.shape[1]
@@ -103,22 +105,44 @@ def _solve_rows(indptr: Any, indices: Any, targets: Any, others: Any, l2: float,
             continue
         A = np.zeros((size, size))  # lower triangle of the normal equations
         y = np.zeros(size)
-        z = np.ones(size)
-        for k in range(first, end):
-            other = others[indices[k]]
-            target = targets[k] - other[size - 1]
-            for i in range(size - 1):
-                z[i] = other[i]
-            for i in range(size):
-                zi = z[i]
-                y[i] += target * zi
-                line = A[i]
-                for j in range(i + 1):
-                    line[j] += zi * z[j]
+        Z = np.zeros((_TOGETHER, size))
+        for start in range(first, end, _TOGETHER):
+            _take(indices, targets, others, start, end, Z, y)
+            _add_products(Z, A)
         for i in range(size):
             A[i, i] += l2 * (end - first)
         _solve(A, y)
         found[row] = y
+
+
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def _take(indices: Any, targets: Any, others: Any, start: int, end: int, Z: Any, y: Any) -> None:
+    """Z [8 × size] = (factors, 1) of the entries from `start` on, zeros from `end` on; y += Σ residual · Z[entry]."""
+    last = others.shape[1] - 1
+    for place in range(_TOGETHER):
+        z = Z[place]
+        if start + place >= end:
+            z[:] = 0
+            continue
+        other = others[indices[start + place]]
+        residual = targets[start + place] - other[last]
+        z[:last] = other[:last]
+        z[last] = 1
+        for i in range(len(y)):
+            y[i] += residual * z[i]
+
+
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def _add_products(Z: Any, A: Any) -> None:
+    """A += Zᵀ Z, its lower triangle; eight entries for one load and store."""
+    z0, z1, z2, z3, z4, z5, z6, z7 = Z[0], Z[1], Z[2], Z[3], Z[4], Z[5], Z[6], Z[7]
+    for i in range(len(A)):
+        line = A[i]
+        a0, a1, a2, a3, a4, a5, a6, a7 = z0[i], z1[i], z2[i], z3[i], z4[i], z5[i], z6[i], z7[i]
+        for j in range(i + 1):
+            line[j] += (
+                a0 * z0[j] + a1 * z1[j] + a2 * z2[j] + a3 * z3[j] + a4 * z4[j] + a5 * z5[j] + a6 * z6[j] + a7 * z7[j]
+            )
 
 
 @numba.njit(fastmath=True, error_model="numpy", cache=True, nogil=True)

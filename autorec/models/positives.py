@@ -4,19 +4,13 @@ import numpy as np
 from scipy import sparse
 
 from autorec.models.base import IntArray
-from autorec.ratings.matrix import Ratings
-
-
-def threshold(scale: tuple[float, float]) -> float:
-    """low + ¾·(high − low): 4 on 1 … 5, and the one rating there is when all are alike."""
-    low, high = scale
-    return low + 0.75 * (high - low)
+from autorec.ratings.matrix import Ratings, liked_from
 
 
 def positives(ratings: Ratings, relevant: float | None = None, rows: IntArray | None = None) -> sparse.csr_array:
-    """[users × items] (or [rows × items]) float32 ones where the rating is `relevant` or above; None: `threshold`."""
+    """[users × items] (or [rows × items]) float32 ones where the rating is `relevant` or above; None: `liked_from`."""
     csr = ratings.csr if rows is None else ratings.csr[rows]
-    entries = csr.data >= (threshold(ratings.scale) if relevant is None else relevant)
+    entries = csr.data >= (liked_from(ratings.scale) if relevant is None else relevant)
     indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
     ones = np.ones(int(indptr[-1]), dtype=np.float32)
     return sparse.csr_array((ones, csr.indices[entries], indptr), shape=csr.shape)

@@ -1,8 +1,8 @@
 """The functions between layers, by name: what they do to hidden units and to the output.
 
-For hidden units the value at 0 is subtracted, which changes nothing but the sigmoid (½): a code then starts at 0 and
-the decoder bias alone carries the mean. Since that bias is free, model and objective are the same as without; only
-the way of the optimiser is better conditioned.
+A network may be centred: from hidden units their value at 0 is subtracted, which changes nothing but the sigmoid (½). A
+code then starts at 0 and the decoder bias alone carries the mean. Since that bias is free, the model is the same as
+without; only the way of the optimiser is better conditioned.
 
 As output, a function with bounds is stretched over the rating scale inside the network (1 … 5): σ → 1 + 4σ, tanh → 3
 + 2 tanh.
@@ -23,11 +23,13 @@ _MARGIN = 0.05  # how far inside the bounds an inverse is taken; at a bound it w
 
 @dataclass(frozen=True)
 class Activation:
-    """hidden: code → code. output: decoder sum → rating. inverse: rating → the decoder sum that gives it."""
+    """hidden: code → code. output: decoder sum → rating. inverse: rating → the decoder sum that gives it. at_zero: of
+    hidden."""
 
     hidden: Function
     output: Function
     inverse: Function
+    at_zero: float = 0.0
 
 
 def _same(x: torch.Tensor) -> torch.Tensor:
@@ -44,9 +46,10 @@ _SELU_SCALE = 1.0507009873554805  # Klambauer et al., 2017
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(_same, _same, _same),
     "sigmoid": Activation(
-        lambda x: torch.sigmoid(x) - 0.5,
+        torch.sigmoid,
         lambda x: LOW + (HIGH - LOW) * torch.sigmoid(x),
         lambda r: torch.logit(_unit(r)),
+        at_zero=0.5,
     ),
     "tanh": Activation(
         torch.tanh,

@@ -15,38 +15,49 @@ from autorec.network.activations import activation
 from autorec.network.batch import Batch
 
 LINE = 16  # floats in a cache line
-INITIAL_SPREAD = 0.3  # of Glorot's uniform bound; smaller codes at the start reach a lower validation RMSE sooner
+INITIAL_SPREAD = 0.3  # of Glorot's uniform bound where centred; smaller codes reach a lower validation RMSE sooner
 
 
 class Autoencoder(nn.Module):
     """A sparse encoder layer, dense layers between when `hidden` names more than one, a decoder sampled at entries.
 
     hidden: units of each hidden layer, first to last, e.g. (500,) or (500, 250, 500).
-    encoder: activation of all hidden layers; decoder: of the output.
+    encoder: activation of all hidden layers; decoder: of the output. centred: a code is 0 at 0, see
+    `autorec.network.activations`.
     """
 
     def __init__(
-        self, n_columns: int, hidden: Sequence[int], encoder: str, decoder: str, generator: torch.Generator
+        self,
+        n_columns: int,
+        hidden: Sequence[int],
+        encoder: str,
+        decoder: str,
+        generator: torch.Generator,
+        centred: bool = True,
     ) -> None:
         super().__init__()
         self.encoder = activation(encoder)
         self.decoder = activation(decoder)
+        self.centre = self.encoder.at_zero if centred else 0.0  # taken off every hidden unit
         self.hidden = tuple(hidden)
-        self.weight_in = nn.Parameter(_glorot(n_columns, hidden[0], generator))  # [m × H₁]
+        spread = INITIAL_SPREAD if centred else 1.0
+        self.weight_in = nn.Parameter(_glorot(n_columns, hidden[0], generator, spread))  # [m × H₁]
         self.bias_in = nn.Parameter(torch.zeros(hidden[0]))  # [H₁]
         pairs = list(pairwise(hidden))
-        self.middle_weights = nn.ParameterList(_glorot(a, b, generator, spread=1.0) for a, b in pairs)
+        self.middle_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairs)
         self.middle_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
-        self.weight_out = nn.Parameter(_glorot(n_columns, hidden[-1], generator))  # [m × H]
+        self.weight_out = nn.Parameter(_glorot(n_columns, hidden[-1], generator, spread))  # [m × H]
         self.bias_out = nn.Parameter(torch.zeros(n_columns))  # [m]
         self.sinks: tuple[sparse.Sink | None, sparse.Sink | None] = (None, None)  # of the two large weights
 
     def pad(self) -> None:
         """Widen each hidden layer to a multiple of 16 units: rows of 64 bytes, whole cache lines, are walked faster.
 
-        The units added have weights 0. A code is 0 at 0 (see `autorec.network.activations`), so theirs stay 0, all
-        gradients in them are exactly 0, and no optimiser moves them: the network is the same. `trim` takes them away.
+        The units added have weights 0. Where a code is 0 at 0 theirs stay 0, all gradients in them are exactly 0, and no
+        optimiser moves them: the network is the same. Where it is not, nothing is added. `trim` takes them away.
         """
+        if self.encoder.at_zero != self.centre:
+            return
         self._resize([padded(units) for units in self.hidden])
 
     def trim(self) -> None:
@@ -73,10 +84,14 @@ class Autoencoder(nn.Module):
 
     def codes(self, batch: Batch) -> torch.Tensor:
         """[n × H] the last hidden layer."""
-        code = self.encoder.hidden(sparse.encode(batch, self.weight_in, self.sinks[0]) + self.bias_in)  # [n × H₁]
+        code = self._hidden(sparse.encode(batch, self.weight_in, self.sinks[0]) + self.bias_in)  # [n × H₁]
         for weight, bias in zip(self.middle_weights, self.middle_biases, strict=True):
-            code = self.encoder.hidden(code @ weight + bias)
+            code = self._hidden(code @ weight + bias)
         return code
+
+    def _hidden(self, sums: torch.Tensor) -> torch.Tensor:
+        code = self.encoder.hidden(sums)
+        return code - self.centre if self.centre else code
 
     def ratings(self, batch: Batch, codes: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
         """[nnz] r̂ at the entries of the batch; offset [n] of each row, added before the output activation."""
@@ -104,7 +119,7 @@ def padded(units: int) -> int:
     return -(-units // LINE) * LINE
 
 
-def _glorot(rows: int, columns: int, generator: torch.Generator, spread: float = INITIAL_SPREAD) -> torch.Tensor:
+def _glorot(rows: int, columns: int, generator: torch.Generator, spread: float = 1.0) -> torch.Tensor:
     """[rows × columns] uniform in ±spread·√(6 / (rows + columns)) (Glorot and Bengio, 2010)."""
     bound = spread * (6.0 / (rows + columns)) ** 0.5
     return torch.empty(rows, columns).uniform_(-bound, bound, generator=generator)

@@ -161,6 +161,13 @@ class Ratings:
         return frame
 
 
+def liked_from(scale: tuple[float, float]) -> float:
+    """The rating from which on an item counts as liked: low + ¾·(high − low), which is 4 on 1 … 5; where all ratings are
+    alike that one."""
+    low, high = scale
+    return low + 0.75 * (high - low)
+
+
 def build(
     users: IntArray,
     items: IntArray,

@@ -4,14 +4,14 @@ Each part holds its own users and items only: what trains knows nothing of the i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from autorec.errors import InputError, ParameterError
-from autorec.ratings.matrix import Ratings, as_ratings
+from autorec.ratings.matrix import Ratings, as_ratings, liked_from
 from autorec.ratings.read import read_ratings
 
 FOLD_IN_SHARE = 0.8  # of the ratings of a held-out user
@@ -87,6 +87,59 @@ def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
     return Split(split.train, split.test, ratings.select(folds_in), split.name)
 
 
+def strong_generalisation(
+    ratings: Any,
+    *,
+    held_out: int = 500,
+    validation: int = 0,
+    relevant: float | None = None,
+    least: int = 5,
+    seed: int = 98765,
+) -> Split:
+    """Held-out users, ranked on choices: the protocol of the Mult-VAE notebook (Liang et al., WWW 2018), draw by draw.
+
+    Only ratings of `relevant` or more stay (None: `liked_from` of the scale, 4 on 1 … 5), each as a choice, 1, of users
+    with `least` of them. The users, sorted by id, are permuted by NumPy's RandomState(seed); the last `held_out` are the
+    test users, `validation` before them are left out, the others train. Items are those of the training users. Of each
+    test user's n ≥ 5 choices, in the order of the source, the first ⌊0.2·n⌋ of a permutation are targets (`test`), drawn
+    by another RandomState(seed); the rest are given (`fold_in`) and left out of the ranking.
+
+    The paper's MovieLens 20M: held_out=10_000, validation=10_000. Evaluate with `evaluate(model.fit(split.train),
+    split.test, fold_in=split.fold_in)`; its Recall@k is `recall_truncated@k`. InputError: too few users.
+    """
+    ratings = as_ratings(ratings)
+    _check_whole("held_out", held_out)
+    chosen = ratings.select(ratings.csr.data >= (liked_from(ratings.scale) if relevant is None else relevant))
+    chosen = chosen.select(_row_sizes(chosen) >= least)
+    if chosen.n_users <= held_out + validation:
+        raise InputError(
+            f"{chosen.n_users} users have {least} choices or more: too few to hold out {held_out + validation}"
+        )
+    csr = chosen.csr.copy()
+    csr.data[:] = 1
+    chosen = replace(chosen, csr=csr, given_scale=None)
+    users = np.random.RandomState(seed).permutation(chosen.n_users)
+    train = chosen.select(np.isin(chosen.rows(), users[: -held_out - validation]))
+    known = np.isin(chosen.item_ids, train.item_ids)[chosen.csr.indices]
+    rest = chosen.select(np.isin(chosen.rows(), users[-held_out:]) & known)
+    target = _targets(rest, np.random.RandomState(seed))
+    if not target.any():
+        raise InputError(f"none of the {held_out} users held out has five choices of items that training knows")
+    return Split(train, rest.select(target), rest.select(~target), f"strong:{held_out}")
+
+
+def _targets(ratings: Ratings, rng: np.random.RandomState) -> BoolArray:
+    """[ratings] True for the targets of each user of five ratings or more."""
+    target = np.zeros(len(ratings), dtype=bool)
+    ranks = ratings.ranks()
+    for start, stop in zip(ratings.csr.indptr[:-1], ratings.csr.indptr[1:], strict=True):
+        n = int(stop - start)
+        if n >= 5:
+            in_order = start + np.argsort(ranks[start:stop])
+            target[in_order[rng.permutation(n)[: int(0.2 * n)]]] = True
+    return target
+
+
 def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
     """k splits of `default_rng(seed).permutation(n)` over the rows of the source; each rating is test once."""
     ratings = as_ratings(ratings)
@@ -108,9 +161,10 @@ def given_split(train: Any, test: Any) -> Split:
 def split(
     ratings: Any, by: str = "random:0.1", seed: int = 0, read: Callable[[str], Ratings] = read_ratings
 ) -> list[Split]:
-    """Splits by a word: random:F, per-user:F, last:N, time:F, users:N, folds:K, given:TRAIN,TEST. One, but K for folds.
+    """Splits by a word: random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, given:TRAIN,TEST.
 
-    given reads two files by `read` and needs no ratings: None is enough.
+    One, but K for folds, and one for each pair of files given. strong:N,M is `strong_generalisation` with N held-out and
+    M validation users. given reads the files by `read` and needs no ratings: None is enough.
     """
     name, _, value = by.partition(":")
     makers: dict[str, Callable[[], list[Split]]] = {
@@ -120,20 +174,33 @@ def split(
         "time": lambda: [time_split(ratings, _fraction(by, value))],
         "users": lambda: [user_split(ratings, _whole(by, value), seed)],
         "folds": lambda: kfold(ratings, _whole(by, value), seed),
-        "given": lambda: [_given(by, value, read)],
+        "strong": lambda: [_strong(ratings, by, value, seed)],
+        "given": lambda: _given(by, value, read),
     }
     if name not in makers:
         raise ParameterError(
-            f"split by {by!r}; allowed: random:F, per-user:F, last:N, time:F, users:N, folds:K, given:TRAIN,TEST"
+            f"split by {by!r}; allowed: random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, "
+            "given:TRAIN,TEST"
         )
     return makers[name]()
 
 
-def _given(by: str, value: str, read: Callable[[str], Ratings]) -> Split:
+def _given(by: str, value: str, read: Callable[[str], Ratings]) -> list[Split]:
     files = value.split(",")
-    if len(files) != 2 or not all(files):
-        raise ParameterError(f"split by {by!r}; give two files, as in given:u1.base,u1.test")
-    return given_split(read(files[0]), read(files[1]))
+    if len(files) % 2 or not all(files):
+        raise ParameterError(
+            f"split by {by!r}; give two files, as in given:u1.base,u1.test, or more pairs, all with commas between"
+        )
+    pairs = list(zip(files[::2], files[1::2], strict=True))
+    name = "given" if len(pairs) == 1 else "given:{}"
+    return [replace(given_split(read(a), read(b)), name=name.format(number)) for number, (a, b) in enumerate(pairs, 1)]
+
+
+def _strong(ratings: Any, by: str, value: str, seed: int) -> Split:
+    held_out, _, validation = value.partition(",")
+    return strong_generalisation(
+        ratings, held_out=_whole(by, held_out), validation=_whole(by, validation) if validation else 0, seed=seed
+    )
 
 
 def _split(ratings: Ratings, test: BoolArray, name: str, train: BoolArray | None = None) -> Split:
