@@ -6,7 +6,9 @@ python scripts/make_ratings.py OUT.parquet --users 480189 --items 17770 --rating
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,16 +17,19 @@ from autorec.files import atomic_file
 
 RANK = 8  # dimensions of taste
 BLOCK = 2_000_000  # ratings made at once
+PARTS = 16  # of the users of a block, taken by the threads
 
 
 def blocks(users: int, items: int, ratings: int, seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(user, item, rating 1 … 5) in blocks of about BLOCK, users ascending; about `ratings` different pairs in all.
+    """(user, item, rating 1 … 5) in blocks of about BLOCK, users and their items ascending; about `ratings` different
+    pairs in all.
 
-    Popularity falls as (rank + items/50)^−1, activity is lognormal; a rating is 3.6 + biases + taste · film + noise.
+    Popularity falls as (rank + items/50)^−1, activity is lognormal; a rating is 3.6 + biases + taste · film + noise. What
+    a user rates depends on `seed` and the user's number, not on the threads.
     """
     rng = np.random.default_rng(seed)
     popularity = 1 / (rng.permutation(items) + 1 + items / 50)
-    cumulative = np.cumsum(popularity / popularity.sum())
+    alias = _alias_table(popularity / popularity.mean())
     taste_of_item = rng.normal(0, 0.35, (items, RANK)).astype(np.float32)
     item_bias = rng.normal(0, 0.35, items).astype(np.float32)
     activity = rng.lognormal(0, 1.0, users)
@@ -34,28 +39,61 @@ def blocks(users: int, items: int, ratings: int, seed: int = 0) -> Iterator[tupl
     while start < users:
         base = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, base + BLOCK)))
-        pairs = _pairs(rng, wanted[start:stop], cumulative, items)
-        user, item = start + pairs // items, pairs % items
-        taste = rng.normal(0, 0.6, (stop - start, RANK)).astype(np.float32)
-        bias = rng.normal(0, 0.4, stop - start).astype(np.float32)
-        liking = np.einsum("pk,pk->p", taste[user - start], taste_of_item[item])
-        stars = 3.6 + bias[user - start] + item_bias[item] + liking + rng.normal(0, 0.7, len(user))
-        yield user, item, np.clip(np.round(stars), 1, 5).astype(np.float32)
+        ptr = np.concatenate(([0], np.cumsum(wanted[start:stop])))
+        item, rating = np.empty(ptr[-1], dtype=np.int64), np.empty(ptr[-1], dtype=np.float32)
+        found = np.zeros(stop - start, dtype=np.int64)
+        _rate(seed * 1_000_003 + start, ptr, *alias, taste_of_item, item_bias, item, rating, found)
+        kept = np.arange(ptr[-1]) < np.repeat(ptr[:-1] + found, wanted[start:stop])
+        yield start + np.repeat(np.arange(stop - start), found), item[kept], rating[kept]
         start = stop
 
 
-def _pairs(rng: np.random.Generator, wanted: np.ndarray, cumulative: np.ndarray, items: int) -> np.ndarray:
-    """Different (user in block, item) as user · items + item, sorted; about as many a user as wanted."""
-    drawn = (wanted * 1.5).astype(np.int64) + 2  # popular items come up twice and are kept once
-    user = np.repeat(np.arange(len(wanted)), drawn)
-    item = np.minimum(np.searchsorted(cumulative, rng.random(len(user))), items - 1)
-    pairs = np.unique(user * items + item)
-    owner = pairs // items
-    first = np.searchsorted(owner, np.arange(len(wanted)))
-    # A random part of each user's pairs, as many as wanted.
-    order = np.lexsort((rng.random(len(pairs)), owner))
-    place = np.arange(len(pairs)) - first[owner]
-    return np.sort(pairs[order][place < wanted[owner]])
+@numba.njit(cache=True)
+def _alias_table(weights: Any) -> Any:
+    """Walker's tables of weights with mean 1: an item drawn evenly stays with its share, else its alias is taken."""
+    share, alias = weights.copy(), np.arange(len(weights))
+    small, large = (
+        [i for i in range(len(weights)) if weights[i] < 1],
+        [i for i in range(len(weights)) if weights[i] >= 1],
+    )
+    while small and large:
+        poor, rich = small.pop(), large[-1]
+        alias[poor] = rich
+        share[rich] -= 1 - share[poor]
+        if share[rich] < 1:
+            small.append(large.pop())
+    return share, alias
+
+
+@numba.njit(parallel=True, cache=True)
+def _rate(
+    seed: int, ptr: Any, share: Any, alias: Any, tastes: Any, biases: Any, item: Any, rating: Any, found: Any
+) -> None:
+    """Different items of each user from `ptr` on, ascending, and their ratings; `found` [users]: how many."""
+    users, items = len(found), len(share)
+    for part in numba.prange(PARTS):
+        owner = np.full(items, -1)  # the last user that drew the item
+        for user in range(users * part // PARTS, users * (part + 1) // PARTS):
+            np.random.seed((seed + user) % 2**32)
+            taste = np.random.normal(0, 0.6, RANK)
+            bias = 3.6 + np.random.normal(0, 0.4)
+            first, n, wanted = ptr[user], 0, ptr[user + 1] - ptr[user]
+            for _ in range(3 * wanted + 2):  # popular items come up again and are kept once
+                place = int(np.random.random() * items)
+                chosen = place if np.random.random() < share[place] else alias[place]
+                if owner[chosen] != user:
+                    owner[chosen] = user
+                    item[first + n] = chosen
+                    n += 1
+                    if n == wanted:
+                        break
+            item[first : first + n].sort()
+            for k in range(first, first + n):
+                stars = bias + biases[item[k]] + np.random.normal(0, 0.7)
+                for d in range(RANK):
+                    stars += taste[d] * tastes[item[k], d]
+                rating[k] = min(max(round(stars), 1), 5)
+            found[user] = n
 
 
 def main() -> None:
