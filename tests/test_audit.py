@@ -278,11 +278,11 @@ def run(*arguments: str) -> tuple[str, str]:
 
 
 def test_compare_says_a_leak_on_top_in_every_form(files: dict[str, str]) -> None:
-    report = compare(None, ["bias"], by=files["by"], baselines=False)
+    report = compare(None, ["bias"], by=files["by"], baselines="none")
     caution = report.to_dict()["audit"]["caution"]
     assert caution.startswith("Caution: 240 test ratings (10.0%)")
     assert report.to_dict()["audit"]["splits"][0]["findings"][0]["name"] == "pairs-in-both"
-    assert report.to_markdown().startswith(f"# Comparison\n\n**{caution}**\n\n|")
+    assert report.to_markdown().startswith(f"# Comparison\n\n**{caution}**\n\nbias predicts ratings best")
     assert "## Data audit\n\n- Leak: 240 test ratings" in report.to_markdown()
     page = report.to_html()
     assert f"<p class=verdict><strong>{caution}</strong> bias predicts ratings best" in page
@@ -297,7 +297,7 @@ def test_the_command_line_tells_of_a_leak(files: dict[str, str], tmp_path: Path)
 
 
 def test_reports_on_sound_data_say_so(tmp_path: Path) -> None:
-    report = compare(random_frame(), ["bias"], by="per-user:0.2", repeats=2, baselines=False)
+    report = compare(random_frame(), ["bias"], by="per-user:0.2", repeats=2, baselines="none")
     sound = {"split": "per-user:0.2", "findings": []}
     assert report.to_dict()["audit"] == {"caution": None, "ratings": [], "splits": [sound, sound]}
     assert "Caution" not in report.to_markdown() + report.to_html()

@@ -1,6 +1,7 @@
 """Metrics against a second, naive implementation, scikit-learn, and hand-made cases."""
 
 import math
+from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from conftest import random_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.metrics import (
     average_precision_score,
     mean_absolute_error,
@@ -19,6 +21,7 @@ from sklearn.metrics import (
 
 from autorec import Bias, Ratings, evaluate
 from autorec.evaluation import metrics
+from autorec.evaluation.diversity import diversity
 from autorec.models.base import Recommender
 
 
@@ -57,7 +60,7 @@ def test_ranking_metrics_are_the_loops(case: tuple[list[bool], int]) -> None:
     hits, n = case
     expected = naive(hits, n)
     for name, metric in metrics.RANKING.items():
-        (value,) = metric(np.array([hits]), np.array([n]))
+        ((value,),) = metric(np.array([hits]), np.array([n]), [len(hits)])
         np.testing.assert_allclose(value, expected[name], rtol=1e-12, err_msg=name)
         assert math.isnan(value) or 0 <= value <= 1
 
@@ -71,19 +74,27 @@ def test_ndcg_and_average_precision_are_scikit_learns(seed: int) -> None:
     relevant[3] = True
     hits = relevant[np.argsort(-scores)][None]
     n = np.array([relevant.sum()])
-    np.testing.assert_allclose(metrics.ndcg(hits, n)[0], ndcg_score([relevant], [scores]), rtol=1e-12)
-    np.testing.assert_allclose(metrics.ndcg(hits[:, :5], n)[0], ndcg_score([relevant], [scores], k=5), rtol=1e-12)
-    np.testing.assert_allclose(
-        metrics.average_precision(hits, n)[0], average_precision_score(relevant, scores), rtol=1e-12
-    )
+    theirs = [ndcg_score([relevant], [scores], k=k) for k in (1, 5, 15)]
+    np.testing.assert_allclose(metrics.ndcg(hits, n, (1, 5, 15))[0], theirs, rtol=1e-12)
+    whole = metrics.average_precision(hits, n, (15,))[0, 0]
+    np.testing.assert_allclose(whole, average_precision_score(relevant, scores), rtol=1e-12)
 
 
 def test_one_hit_at_rank_one_is_a_perfect_ndcg() -> None:
     hits = np.zeros((1, 10), dtype=bool)
     hits[0, 0] = True
-    assert metrics.ndcg(hits, np.array([1]))[0] == 1.0
-    assert metrics.recall(hits, np.array([20]))[0] == 0.05
-    assert metrics.recall_truncated(hits, np.array([20]))[0] == 0.1
+    assert metrics.ndcg(hits, np.array([1]), [10]) == 1.0
+    assert metrics.recall(hits, np.array([20]), [10]) == 0.05
+    assert metrics.recall_truncated(hits, np.array([20]), [10]) == 0.1
+
+
+def test_all_lengths_at_once_are_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    hits, relevant = rng.random((30, 20)) < 0.2, rng.integers(0, 25, 30)
+    for metric in metrics.RANKING.values():
+        together = metric(hits, relevant, (1, 5, 20))
+        for place, k in enumerate((1, 5, 20)):
+            np.testing.assert_allclose(together[:, place], metric(hits[:, :k], relevant, [k])[:, 0], rtol=1e-12)
 
 
 def test_rating_metrics_are_global() -> None:
@@ -97,14 +108,36 @@ def test_rating_metrics_are_global() -> None:
 
 
 def test_catalogue_metrics() -> None:
-    lists = np.array([[0, 1], [0, 1], [0, -1]])
-    assert metrics.coverage(lists, 4) == 0.5
-    counts = [0, 0, 2, 3]
-    naive_gini = sum(abs(a - b) for a in counts for b in counts) / (2 * len(counts) * sum(counts))
-    assert metrics.gini(lists, 4) == pytest.approx(naive_gini)
-    assert metrics.gini(np.array([[0], [1]]), 2) == 0
-    assert metrics.novelty(np.array([[0, 1, -1]]), np.array([0.5, 0.25])) == pytest.approx(1.5)
-    assert math.isnan(metrics.novelty(np.array([[-1]]), np.array([0.5])))
+    short, long = metrics.shown(np.array([[0, 1], [0, 1], [0, -1]]), (1, 2), 4)
+    assert (short.tolist(), long.tolist()) == ([3, 0, 0, 0], [3, 2, 0, 0])
+    assert metrics.coverage(long) == 0.5
+    naive_gini = sum(abs(a - b) for a in long for b in long) / (2 * len(long) * sum(long))
+    assert metrics.gini(long) == pytest.approx(naive_gini)
+    assert metrics.gini(np.array([1, 1])) == 0
+    assert metrics.novelty(np.array([1, 1]), np.array([0.5, 0.25])) == pytest.approx(1.5)
+    assert math.isnan(metrics.novelty(np.array([0]), np.array([0.5]))) and math.isnan(metrics.gini(np.array([0])))
+    assert metrics.popularity_lift(np.array([1, 2, 0]), np.array([3, 1, 0])) == pytest.approx((5 / 3) / (10 / 4))
+    assert math.isnan(metrics.popularity_lift(np.array([0, 0]), np.array([3, 1])))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_diversity_is_the_mean_over_pairs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rated = rng.random((25, 12)) < 0.3
+    rated[:, 3] = False  # an item that nobody rated
+    items = rng.permuted(np.tile(np.arange(12), (9, 1)), axis=1)[:, :5]
+    items[0, 3:], items[1, 1:] = -1, -1
+    found = diversity(items, (2, 4, 5), sparse.csr_array(rated.astype(np.float32)))
+    for k, value in zip((2, 4, 5), found, strict=True):
+        of_lists = []
+        for row in items:
+            pairs = list(combinations([item for item in row[:k] if item >= 0], 2))
+            both = [(rated[:, i] & rated[:, j]).sum() for i, j in pairs]
+            lengths = [math.sqrt(rated[:, i].sum() * rated[:, j].sum()) for i, j in pairs]
+            if pairs:
+                of_lists.append(np.mean([1 - (b / n if n else 0) for b, n in zip(both, lengths, strict=True)]))
+        assert value == pytest.approx(np.mean(of_lists), rel=1e-12)
+    assert np.isnan(diversity(items[:0], (2,), sparse.csr_array(rated))).all()
 
 
 def test_every_metric_has_its_formula() -> None:
@@ -144,13 +177,14 @@ def test_graded_ndcg_and_auc_are_scikit_learns_with_ties(seed: int) -> None:
 
 @pytest.mark.filterwarnings("ignore:unsafe cast")  # in what ranx compiles
 def test_ranking_metrics_are_ranxs() -> None:
-    """Where ranx defines the same thing. Its MAP divides by n, ours by min(k, n): equal where n ≤ k."""
-    ranx = pytest.importorskip("ranx", reason="ranx is not installed: pip install ranx")
+    """Where ranx defines the same thing. Its MAP divides by n, ours by min(k, n): equal where n ≤ k. Of equal scores
+    the lower item comes first, which ranx leaves open: it is given that order."""
+    ranx = pytest.importorskip("ranx")
     rng = np.random.default_rng(0)
     k, n_users, n_items = 10, 40, 60
     relevant = rng.random((n_users, n_items)) < 0.12
     relevant[:, 0] = True
-    order = rng.permuted(np.tile(np.arange(n_items), (n_users, 1)), axis=1)
+    order = np.argsort(-rng.integers(0, 9, (n_users, n_items)), axis=1, kind="stable")
     wanted = {f"u{u:02}": {f"i{i}": 1 for i in np.flatnonzero(relevant[u])} for u in range(n_users)}
     given = {f"u{u:02}": {f"i{i}": float(n_items - rank) for rank, i in enumerate(order[u])} for u in range(n_users)}
     names = {
@@ -168,14 +202,8 @@ def test_ranking_metrics_are_ranxs() -> None:
     for ours, name in names.items():
         same = n <= k if ours == "map" else np.ones(n_users, dtype=bool)
         assert same.any()
-        found = metrics.RANKING[ours](hits, n)
+        found = metrics.RANKING[ours](hits, n, [k])[:, 0]
         np.testing.assert_allclose(found[same], theirs[f"{name}@{k}"][same], rtol=1e-12, err_msg=ours)
-
-
-def test_popularity_lift_by_hand() -> None:
-    counts = np.array([3, 1, 0])
-    assert metrics.popularity_lift(np.array([[0, 1], [1, -1]]), counts) == pytest.approx((5 / 3) / (10 / 4))
-    assert math.isnan(metrics.popularity_lift(np.array([[-1]]), counts))
 
 
 def test_rmse_by_user_counts_each_user_alike() -> None:

@@ -48,7 +48,7 @@ def page() -> str:
 def test_the_page_has_everything_and_loads_nothing(page: str) -> None:
     tags = Tags(page)
     assert tags.open == [] and tags.loaded == []
-    assert tags.count["svg"] == 5
+    assert tags.count["svg"] == 6
     for text in ("&lt;small&gt; &amp; quick", "predicts ratings best", "cannot be told apart", "Formulas", "numba"):
         assert text in page
 

@@ -1,4 +1,4 @@
-"""What can be told apart: no more false claims than promised, the interval holds the difference that the table shows."""
+"""What can be told apart: no more false claims than promised; the interval is that of the difference shown."""
 
 import numpy as np
 import pandas as pd
@@ -7,16 +7,14 @@ from conftest import random_frame
 from scipy import stats
 
 from autorec import Bias, GlobalMean, compare
-from autorec.evaluation.evaluate import Evaluation
-from autorec.evaluation.significance import best_first, holm, verdicts
+from autorec.evaluation.significance import holm, verdicts
 
 NULLS = 200
 MOST = int(stats.binom.ppf(0.999, NULLS, 0.05))  # false claims of 200 at 5 %: more have a chance of 1 in 1,000
 
 
-def fake(errors: np.ndarray, ratings: np.ndarray | int = 1, ndcg: np.ndarray | None = None) -> Evaluation:
-    table = pd.DataFrame({"user": np.arange(len(errors)), "ratings": ratings, "squared_error": errors})
-    return Evaluation({}, {}, table if ndcg is None else table.assign(**{"ndcg@10": ndcg}), {})
+def fake(errors: np.ndarray, ratings: np.ndarray | int = 1) -> pd.DataFrame:
+    return pd.DataFrame({"user": np.arange(len(errors)), "ratings": ratings, "squared_error": errors})
 
 
 def rmse(errors: np.ndarray, ratings: np.ndarray) -> float:
@@ -40,7 +38,9 @@ def test_models_that_are_alike_are_not_told_apart() -> None:
 
 def test_models_with_shuffled_labels_are_not_told_apart() -> None:
     """Which of two real models a user's values are said to be of is drawn at random: then neither is better."""
-    compared = compare(random_frame(150, 40), [("bias", Bias()), ("mean", GlobalMean())], by="random:0.3", baselines="none")
+    compared = compare(
+        random_frame(150, 40), [("bias", Bias()), ("mean", GlobalMean())], by="random:0.3", baselines="none"
+    )
     a, b = (result.evaluations[0].per_user for result in compared.results)
     rng = np.random.default_rng(0)
     columns = ["squared_error", "ndcg@10"]
@@ -50,7 +50,7 @@ def test_models_with_shuffled_labels_are_not_told_apart() -> None:
         one, two = a.copy(), b.copy()
         one.loc[swapped, columns] = b.loc[swapped, columns]
         two.loc[swapped, columns] = a.loc[swapped, columns]
-        for verdict in verdicts({name: [Evaluation({}, {}, table, {})] for name, table in (("a", one), ("b", two))}):
+        for verdict in verdicts({"a": [one], "b": [two]}):
             false[verdict["metric"]] += verdict["winner"] is not None
     assert all(count <= MOST for count in false.values()), false
 
@@ -81,8 +81,8 @@ def test_a_real_difference_is_found_and_said_plainly() -> None:
     rng = np.random.default_rng(0)
     base = rng.exponential(size=200)
     (found,) = verdicts({"good": [fake(base)], "bad": [fake(base + 0.2 + rng.normal(0, 0.1, 200))]})
-    assert found["sentence"].startswith("good beats bad by 0.09")
-    assert "RMSE (95 % interval 0.0" in found["sentence"] and "p < 0.0001" in found["sentence"]
+    assert found["sentence"].startswith("good beats bad by 0.0866 RMSE")
+    assert "(95 % interval 0.0" in found["sentence"] and "p < 0.0001" in found["sentence"]
     assert found["interval"][0] < found["difference"] < found["interval"][1] < 0
     assert found["winner"] == "good"
 
@@ -95,10 +95,16 @@ def test_perfect_models_and_single_users() -> None:
     assert (one["winner"], one["interval"]) == (None, None)
 
 
-def test_the_best_comes_first() -> None:
+def test_the_pairs_of_the_best_are_marked() -> None:
     rng = np.random.default_rng(0)
     base = rng.exponential(size=300)
-    runs = {name: [fake(base + worse + rng.normal(0, 0.05, 300))] for name, worse in zip("cab", (1, 0, 0.5), strict=True)}
-    shown = best_first(verdicts(runs))
-    assert [entry["winner"] for entry in shown] == ["a", "a"]
-    assert len(verdicts(runs)) == 3
+    runs = {
+        name: [fake(base + worse + rng.normal(0, 0.05, 300))] for name, worse in zip("cab", (1, 0, 0.5), strict=True)
+    }
+    found = {tuple(entry["models"]): entry for entry in verdicts(runs)}
+    assert {pair: entry["winner"] for pair, entry in found.items()} == {
+        ("c", "a"): "a",
+        ("c", "b"): "b",
+        ("a", "b"): "a",
+    }
+    assert {pair for pair, entry in found.items() if entry["of_best"]} == {("c", "a"), ("a", "b")}

@@ -1,5 +1,7 @@
 """autorec compare: several models on the same splits of the same ratings."""
 
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,8 +9,8 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import ratings_file, report_output
-from autorec.cli.output import write_report
+from autorec.cli.options import judging, per_user_output, ratings_file, report_output
+from autorec.cli.output import write_file, write_report
 from autorec.cli.text import show_findings, show_table
 from autorec.cli.verb import verb
 
@@ -16,29 +18,40 @@ from autorec.cli.verb import verb
 @verb
 @ratings_file()
 @click.option("-m", "--model", "names", multiple=True, required=True, help="As in train; repeatable.")
-@click.option("--by", default="random:0.1", show_default=True, help="As in split, or given:TRAIN,TEST.")
+@click.option("--by", default="random:0.1", show_default=True, help="As in split, or given:TRAIN,TEST[,TRAIN,TEST…].")
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Splits to average.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the first split; then one up each.")
-@click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True)
-@click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first split; then one up each."
+)
+@judging
+@click.option(
+    "--baselines",
+    type=click.Choice(["all", "simple", "none"]),
+    default="all",
+    show_default=True,
+    help="What stands beside the models; all takes the most time.",
+)
+@per_user_output
 @report_output
 def compare(
     read: Callable[..., Any],
     names: tuple[str, ...],
     by: str,
-    repeats: int,
-    seed: int,
-    k: tuple[int, ...],
-    relevant: float | None,
+    per_user: Path | None,
     output: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Train and test models on the same splits of RATINGS, the baselines beside them.
 
-    With --by given:TRAIN,TEST these two files are read, from the folder RATINGS when they are there.
+    Baselines choose their settings on validation ratings. With --by given:TRAIN,TEST these two files are read, from the
+    folder RATINGS when they are there; more pairs are more splits.
     """
     ratings = None if by.startswith("given:") else read()
-    result = autorec.compare(ratings, list(names), by=by, repeats=repeats, seed=seed, k=k, relevant=relevant, read=read)
+    command = shlex.join(["autorec", *sys.argv[1:]])
+    result = autorec.compare(ratings, list(names), by=by, read=read, command=command, **options)
+    if per_user is not None:
+        write_file([result.per_user()], per_user)
     write_report(result, output, as_json, _show)
 
 
@@ -52,13 +65,17 @@ def _show(report: dict[str, Any]) -> None:
     rows.append(["fit seconds", *(f"{model['fit_seconds']:.1f}" for model in models)])
     show_table(["metric", *(model["name"] for model in models)], rows, figures=True)
     split = report["split"]
-    click.echo(
-        f"\nMeans over {split['splits']} splits by {split['by']}, seed {split['seed']}, ± half the 95 % interval."
-    )
+    means = f"Means of {split['splits']} splits, ± half the 95 % interval," if split["splits"] > 1 else "One split"
+    click.echo(f"\n{means} by {split['by']}, seed {split['seed']}.")
+    for name, why in report["left_out"].items():
+        click.echo(f"- {name} is left out: {why}.")
     for verdict in report["significance"]:
-        click.echo(f"- {verdict['sentence']}")
+        if verdict["of_best"]:
+            click.echo(f"- {verdict['sentence']}")
     show_findings([*audited["splits"][0]["findings"], *audited["ratings"]], "\nData audit")
-    click.echo("\nFormulas and counts are in the report: -o FILE.html, FILE.md, or --json.")
+    click.echo(
+        "\nAll pairs, figures, examples, formulas and counts are in the report: -o FILE.html, FILE.md, or --json."
+    )
 
 
 def _cell(spread: dict[str, Any] | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import per_user_output, ratings_file, report_output
+from autorec.cli.options import judging, per_user_output, ratings_file, report_output
 from autorec.cli.output import write_file, write_report
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import verb
@@ -16,24 +16,22 @@ from autorec.cli.verb import verb
 @verb
 @click.argument("model")
 @ratings_file("test")
-@click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True)
-@click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits.")
+@judging
 @click.option("--fold-in", metavar="FILE", help="Ratings of the test users, when the model has not seen them.")
 @per_user_output
 @report_output
 def evaluate(
     model: str,
     read: Callable[..., Any],
-    k: tuple[int, ...],
-    relevant: float | None,
     fold_in: str | None,
     per_user: Path | None,
     output: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Evaluate MODEL on the rating file TEST: error of the ratings, quality of the top k."""
     history = None if fold_in is None else read(fold_in)
-    result = autorec.evaluate(autorec.load(model), read(), k=k, relevant=relevant, fold_in=history)
+    result = autorec.evaluate(autorec.load(model), read(), fold_in=history, **options)
     if per_user is not None:
         write_file([result.per_user], per_user)
     write_report(result, output, as_json, _show)

@@ -60,6 +60,18 @@ per_user_output = output("values of each user", *_TABLES, names=("--per-user",))
 report_output = output("report", ".json", ".md", ".html")
 
 
+def judging(function: Function) -> Function:
+    """How models are judged: -k, --relevant, --cold."""
+    options = (
+        click.option("-k", type=click.IntRange(min=1), multiple=True, default=(10,), show_default=True),
+        click.option("--relevant", type=float, metavar="RATING", help="Ratings from here up count as hits."),
+        click.option(
+            "--cold", type=float, metavar="RATING", help="Answers pairs unknown to the model; else damped means."
+        ),
+    )
+    return _with_options(function, options)
+
+
 def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:
     """An argument that is a rating file, and the options that say how to read it.
 

@@ -16,7 +16,9 @@ from autorec.cli.verb import verb
 
 @verb
 @ratings_file()
-@click.option("--by", required=True, help="random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, given:TRAIN,TEST.")
+@click.option(
+    "--by", required=True, help="random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, given:TRAIN,TEST."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR")
 def split(read: Callable[..., Any], by: str, seed: int, output: Path, as_json: bool) -> None:

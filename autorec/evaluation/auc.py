@@ -6,6 +6,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+_EXACT = 2**20  # ones that a float32 can count
+
 
 def user_auc(
     scores: npt.NDArray[np.float32], ptr: npt.NDArray[np.int64], relevant: npt.NDArray[np.integer[Any]]
@@ -26,26 +28,35 @@ def _areas(scores: Any, ptr: Any, relevant: Any, areas: Any) -> None:
     for user in numba.prange(len(scores)):
         row = scores[user]
         mine = relevant[ptr[user] : ptr[user + 1]]
-        candidates = 0
-        for item in range(len(row)):
-            candidates += row[item] > -np.inf
-        n = 0
+        candidates, _ = _counts(row, -np.inf)  # above −inf
+        n, total = 0, 0.0
         for item in mine:
-            n += row[item] > -np.inf
-        total = 0.0
+            if row[item] > -np.inf:
+                n += 1
+        others = candidates - n
         for item in mine:
             score = row[item]
             if not score > -np.inf:
                 continue
-            above = 0
-            equal = 0
-            for other in range(len(row)):
-                above += row[other] > score
-                equal += row[other] == score
-            for other in mine:
+            above, equal = _counts(row, score)
+            for other in mine:  # the relevant ones are no others
                 above -= row[other] > score
                 equal -= row[other] == score
-            others = candidates - n
             total += others - above - 0.5 * equal
-        pairs = n * (candidates - n)
+        pairs = n * others
         areas[user] = total / pairs if pairs > 0 else np.nan
+
+
+@numba.njit(fastmath={"reassoc"}, cache=True, nogil=True)
+def _counts(row: Any, score: float) -> tuple[int, int]:
+    """(scores above this one, scores equal to it); counted in floats, as wide as what is compared, in exact parts."""
+    above = at_least = 0
+    for start in range(0, len(row), _EXACT):
+        part = row[start : start + _EXACT]
+        more = same = np.float32(0)
+        for place in range(len(part)):
+            more += np.float32(1) if part[place] > score else np.float32(0)
+            same += np.float32(1) if part[place] >= score else np.float32(0)
+        above += int(more)
+        at_least += int(same)
+    return above, at_least - above

@@ -1,5 +1,6 @@
 """Line charts as SVG text, for a page that needs nothing from elsewhere. Colours come from the page's style."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,7 +10,7 @@ import numpy as np
 Place = Callable[[float, float], tuple[float, float]]
 
 WIDTH, HEIGHT = 460, 280
-COLOURS = 8
+COLOURS = 10
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 20, 12, 44
 
 
@@ -27,7 +28,7 @@ def line_chart(
     title: str, x_label: str, y_label: str, lines: Sequence[Line], labels: Sequence[str] | None = None
 ) -> str:
     """A figure with a legend. labels: text of the x values 0, 1, …, where these are groups."""
-    lines = [line for line in lines if len(line.x)]
+    lines = [known for line in lines if (known := _known(line)).x]
     if not lines:
         return ""
     xs, ys = (np.concatenate([np.asarray(getattr(line, axis), dtype=float) for line in lines]) for axis in "xy")
@@ -49,6 +50,12 @@ def line_chart(
     legend = "".join(f'<span class="key c{line.colour % COLOURS}">{escape(line.name)}</span>' for line in lines)
     drawing = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
     return f"<figure><figcaption>{escape(title)}</figcaption>{drawing}<div class=legend>{legend}</div></figure>"
+
+
+def _known(line: Line) -> Line:
+    """Without the points that have no value."""
+    points = [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
+    return Line(line.name, [x for x, _ in points], [y for _, y in points], line.colour)
 
 
 def _range(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", margin: float) -> tuple[float, float]:

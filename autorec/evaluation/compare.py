@@ -2,41 +2,49 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import pandas as pd
 from sklearn.base import clone
 
 from autorec import progress
-from autorec.errors import ParameterError
-from autorec.evaluation.data_audit import audit_lines, data_audit
+from autorec.errors import NotEnoughMemoryError, ParameterError
+from autorec.evaluation.baselines import at_its_best
+from autorec.evaluation.baselines import baselines as baseline_models
+from autorec.evaluation.comparison_text import comparison_markdown
+from autorec.evaluation.data_audit import data_audit
 from autorec.evaluation.environment import environment
-from autorec.evaluation.evaluate import Evaluation, counts_text, evaluate, formulas, formulas_text
+from autorec.evaluation.evaluate import Evaluation, evaluate
+from autorec.evaluation.evaluation_text import formulas
+from autorec.evaluation.examples import example_users, lists, rated
+from autorec.evaluation.memory import peak_memory
 from autorec.evaluation.page import comparison_page
 from autorec.evaluation.significance import verdicts
-from autorec.evaluation.tables import markdown_table, number
+from autorec.evaluation.tables import spread
 from autorec.models.base import Recommender
 from autorec.models.presets import create, shown
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
 
-BASELINES = ("bias", "global-mean", "popularity")
-
 Model = str | tuple[str, Recommender]
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One model: an evaluation, fit seconds and the fitted model's summary for each split."""
+    """One model, an entry a split in each list: evaluations, seconds of fit, bytes of memory that it took at its peak
+    (None where unknown), the fitted model's summary, how its settings were chosen ({} where they were not)."""
 
     name: str
     params: dict[str, Any]
-    evaluations: list[Evaluation]
-    fit_seconds: list[float]
-    summaries: list[dict[str, Any]]
+    evaluations: list[Evaluation] = field(default_factory=list)
+    fit_seconds: list[float] = field(default_factory=list)
+    fit_memory: list[int | None] = field(default_factory=list)
+    summaries: list[dict[str, Any]] = field(default_factory=list)
+    choices: list[dict[str, Any]] = field(default_factory=list)
 
     def values(self, metric: str) -> list[float]:
         """[splits] NaN where undefined."""
@@ -47,13 +55,18 @@ class Result:
 class Comparison:
     """results: one a model, in the order asked for, then baselines. split: by, seed, repeats and sizes.
 
-    audit: what is suspicious in the ratings and the splits, as `data_audit` tells it.
+    audit: what is suspicious in the ratings and the splits, as `data_audit` tells it. examples: a few users of the
+    first split, what they rated and what each model shows them. left_out: baseline → why it could not run. command: how
+    it was asked for.
     """
 
     results: list[Result]
     split: dict[str, Any]
     environment: dict[str, Any]
     audit: dict[str, Any]
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    command: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """{"models": [{"name", "params", "fit_seconds", "metrics": {name: {"mean", "sd", "values", …}}}], "split", …}.
@@ -63,63 +76,56 @@ class Comparison:
         return {
             "models": [self._model(result) for result in self.results],
             "split": self.split,
-            "significance": verdicts({result.name: result.evaluations for result in self.results}),
-            "formulas": formulas(self._metrics()),
+            "significance": self.significance,
+            "formulas": formulas(self.metrics()),
             "environment": self.environment,
             "audit": self.audit,
+            "examples": self.examples,
+            "left_out": self.left_out,
+            "command": self.command,
         }
 
+    @cached_property
+    def significance(self) -> list[dict[str, Any]]:
+        """What can be told apart; see `autorec.evaluation.significance`."""
+        return verdicts({result.name: [one.per_user for one in result.evaluations] for result in self.results})
+
+    def per_user(self) -> pd.DataFrame:
+        """One row a model, split and test user: model, split (from 0), and the columns of `Evaluation.per_user`."""
+        tables = [
+            evaluation.per_user.assign(model=result.name, split=split)
+            for result in self.results
+            for split, evaluation in enumerate(result.evaluations)
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["model", "split", *table.columns.drop(["model", "split"])]]
+
     def to_markdown(self) -> str:
-        """Table of means (± half the 95 % interval), what can be told apart, counts, formulas, how it was made."""
-        names = [name for name in self._metrics() if not name.startswith(("gini", "novelty"))]
-        rows = [
-            [r.name, *(_with_interval(r.values(name)) for name in names), f"{np.mean(r.fit_seconds):.1f}"]
-            for r in self.results
-        ]
-        first = self.results[0].evaluations[0]
-        how = ", ".join(f"{name} {value}" for name, value in self.split.items())
-        machine = ", ".join(f"{name} {value}" for name, value in self.environment.items())
-        spread = "± is half the 95 % t-interval over the splits.\n\n" if len(first.metrics) and self._repeated() else ""
-        parts = [
-            "# Comparison",
-            f"**{self.audit['caution']}**" if self.audit["caution"] else "",
-            markdown_table(["model", *names, "fit s"], rows),
-            spread + "\n".join(f"- {line}" for line in self._sentences()),
-            "## Data audit",
-            "\n".join(f"- {line}" for line in audit_lines(self.audit)),
-            f"First split: {counts_text(first.counts, first.settings)}",
-            formulas_text(names),
-            f"Splits: {how}.",
-            f"Made with: {machine}.",
-        ]
-        return "\n\n".join(part for part in parts if part) + "\n"
+        """The report as Markdown; see `autorec.evaluation.comparison_text`."""
+        return comparison_markdown(self.to_dict())
 
     def to_html(self) -> str:
         """One page with table, figures, what can be told apart, and how it was made; needs nothing from elsewhere."""
-        first = self.results[0].evaluations[0]
-        return comparison_page(
-            self.to_dict(), self.results, f"First split: {counts_text(first.counts, first.settings)}"
-        )
+        return comparison_page(self.to_dict())
 
-    def _sentences(self) -> list[str]:
-        return [v["sentence"] for v in verdicts({result.name: result.evaluations for result in self.results})]
-
-    def _repeated(self) -> bool:
-        return len(self.results[0].evaluations) > 1
-
-    def _metrics(self) -> list[str]:
+    def metrics(self) -> list[str]:
+        """Names of all metrics that a model has."""
         return list(dict.fromkeys(name for r in self.results for e in r.evaluations for name in e.metrics))
 
     def _model(self, result: Result) -> dict[str, Any]:
-        measured = {name: _spread(result.values(name)) for name in self._metrics()}
+        measured = {name: spread(result.values(name)) for name in self.metrics()}
+        memory = [size for size in result.fit_memory if size is not None]
         return {
             "name": result.name,
             "params": result.params,
             "fit_seconds": float(np.mean(result.fit_seconds)),
-            "metrics": {name: spread for name, spread in measured.items() if spread["mean"] is not None},
+            "fit_memory": max(memory, default=None),
+            "metrics": {name: found for name, found in measured.items() if found["mean"] is not None},
             "counts": [evaluation.counts for evaluation in result.evaluations],
             "settings": result.evaluations[0].settings,
             "summaries": result.summaries,
+            "choices": result.choices,
+            "slices": result.evaluations[0].slices,
         }
 
 
@@ -132,86 +138,95 @@ def compare(
     seed: int = 0,
     k: Sequence[int] | int = (10,),
     relevant: float | None = None,
-    baselines: bool = True,
+    cold: float | None = None,
+    baselines: str = "all",
+    command: str | None = None,
     read: Callable[[str], Ratings] = read_ratings,
 ) -> Comparison:
     """Fit and evaluate each model on the same splits.
 
     models: preset names, preset files (shown by their stem), or (name, estimator) pairs. by: as in `autorec.split`;
-    repeat i uses seed + i, for the split and for the models' random_state. baselines: add bias, global-mean and
-    popularity where they are not asked for. Nothing of a test part reaches `fit`. Other arguments as in `evaluate`.
+    repeat i uses seed + i, for the split and for the models' random_state. baselines: "all" adds damped biases, global
+    mean, popularity, biased matrix factorisation, item neighbours, PureSVD and EASE where they are not asked for;
+    "simple" the first three; "none" nothing. Of presets given by name, those of `baselines.GRIDS` choose their settings
+    on validation ratings inside each training part. Nothing of a test part reaches `fit`. command: for the report.
+    Other arguments as in `evaluate`.
     """
     if not (isinstance(repeats, (int, np.integer)) and repeats >= 1):
         raise ParameterError(f"repeats is {repeats!r}; allowed: a whole number from 1 up")
-    chosen = _chosen(models, baselines)
     data = None if ratings is None else as_ratings(ratings)
-    found: dict[str, Result] = {name: Result(name, _plain_params(model), [], [], []) for name, model in chosen.items()}
-    sizes: list[dict[str, int]] = []
+    asked = _asked(models)
     rounds = [(i, one) for i in range(repeats) for one in split(data, by, seed + i, read)]
+    added = [pair for pair in baseline_models(baselines, rounds[0][1].train) if pair[0] not in asked]
+    if not asked and not added:
+        raise ParameterError("there is no model to compare; name one")
+    chosen = asked | dict(added)
+    how = _How(k, relevant, cold, tuned={*(m for m in models if isinstance(m, str)), *(name for name, _ in added)})
+    found = {name: Result(name, _plain_params(model)) for name, model in chosen.items()}
     audited = data_audit(data, [one for _, one in rounds])
-    total = len(rounds) * len(chosen)
-    with progress.bar("comparing", total) as update:
+    shown = example_users(rounds[0][1], relevant)
+    examples = rated(rounds[0][1], shown)
+    left_out: dict[str, str] = {}
+    with progress.bar("comparing", len(rounds) * len(chosen)) as update:
         for place, (i, one) in enumerate(rounds):
-            sizes.append({"train": len(one.train), "test": len(one.test)})
-            for number_, (name, model) in enumerate(chosen.items()):
-                update(place * len(chosen) + number_, f"{name}, split {place + 1} of {len(rounds)}")
-                _measure(found[name], model, one, seed + i, k, relevant)
-    how = {"by": by, "seed": int(seed), "repeats": int(repeats), "splits": len(rounds), "sizes": sizes}
-    return Comparison(list(found.values()), how, environment(), audited)
+            for number, (name, model) in enumerate(chosen.items()):
+                if name in left_out:
+                    continue
+                update(place * len(chosen) + number, f"{name}, split {place + 1} of {len(rounds)}")
+                try:
+                    folded = _measure(found[name], model, one, seed + i, how)
+                except NotEnoughMemoryError as error:
+                    if name in asked:
+                        raise
+                    left_out[name] = str(error)
+                    continue
+                if place == 0:
+                    for example, items in zip(examples, lists(folded, shown), strict=True):
+                        example.setdefault("lists", {})[name] = items
+    sizes = [{"train": len(one.train), "test": len(one.test)} for _, one in rounds]
+    about = {"by": by, "seed": int(seed), "repeats": int(repeats), "splits": len(rounds), "sizes": sizes}
+    results = [result for name, result in found.items() if name not in left_out]
+    return Comparison(results, about, environment(), audited, examples, left_out, command)
 
 
-def _measure(
-    result: Result, model: Recommender, one: Split, seed: int, k: Sequence[int] | int, relevant: float | None
-) -> None:
+@dataclass(frozen=True)
+class _How:
+    """The arguments of `evaluate`; tuned: models whose settings are chosen."""
+
+    k: Sequence[int] | int
+    relevant: float | None
+    cold: float | None
+    tuned: set[str]
+
+
+def _measure(result: Result, model: Recommender, one: Split, seed: int, how: _How) -> Recommender:
+    """Fit and evaluate on one split; the fitted model, its users those of the test."""
     fresh: Recommender = clone(model)
     if "random_state" in fresh.get_params():
         fresh.set_params(random_state=seed)
+    choice: dict[str, Any] = {}
+    if result.name in how.tuned:
+        fresh, choice = at_its_best(result.name, fresh, one.train, int(np.min(how.k)), seed)
     start = time.perf_counter()
-    fresh.fit(one.train)
+    with peak_memory() as peak:
+        fresh.fit(one.train)
     result.fit_seconds.append(time.perf_counter() - start)
+    result.fit_memory.append(peak.bytes)
     result.summaries.append(fresh.summary_)
-    result.evaluations.append(evaluate(fresh, one.test, k=k, relevant=relevant, fold_in=one.fold_in))
+    result.choices.append(choice)
+    folded = fresh if one.fold_in is None else fresh.fold_in(one.fold_in)
+    result.evaluations.append(evaluate(folded, one.test, k=how.k, relevant=how.relevant, cold=how.cold))
+    return folded
 
 
-def _chosen(models: Iterable[Model], baselines: bool) -> dict[str, Recommender]:
+def _asked(models: Iterable[Model]) -> dict[str, Recommender]:
     pairs = [(shown(model), create(model)) if isinstance(model, str) else model for model in models]
     names = [name for name, _ in pairs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ParameterError(f"two models are named {', '.join(sorted(twice))}; give each its own name")
-    if not pairs and not baselines:
-        raise ParameterError("there is no model to compare; name one")
-    more = [(name, create(name)) for name in BASELINES if baselines and name not in names]
-    return dict(pairs + more)
+    return dict(pairs)
 
 
 def _plain_params(model: Recommender) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in model.get_params().items()}
-
-
-def _spread(values: list[float]) -> dict[str, Any]:
-    """mean, sd (n − 1), 95 % t-interval of the mean, values."""
-    known = np.array(values)[~np.isnan(values)]
-    if not len(known):
-        return {"mean": None, "sd": None, "interval": None, "values": [None for _ in values]}
-    half = _half_interval(known)
-    mean = float(known.mean())
-    return {
-        "mean": mean,
-        "sd": float(known.std(ddof=1)) if len(known) > 1 else None,
-        "interval": None if half is None else [mean - half, mean + half],
-        "values": [None if np.isnan(value) else float(value) for value in values],
-    }
-
-
-def _half_interval(values: Any) -> float | None:
-    if len(values) < 2:
-        return None
-    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _with_interval(values: list[float]) -> str:
-    spread = _spread(values)
-    if spread["interval"] is None:
-        return number(spread["mean"])
-    return f"{number(spread['mean'])} ± {spread['interval'][1] - spread['mean']:.4f}"

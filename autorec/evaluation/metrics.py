@@ -1,20 +1,22 @@
 """Metrics as formulas. Rating metrics take pairs; ranking metrics take who was hit where.
 
-For ranking a user's list is the k best of all items that the user has not rated in training (full ranking, never
-sampled candidates), ties to the lower item. hits [users × k] is True where the item at that rank is relevant: a test
-rating at the threshold or above. relevant [users] counts the relevant test items, those unknown to the model included:
-they are missed. A user without relevant items has no value (NaN) and is left out of means.
+For ranking a user's list is the K best of all items that the user has not rated in training (full ranking, never
+sampled candidates), ties to the lower item. hits [users × K] is 1 where the item at that rank is relevant (a test
+rating at the threshold or above), else 0. relevant [users] counts the relevant test items, those unknown to the model
+included: they are missed. ks: lengths ≤ K at which the list is cut, ascending. Values are [users × ks]; a user without
+relevant items has none (NaN) and is left out of means.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Float = npt.NDArray[np.float64]
-Hits = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.integer[Any]]
+Lengths = Sequence[int]
 
 
 def rmse(predicted: Float, true: Float) -> float:
@@ -32,58 +34,58 @@ def rmse_by_user(squared_error: Float) -> float:
     return float(np.sqrt(squared_error).mean()) if len(squared_error) else float("nan")
 
 
-def precision(hits: Hits, relevant: Counts) -> Float:
-    """[users] hits / k, also where fewer than k items could be recommended."""
-    return _defined(hits.sum(axis=1) / hits.shape[1], relevant)
+def precision(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+    """hits / k, also where fewer than k items could be recommended."""
+    return _defined(_first(hits, ks) / ks, relevant)
 
 
-def recall(hits: Hits, relevant: Counts) -> Float:
-    """[users] hits / n, n the relevant items of the user."""
-    return _defined(hits.sum(axis=1) / np.maximum(relevant, 1), relevant)
+def recall(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+    """hits / n, n the relevant items of the user."""
+    return _defined(_first(hits, ks) / np.maximum(relevant, 1)[:, None], relevant)
 
 
-def recall_truncated(hits: Hits, relevant: Counts) -> Float:
-    """[users] hits / min(k, n): 1 is always in reach. The recall of the Mult-VAE papers."""
-    return _defined(hits.sum(axis=1) / np.clip(relevant, 1, hits.shape[1]), relevant)
+def recall_truncated(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+    """hits / min(k, n): 1 is always in reach. The recall of the Mult-VAE papers."""
+    return _defined(_first(hits, ks) / _reachable(relevant, ks), relevant)
 
 
-def hit(hits: Hits, relevant: Counts) -> Float:
-    """[users] 1 with at least one hit, else 0."""
-    return _defined(np.asarray(hits.any(axis=1), dtype=np.float64), relevant)
+def hit(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+    """1 with at least one hit, else 0."""
+    return _defined((_first(hits, ks) > 0).astype(np.float64), relevant)
 
 
-def mrr(hits: Hits, relevant: Counts) -> Float:
-    """[users] 1 / rank of the first hit, 0 without a hit."""
-    return _defined(np.where(hits.any(axis=1), 1.0 / (1 + hits.argmax(axis=1)), 0.0), relevant)
+def mrr(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+    """1 / rank of the first hit, 0 without a hit."""
+    first = np.where(hits.any(axis=1), hits.argmax(axis=1), hits.shape[1])[:, None]  # rank − 1
+    return _defined(np.where(first < np.asarray(ks), 1.0 / (1 + first), 0.0), relevant)
 
 
-def ndcg(hits: Hits, relevant: Counts) -> Float:
-    """[users] Σ_hits 1/log₂(1 + rank) ÷ Σ_{rank ≤ min(k, n)} 1/log₂(1 + rank): binary gain, ideal cut at min(k, n)."""
-    discounts = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
-    ideal = np.concatenate(([1.0], np.cumsum(discounts)))  # [0] is never used but for users without a value
-    return _defined(np.asarray(hits @ discounts) / ideal[np.minimum(relevant, hits.shape[1])], relevant)
+def ndcg(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+    """Σ_hits 1/log₂(1 + rank) ÷ Σ_{rank ≤ min(k, n)} 1/log₂(1 + rank): binary gain, ideal cut at min(k, n)."""
+    discounts = _discounts(hits.shape[1])
+    ideal = np.cumsum(discounts)[_reachable(relevant, ks) - 1]
+    return _defined(_first(hits * discounts, ks) / ideal, relevant)
 
 
-def average_precision(hits: Hits, relevant: Counts) -> Float:
-    """[users] Σ_hits (hits up to this rank / rank) ÷ min(k, n). Its mean over users is MAP@k."""
+def average_precision(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+    """Σ_hits (hits up to this rank / rank) ÷ min(k, n). Its mean over users is MAP@k."""
     ranks = np.arange(1, hits.shape[1] + 1)
-    total = (hits * np.cumsum(hits, axis=1) / ranks).sum(axis=1)
-    return _defined(total / np.clip(relevant, 1, hits.shape[1]), relevant)
+    return _defined(_first(hits * np.cumsum(hits, axis=1) / ranks, ks) / _reachable(relevant, ks), relevant)
 
 
-def ndcg_graded(gains: Float, ideal: Float) -> Float:
-    """[users] Σ gain/log₂(1 + rank) ÷ the same sum over the user's test items in the best order, at most k of them.
+def ndcg_graded(gains: Float, ideal: Float, ks: Lengths) -> Float:
+    """Σ gain/log₂(1 + rank) ÷ the same sum over the user's test items in the best order, at most k of them.
 
-    gains [users × k]: test rating − lowest rating of the scale at each rank, 0 where there is no test rating; ideal
-    [users × k]: the gains of the user's test items, descending, filled with 0. All test ratings count, not the relevant
+    gains [users × K]: test rating − lowest rating of the scale at each rank, 0 where there is no test rating; ideal
+    [users × K]: the gains of the user's test items, descending, filled with 0. All test ratings count, not the relevant
     ones only; gains are linear, as in scikit-learn's ndcg_score (others take 2^gain − 1). NaN where the ideal is 0.
     """
-    discounts = 1 / np.log2(np.arange(2, gains.shape[1] + 2))
-    best = ideal @ discounts
-    return np.asarray(np.divide(gains @ discounts, best, out=np.full(len(best), np.nan), where=best > 0))
+    discounts = _discounts(gains.shape[1])
+    best = _first(ideal * discounts, ks)
+    return np.asarray(np.divide(_first(gains * discounts, ks), best, out=np.full(best.shape, np.nan), where=best > 0))
 
 
-RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
+RANKING: dict[str, Callable[[Float, Counts, Lengths], Float]] = {
     "precision": precision,
     "recall": recall,
     "recall_truncated": recall_truncated,
@@ -94,39 +96,39 @@ RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
 }
 
 
-def coverage(items: Counts, n_items: int) -> float:
-    """Items in at least one list ÷ all items of the model. items [users × k], −1 for a place left empty."""
-    shown = np.bincount(items[items >= 0], minlength=n_items)
-    return float(np.count_nonzero(shown) / n_items) if n_items else float("nan")
+def shown(items: Counts, ks: Lengths, n_items: int) -> Counts:
+    """[ks × items] in how many lists of length k each item is. items [users × K], −1 for a place left empty."""
+    counts = np.zeros((len(ks), n_items + 1), dtype=np.int64)  # the last column takes the empty places
+    for place, (start, end) in enumerate(pairwise((0, *ks))):
+        counts[place] = np.bincount(items[:, start:end].ravel() % (n_items + 1), minlength=n_items + 1)
+    return np.asarray(np.cumsum(counts, axis=0)[:, :n_items])
 
 
-def gini(items: Counts, n_items: int) -> float:
+def coverage(counts: Counts) -> float:
+    """Items in at least one list ÷ all items of the model. counts [items]: a row of `shown`."""
+    return float(np.count_nonzero(counts) / len(counts)) if len(counts) else float("nan")
+
+
+def gini(counts: Counts) -> float:
     """Gini coefficient of how often each item is recommended: 0 all alike, towards 1 the same few for everyone.
 
     Σ_j (2j − n − 1)·c_j ÷ (n·Σ c), c sorted ascending, j from 1, n items of the model; NaN when nothing is recommended.
     """
-    counts = np.sort(np.bincount(items[items >= 0], minlength=n_items)).astype(np.float64)
-    if not counts.sum():
-        return float("nan")
-    j = np.arange(1, n_items + 1)
-    return float(((2 * j - n_items - 1) * counts).sum() / (n_items * counts.sum()))
+    n, total = len(counts), float(counts.sum())
+    j = np.arange(1, n + 1)
+    return float(((2 * j - n - 1) * np.sort(counts).astype(np.float64)).sum() / (n * total)) if total else float("nan")
 
 
-def novelty(items: Counts, popularity: Float) -> float:
+def novelty(counts: Counts, popularity: Float) -> float:
     """Mean of −log₂(share of users who rated the item) over all recommended places. popularity [items], above 0."""
-    shown = items[items >= 0]
-    return float(-np.log2(popularity[shown]).mean()) if len(shown) else float("nan")
+    return _mean(-np.log2(popularity), counts)
 
 
-def popularity_lift(items: Counts, counts: Counts) -> float:
+def popularity_lift(counts: Counts, ratings: Counts) -> float:
     """Mean ratings of a recommended item ÷ mean ratings of the item of a training rating; 1: as popular as what users
-    rate anyway, above: more. counts [items]: training ratings. NaN when nothing is recommended."""
-    shown = items[items >= 0]
-    weights = counts.astype(np.float64)
-    return float(weights[shown].mean() / ((weights**2).sum() / weights.sum())) if len(shown) else float("nan")
+    rate anyway, above: more. ratings [items]: training ratings. NaN when nothing is recommended."""
+    return _mean(ratings, counts) / _mean(ratings, ratings)
 
-
-CATALOGUE = ("coverage", "gini", "novelty", "popularity_lift")
 
 FORMULAS = {
     "rmse": "√(Σ(r̂ − r)² / n), over all test ratings at once",
@@ -144,9 +146,29 @@ FORMULAS = {
     "coverage": "items in at least one list ÷ items of the model",
     "gini": "Gini coefficient of how often each item is recommended",
     "popularity_lift": "mean ratings of recommended items ÷ of the items of training ratings",
+    "diversity": "mean of 1 − cos(i, j) over the pairs of a list, cos of who rated the items in training; 500 lists",
     "novelty": "mean −log₂(share of training users who rated the recommended item)",
 }
 
 
+def _first(values: Float, ks: Lengths) -> Float:
+    """[users × K] → [users × ks] sums over the first k ranks."""
+    return np.asarray(values @ (np.arange(values.shape[1])[:, None] < np.asarray(ks)).astype(np.float64))
+
+
+def _discounts(k: int) -> Float:
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
+
+
+def _reachable(relevant: Counts, ks: Lengths) -> Counts:
+    """[users × ks] min(k, n), 1 where n is 0."""
+    return np.asarray(np.minimum(np.maximum(relevant, 1)[:, None], np.asarray(ks)))
+
+
+def _mean(values: npt.NDArray[Any], weights: Counts) -> float:
+    total = float(weights.sum())
+    return float(values @ weights.astype(np.float64)) / total if total else float("nan")
+
+
 def _defined(values: Float, relevant: Counts) -> Float:
-    return np.where(relevant > 0, values, np.nan)
+    return np.where(relevant[:, None] > 0, values, np.nan)

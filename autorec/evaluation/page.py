@@ -2,19 +2,31 @@
 
 from collections.abc import Sequence
 from html import escape
-from types import SimpleNamespace
 from typing import Any
 
-from autorec.evaluation.charts import Line, line_chart
+from autorec.evaluation.charts import COLOURS, Line, line_chart
+from autorec.evaluation.comparison_text import (
+    choices_text,
+    made_counts,
+    metric_names,
+    shown_item,
+    spread_text,
+    table_head,
+    table_rows,
+    verdict,
+)
 from autorec.evaluation.data_audit import audit_lines
+from autorec.evaluation.evaluation_text import INTERVAL, counts_text, interval_text
 from autorec.evaluation.slices import GROUPS
 from autorec.evaluation.tables import number
 
+Told = dict[str, Any]
+
 _STYLE = """
 :root{--ink:#1b1f24;--paper:#fff;--faint:#667;--rule:#d5d9e0;--c0:#1f6fb4;--c1:#d1641a;--c2:#2d8a4e;--c3:#b3324b;
---c4:#7a52b3;--c5:#6b6f76;--c6:#8a7a12;--c7:#1a8f94}
+--c4:#7a52b3;--c5:#6b6f76;--c6:#8a7a12;--c7:#1a8f94;--c8:#a4369b;--c9:#7b4b27}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--paper:#14171b;--faint:#9aa3ad;--rule:#333a43;--c0:#6fb1ec;
---c1:#f0975a;--c2:#6cc78c;--c3:#ec7f92;--c4:#b899ea;--c5:#aab0b8;--c6:#d3c14f;--c7:#63cdd2}}
+--c1:#f0975a;--c2:#6cc78c;--c3:#ec7f92;--c4:#b899ea;--c5:#aab0b8;--c6:#d3c14f;--c7:#63cdd2;--c8:#e58bdd;--c9:#c79a76}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:62rem;margin:0 auto;
 padding:1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}.verdict{font-size:1.15rem}
@@ -26,126 +38,160 @@ figure{margin:0;break-inside:avoid}figcaption{font-weight:600}svg{width:100%;hei
 svg text{font-size:11px;fill:var(--faint)}.grid{stroke:var(--rule)}.line{fill:none;stroke-width:2}
 .key{margin-right:1rem;white-space:nowrap}.key:before{content:"";display:inline-block;width:.8em;height:.8em;
 margin-right:.35em;background:currentColor}
-.line.c0,.dot.c0{stroke:var(--c0)}.line.c1,.dot.c1{stroke:var(--c1)}.line.c2,.dot.c2{stroke:var(--c2)}
-.line.c3,.dot.c3{stroke:var(--c3)}.line.c4,.dot.c4{stroke:var(--c4)}.line.c5,.dot.c5{stroke:var(--c5)}
-.line.c6,.dot.c6{stroke:var(--c6)}.line.c7,.dot.c7{stroke:var(--c7)}.key.c6{color:var(--c6)}.key.c7{color:var(--c7)}
-.dot{fill:var(--paper);stroke-width:2}.key.c0{color:var(--c0)}.key.c1{color:var(--c1)}.key.c2{color:var(--c2)}
-.key.c3{color:var(--c3)}.key.c4{color:var(--c4)}.key.c5{color:var(--c5)}
-small,dt{color:var(--faint)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dd{margin:0;
+.dot{fill:var(--paper);stroke-width:2}
+small,dt,summary{color:var(--faint)}summary{cursor:pointer}mark{background:none;color:inherit;font-weight:700}
+.people{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr));gap:1rem}
+.people h4{margin:.4rem 0 0}.people ol{margin:0;padding-left:1.4rem}code{overflow-wrap:anywhere}
+@media print{body{max-width:none;font-size:11pt}details>*{display:block}.scroll{overflow:visible}
+th,td{padding:.1rem .25rem;font-size:7pt;white-space:normal}}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dd{margin:0;
 overflow-wrap:anywhere}
 """
 
 
-def comparison_page(told: dict[str, Any], results: Sequence[Any], counts: str) -> str:
-    """The page of `Comparison.to_dict()` and its results; `counts` in sentences."""
-    sentences = [entry["sentence"] for entry in told["significance"]]
-    figures = [figure for figure in _figures(results) if figure]
+def comparison_page(told: Told) -> str:
+    """The page of `Comparison.to_dict()`."""
+    names = metric_names(told)
+    caution = told["audit"]["caution"]
+    strong = f"<strong>{escape(caution)}</strong> " if caution else ""
+    figures = "".join(_figures(told["models"]))
     sections = [
-        f"<p class=verdict>{_caution(told)}{escape(_verdict(told))}</p>",
-        _section("Models", _table(told["models"])),
-        _section("Where they differ, and where they fail", f"<div class=figures>{''.join(figures)}</div>"),
-        _section("What can be told apart", _items(sentences)),
+        f"<p class=verdict>{strong}{escape(verdict(told))}</p>",
+        _section("Models", f"{_table(table_head(names), table_rows(told, names))}<p>{escape(spread_text(told))}</p>"),
+        _section("What can be told apart", _apart(told["significance"])),
+        _section("Where they differ, and where they fail", f"<div class=figures>{figures}</div>"),
+        _section("What people would see", _examples(told["examples"])) if told["examples"] else "",
         _section("Data audit", _items(audit_lines(told["audit"]))),
-        _section("Counts", f"<p>{escape(counts)}</p>"),
+        _section("Counts", f"<p>{escape(made_counts(told))}</p>"),
         _section("Formulas", _facts(told["formulas"])),
-        _section("How it was made", _facts({**told["split"], **told["environment"]}) + _settings(told["models"])),
+        _section("How it was made", _made(told)),
     ]
     return _page("Comparison", sections)
 
 
-def evaluation_page(told: dict[str, Any], evaluation: Any, counts: str) -> str:
-    """The page of `Evaluation.to_dict()`; `counts` in sentences."""
-    alone = SimpleNamespace(name="model", summaries=[{}], evaluations=[evaluation])
-    rows = "".join(_metric_row(name, value, told["intervals"].get(name)) for name, value in told["metrics"].items())
-    head = "<tr><th>metric</th><th>value</th><th>95 % interval over users</th></tr>"
+def evaluation_page(told: Told) -> str:
+    """The page of `Evaluation.to_dict()`."""
+    metrics = {name: {"mean": value} for name, value in told["metrics"].items()}
+    alone = {"name": "model", "summaries": [{}], "metrics": metrics, **{n: told[n] for n in ("settings", "slices")}}
+    rows = [
+        [(name, ""), (number(value), ""), (interval_text(told["intervals"].get(name)), "")]
+        for name, value in told["metrics"].items()
+    ]
     sections = [
-        _section("Metrics", f"<table>{head}{rows}</table>"),
+        _section("Metrics", _table(["metric", "value", INTERVAL], rows)),
         _section("Where it fails", f"<div class=figures>{''.join(_figures([alone]))}</div>"),
-        _section("Counts", f"<p>{escape(counts)}</p>"),
+        _section("Counts", f"<p>{escape(counts_text(told['counts'], told['settings']))}</p>"),
         _section("Formulas", _facts(told["formulas"])),
     ]
     return _page("Evaluation", sections)
-
-
-def _metric_row(name: str, value: float | None, interval: Sequence[float] | None) -> str:
-    between = "" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
-    return f"<tr><td>{escape(name)}</td><td>{number(value)}</td><td>{between}</td></tr>"
 
 
 def _page(title: str, sections: Sequence[str]) -> str:
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     body = f"<h1>{title}</h1>{''.join(sections)}"
     top = f"<!doctype html>\n<html lang=en><head>{head}<title>AutoRec: {title.lower()}</title>"
-    return f"{top}<style>{_STYLE}</style></head><body>{body}</body></html>\n"
+    return f"{top}<style>{_STYLE}{_colours()}</style></head><body>{body}</body></html>\n"
 
 
-def _caution(told: dict[str, Any]) -> str:
-    caution = told["audit"]["caution"]
-    return f"<strong>{escape(caution)}</strong> " if caution else ""
+def _colours() -> str:
+    one = ".line.c{0},.dot.c{0}{{stroke:var(--c{0})}}.key.c{0}{{color:var(--c{0})}}"
+    return "".join(one.format(number) for number in range(COLOURS))
 
 
-def _verdict(told: dict[str, Any]) -> str:
-    rated = [m for m in told["models"] if m["metrics"].get("rmse", {}).get("mean") is not None]
-    ranked = [m for m in told["models"] if any(name.startswith("ndcg@") for name in m["metrics"])]
-    parts = []
-    if rated:
-        best = min(rated, key=lambda m: m["metrics"]["rmse"]["mean"])
-        parts.append(f"{best['name']} predicts ratings best, RMSE {number(best['metrics']['rmse']['mean'])}")
-    if ranked:
-        name = next(name for name in ranked[0]["metrics"] if name.startswith("ndcg@"))
-        best = max(ranked, key=lambda m: m["metrics"].get(name, {}).get("mean") or 0)
-        parts.append(
-            f"{best['name']} ranks best, NDCG{name.removeprefix('ndcg')} {number(best['metrics'][name]['mean'])}"
-        )
-    return "; ".join(parts) + "."
+def _table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str]]]) -> str:
+    """Cells are (text, small print)."""
+    lines = ["".join(f"<td>{escape(text)}{_small(small)}</td>" for text, small in row) for row in rows]
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    return f"<div class=scroll><table><tr>{top}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table></div>"
 
 
-def _table(models: Sequence[dict[str, Any]]) -> str:
-    names = list(dict.fromkeys(name for model in models for name in model["metrics"]))
-    head = "".join(f"<th>{escape(name)}</th>" for name in ["model", *names, "fit s"])
-    rows = []
-    for model in models:
-        cells = [_cell(model["metrics"].get(name)) for name in names]
-        row = [escape(model["name"]), *cells, f"{model['fit_seconds']:.1f}"]
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>")
-    return f"<div class=scroll><table><tr>{head}</tr>{''.join(rows)}</table></div>"
+def _small(text: str) -> str:
+    return f" <small>{escape(text)}</small>" if text else ""
 
 
-def _cell(spread: dict[str, Any] | None) -> str:
-    if spread is None or spread["mean"] is None:
-        return "–"
-    half = "" if spread["interval"] is None else f" <small>± {spread['interval'][1] - spread['mean']:.4f}</small>"
-    return number(spread["mean"]) + half
+def _apart(entries: Sequence[Told]) -> str:
+    """The best against each other model, and the other pairs behind a click."""
+    first, rest = ([entry["sentence"] for entry in entries if entry["of_best"] == wanted] for wanted in (True, False))
+    more = f"<details><summary>All other pairs ({len(rest)})</summary>{_items(rest)}</details>" if rest else ""
+    return _items(first) + more
 
 
-def _figures(results: Sequence[Any]) -> list[str]:
-    """Of the first split: learning curves, calibration, error by activity and popularity, recall by length."""
-    curves, level, by_user, by_item, recall = [], [], [], [], []
-    for colour, result in enumerate(results):
-        evaluation, name = result.evaluations[0], result.name
-        slices, ks = evaluation.slices, evaluation.settings["k"]
-        looks = [look for look in result.summaries[0].get("curve", []) if look["validation_rmse"] is not None]
-        curves.append(Line(name, *_columns(looks, "epoch", "validation_rmse"), colour))
-        level.append(Line(name, *_columns(slices.get("calibration", []), "predicted", "true"), colour))
-        by_user.append(Line(name, *_groups(slices.get("error_by_user_ratings", [])), colour))
-        by_item.append(Line(name, *_groups(slices.get("error_by_item_ratings", [])), colour))
-        recall.append(Line(name, ks, [evaluation.metrics[f"recall@{k}"] for k in ks], colour))
+def _examples(examples: Sequence[Told]) -> str:
+    blocks = []
+    for example in examples:
+        asked = {item["item"] for item in example["test"]}
+        parts = [
+            _people("Rated in training, best first", example["known"], set()),
+            _people("Rated in test", example["test"][:6], set()),
+            *(_people(f"{name} shows", items, asked) for name, items in example.get("lists", {}).items()),
+        ]
+        blocks.append(f"<h3>User {escape(str(example['user']))}</h3><div class=people>{''.join(parts)}</div>")
+    return "<p>Of the first split; <mark>bold</mark>: rated in test.</p>" + "".join(blocks)
+
+
+def _people(title: str, items: Sequence[Told], asked: set[Any]) -> str:
+    lines = [escape(shown_item(item)) for item in items]
+    marked = [
+        f"<mark>{line}</mark>" if item["item"] in asked else line for item, line in zip(items, lines, strict=True)
+    ]
+    listed = "".join(f"<li>{line}</li>" for line in marked)
+    return f"<div><h4>{escape(title)}</h4><ol>{listed}</ol></div>"
+
+
+def _figures(models: Sequence[Told]) -> list[str]:
+    """Of the first split: learning curves, calibration, error by activity and popularity, recall by length, accuracy
+    against coverage. A figure without points is left out."""
+    ks = models[0]["settings"]["k"]
     labels = [f"{start}+" for start in GROUPS]
-    return [
+    curves = [_line(m, n, _looks(m["summaries"][0]), "epoch", "validation_rmse") for n, m in enumerate(models)]
+    level = [_line(m, n, m["slices"].get("calibration", []), "predicted", "true") for n, m in enumerate(models)]
+    by_user, by_item = (
+        [Line(m["name"], *_groups(m["slices"].get(f"error_by_{side}_ratings", [])), n) for n, m in enumerate(models)]
+        for side in ("user", "item")
+    )
+    recall = [Line(m["name"], ks, [_value(m, f"recall@{k}") for k in ks], n) for n, m in enumerate(models)]
+    name = f"ndcg@{ks[0]}"
+    against = [Line(m["name"], [_value(m, f"coverage@{ks[0]}")], [_value(m, name)], n) for n, m in enumerate(models)]
+    drawn = [
         line_chart("Learning curves", "epoch", "validation RMSE", curves),
         line_chart("Calibration of ratings", "predicted", "true mean", level),
         line_chart("Error by activity of the user", "training ratings", "RMSE", by_user, labels),
         line_chart("Error by popularity of the item", "training ratings", "RMSE", by_item, labels),
-        line_chart("Recall by length of the list", "k", "recall", recall) if len(recall[0].x) > 1 else "",
+        line_chart("Recall by length of the list", "k", "recall", recall) if len(ks) > 1 else "",
+        line_chart("Accuracy against coverage", f"coverage@{ks[0]}", name.upper(), against) if len(models) > 1 else "",
     ]
+    return [figure for figure in drawn if figure]
 
 
-def _columns(rows: Sequence[dict[str, Any]], x: str, y: str) -> tuple[list[float], list[float]]:
-    return [float(row[x]) for row in rows], [float(row[y]) for row in rows]
+def _looks(summary: Told) -> list[Told]:
+    return [look for look in summary.get("curve", []) if look["validation_rmse"] is not None]
 
 
-def _groups(rows: Sequence[dict[str, Any]]) -> tuple[list[float], list[float]]:
+def _line(model: Told, colour: int, rows: Sequence[Told], x: str, y: str) -> Line:
+    return Line(model["name"], [float(row[x]) for row in rows], [float(row[y]) for row in rows], colour)
+
+
+def _groups(rows: Sequence[Told]) -> tuple[list[float], list[float]]:
     return [float(GROUPS.index(row["from"])) for row in rows], [row["rmse"] for row in rows]
+
+
+def _value(model: Told, metric: str) -> float:
+    """NaN where the model has none: such points are not drawn."""
+    mean = model["metrics"].get(metric, {}).get("mean")
+    return float("nan") if mean is None else float(mean)
+
+
+def _made(told: Told) -> str:
+    command = f"<p><code>{escape(told['command'])}</code></p>" if told["command"] else ""
+    chosen = choices_text(told)
+    choices = (
+        f"<p>Settings chosen on validation ratings inside the training part:</p>{_items(chosen)}" if chosen else ""
+    )
+    settings = {
+        model["name"]: ", ".join(f"{name}={value}" for name, value in model["params"].items()) or "no settings"
+        for model in told["models"]
+    }
+    return f"{command}{_facts({**told['split'], **told['environment']})}{choices}<p>As asked for:</p>{_facts(settings)}"
 
 
 def _section(title: str, content: str) -> str:
@@ -156,14 +202,6 @@ def _items(sentences: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
 
 
-def _facts(facts: dict[str, Any]) -> str:
+def _facts(facts: Told) -> str:
     pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items())
     return f"<dl>{pairs}</dl>"
-
-
-def _settings(models: Sequence[dict[str, Any]]) -> str:
-    told = {
-        model["name"]: ", ".join(f"{name}={value}" for name, value in model["params"].items()) or "no settings"
-        for model in models
-    }
-    return _facts(told)

@@ -1,9 +1,10 @@
 """Which models can be told apart: paired tests over users, corrected for the number of pairs, as sentences.
 
-A user gives one pair of numbers, summed or averaged over the splits in which the user was tested. What is tested is what
-the report shows:
+A user gives one pair of numbers, summed or averaged over the splits in which the user was tested. What is tested is
+what the report shows:
 
-RMSE    θ = √(Σ_u s_u / Σ_u n_u), s_u the squared errors and n_u the test ratings of user u. The difference of two models
+RMSE    θ = √(Σ_u s_u / Σ_u n_u), s_u the squared errors and n_u the test ratings of user u. The difference of two
+models
         is a smooth function of sums over users, so its error is that of the mean of
 
             d_u = U · [ (s_u − θ² n_u) / (2 θ N) of model a  −  the same of model b ],   N = Σ n_u, U users
@@ -24,40 +25,39 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from autorec.evaluation.evaluate import Evaluation
-
 LEVEL = 0.05
 Float = npt.NDArray[np.float64]
 Difference = Callable[[pd.DataFrame, pd.DataFrame], tuple[float, Float]]
 
 
-def verdicts(evaluations: dict[str, Sequence[Evaluation]]) -> list[dict[str, Any]]:
-    """One entry a pair of models: metric, difference first − second, interval, corrected p, winner (None when they cannot
-    be told apart), a sentence.
+def verdicts(tables: dict[str, Sequence[pd.DataFrame]]) -> list[dict[str, Any]]:
+    """One entry a pair of models: metric, difference first − second, interval, corrected p, winner (None when they
+    cannot be told apart), of_best (whether the model that won most often by this metric is one of them), a sentence.
 
-    Pairs of rating models are tested on RMSE, every pair on NDCG at the first k.
+    tables: of each model `Evaluation.per_user` of each split. Pairs of rating models are tested on RMSE, every pair on
+    NDCG at the first k.
     """
     entries = []
-    for metric, columns, difference, lower_is_better in _tested(evaluations):
-        tables = {name: _per_user(list(runs), columns) for name, runs in evaluations.items()}
-        pairs = [(a, b) for a, b in combinations(tables, 2) if tables[a] is not None and tables[b] is not None]
-        found = [_paired(tables[a], tables[b], difference) for a, b in pairs]
-        corrected = holm([p for _, _, p in found])
-        for pair, (size, half, _), p in zip(pairs, found, corrected, strict=True):
-            entries.append(_entry(*pair, metric, size, half, p, lower_is_better))
+    for metric, columns, difference, lower_is_better in _tested(tables):
+        found = {name: _per_user(list(runs), columns) for name, runs in tables.items()}
+        pairs = [(a, b) for a, b in combinations(found, 2) if found[a] is not None and found[b] is not None]
+        measured = [_paired(found[a], found[b], difference) for a, b in pairs]
+        corrected = holm([p for _, _, p in measured])
+        entries += _marked(
+            [
+                _entry(*pair, metric, size, half, p, lower_is_better)
+                for pair, (size, half, _), p in zip(pairs, measured, corrected, strict=True)
+            ]
+        )
     return entries
 
 
-def best_first(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each metric the entries in which the model that won most often stands: what a reader wants first."""
-    chosen = []
-    for metric in dict.fromkeys(entry["metric"] for entry in entries):
-        mine = [entry for entry in entries if entry["metric"] == metric]
-        names = dict.fromkeys(name for entry in mine for name in entry["models"])
-        wins = {name: sum(entry["winner"] == name for entry in mine) for name in names}
-        best = max(wins, key=wins.__getitem__)
-        chosen += [entry for entry in mine if best in entry["models"]]
-    return chosen
+def _marked(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With of_best, what a reader wants first."""
+    names = dict.fromkeys(name for entry in entries for name in entry["models"])
+    wins = {name: sum(entry["winner"] == name for entry in entries) for name in names}
+    best = max(wins, key=wins.__getitem__, default=None)
+    return [{**entry, "of_best": best in entry["models"]} for entry in entries]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -71,9 +71,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def _tested(evaluations: dict[str, Sequence[Evaluation]]) -> list[tuple[str, list[str], Difference, bool]]:
+def _tested(tables: dict[str, Sequence[pd.DataFrame]]) -> list[tuple[str, list[str], Difference, bool]]:
     """(metric, columns of `per_user`, difference of two tables, whether lower is better)."""
-    names = [name for runs in evaluations.values() for run in runs for name in run.per_user.columns]
+    names = [name for runs in tables.values() for run in runs for name in run.columns]
     tested: list[tuple[str, list[str], Difference, bool]] = []
     if "squared_error" in names:
         tested.append(("RMSE", ["squared_error", "ratings"], _of_rmse, True))
@@ -83,11 +83,11 @@ def _tested(evaluations: dict[str, Sequence[Evaluation]]) -> list[tuple[str, lis
     return tested
 
 
-def _per_user(runs: list[Evaluation], columns: list[str]) -> pd.DataFrame | None:
+def _per_user(runs: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame | None:
     """User → the columns: sums of squared errors and of ratings, else means over the splits. None without them."""
-    if any(column not in run.per_user.columns for run in runs for column in columns):
+    if any(column not in run.columns for run in runs for column in columns):
         return None
-    table = pd.concat([run.per_user[["user", *columns]] for run in runs]).dropna()
+    table = pd.concat([run[["user", *columns]] for run in runs]).dropna()
     if "squared_error" in columns:
         table["squared_error"] *= table["ratings"]
         return table.groupby("user").sum()

@@ -1,0 +1,73 @@
+"""The baselines of every comparison, each at its best: a weak baseline makes any model look good.
+
+Settings are chosen from a few, GRIDS, on validation ratings cut from the training part of each split; nothing of the
+test part is seen. Then the baseline learns from the whole training part.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from sklearn.base import clone
+
+from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
+from autorec.evaluation.evaluate import evaluate
+from autorec.models.base import Recommender
+from autorec.models.presets import create
+from autorec.ratings.matrix import Ratings
+from autorec.ratings.split import per_user_split, random_split
+
+SIMPLE = ("bias", "global-mean", "popularity")
+BASELINES = {"all": (*SIMPLE, "biased-mf", "item-knn", "pure-svd", "ease"), "simple": SIMPLE, "none": ()}
+VALIDATION = 0.1  # of the training ratings; of those of each user where lists are judged
+
+# What is tried, all combinations. The preset's own values are among them.
+GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "bias": {"user_damping": (5.0, 15.0, 40.0), "item_damping": (3.0, 10.0, 25.0)},
+    "biased-mf": {"l2": (0.05, 0.07, 0.1)},
+    "item-knn": {"k": (20, 50, 200)},
+    "pure-svd": {"factors": (10, 25, 50)},
+    "ease": {"l2": (100.0, 250.0, 500.0, 1000.0)},
+}
+
+
+def baselines(which: str, ratings: Ratings | None) -> list[tuple[str, Recommender]]:
+    """(name, model) of all, simple or none; those that rate only where ratings vary. ParameterError: another word."""
+    if which not in BASELINES:
+        raise ParameterError(f"baselines is {which!r}; allowed: {', '.join(BASELINES)}")
+    models = [(name, create(name)) for name in BASELINES[which]]
+    varies = ratings is None or not len(ratings) or ratings.scale[0] < ratings.scale[1]
+    return [(name, model) for name, model in models if varies or not model.rates]
+
+
+def at_its_best(name: str, model: Recommender, train: Ratings, k: int, seed: int) -> tuple[Recommender, dict[str, Any]]:
+    """A copy of the model with the settings of its grid that are best on validation ratings, and what was tried.
+
+    By RMSE for models that rate, else by NDCG@k. Without a grid, or with too few ratings to cut any, as it is.
+    """
+    try:
+        split = random_split(train, VALIDATION, seed) if model.rates else per_user_split(train, VALIDATION, seed)
+    except InputError:
+        return clone(model), {}
+    metric, sign = ("rmse", 1) if model.rates else (f"ndcg@{k}", -1)
+    start = time.perf_counter()
+    tried: list[dict[str, Any]] = []
+    for settings in _combinations(GRIDS.get(name, {})):
+        try:
+            fitted = clone(model).set_params(**settings).fit(split.train)
+        except (InputError, NotEnoughMemoryError):
+            return clone(model), {}  # the training on all of it will say why
+        tried.append({**settings, metric: evaluate(fitted, split.test, k=k).metrics[metric]})
+    if not tried or any(math.isnan(one[metric]) for one in tried):
+        return clone(model), {}
+    best = min(tried, key=lambda one: sign * one[metric])
+    chosen = {setting: value for setting, value in best.items() if setting != metric}
+    told = {"settings": chosen, "tried": tried, "seconds": time.perf_counter() - start}
+    return clone(model).set_params(**chosen), told
+
+
+def _combinations(grid: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    if grid:
+        yield from (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
