@@ -2,6 +2,7 @@
 
 python scripts/make_ratings.py OUT.parquet --users 480189 --items 17770 --ratings 100000000
 """
+# ruff: noqa: NPY002 (in compiled code the legacy functions are Numba's own, with a state for each thread)
 
 import argparse
 from collections.abc import Iterator
@@ -24,8 +25,8 @@ def blocks(users: int, items: int, ratings: int, seed: int = 0) -> Iterator[tupl
     """(user, item, rating 1 … 5) in blocks of about BLOCK, users and their items ascending; about `ratings` different
     pairs in all.
 
-    Popularity falls as (rank + items/50)^−1, activity is lognormal; a rating is 3.6 + biases + taste · film + noise. What
-    a user rates depends on `seed` and the user's number, not on the threads.
+    Popularity falls as (rank + items/50)^−1, activity is lognormal; a rating is 3.6 + biases + taste · film + noise.
+    What a user rates depends on `seed` and the user's number, not on the threads.
     """
     rng = np.random.default_rng(seed)
     popularity = 1 / (rng.permutation(items) + 1 + items / 50)

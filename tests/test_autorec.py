@@ -10,6 +10,7 @@ from autorec import AutoRec, Bias, Ratings
 from autorec.errors import DivergedError, InputError, ParameterError
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fitting import encode_rows
+from autorec.models.scale import rows_inside
 from autorec.ratings.matrix import as_ratings
 
 SMALL = {"hidden": 8, "epochs": 8, "penalty": "l2:20"}
@@ -143,8 +144,9 @@ def test_new_users_get_what_their_group_likes() -> None:
 def test_codes_do_not_depend_on_the_block() -> None:
     ratings = planted()
     model = AutoRec("user", **SMALL).fit(ratings)
-    whole = encode_rows(model.network_, ratings.csr)
-    np.testing.assert_allclose(encode_rows(model.network_, ratings.csr, block=7), whole, atol=1e-6)
+    rows = rows_inside(ratings.csr, ratings.scale)
+    whole = encode_rows(model.network_, rows)
+    np.testing.assert_allclose(encode_rows(model.network_, rows, block=7), whole, atol=1e-6)
 
 
 def test_no_test_rating_reaches_the_model() -> None:

@@ -14,10 +14,11 @@ from autorec.models import checks
 from autorec.models.base import FloatArray, IntArray, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fitting import Fitted, Settings, encode_rows, fit_network
-from autorec.models.scale import inside, outside
+from autorec.models.fitting import Fitted, Settings, encode_rows, fit_network, preflight
+from autorec.models.scale import inside, outside, rows_inside
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder
+from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.training.objective import parse_l2
 from autorec.training.optimizers import OPTIMIZERS
@@ -102,11 +103,14 @@ class AutoRec(Recommender):
 
     def _fit(self, ratings: Ratings) -> dict[str, Any]:
         settings = self._settings()
-        fitted = fit_network(self._rows_of(inside(ratings.csr, ratings.scale)), settings)
+        csr = ratings.csr
+        streams = preflight(csr.nnz, csr.shape if self.orientation == "user" else csr.shape[::-1], settings)
+        fitted = fit_network(self._rows_of(csr, ratings.scale), settings, streams)
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
         self._use_decoder_of_network()
-        return _summary(fitted, factor=(ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW))
+        factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
+        return _summary(fitted, factor) | {"batches": "streamed" if streams else "kept"}
 
     def _use_decoder_of_network(self) -> None:
         self.decoder_weight_ = self.network_.weight_out.detach().numpy()
@@ -146,9 +150,10 @@ class AutoRec(Recommender):
 
     # --- orientation and scale: rows inside, users and items outside ----------------------------------------
 
-    def _rows_of(self, csr: sparse.csr_array) -> sparse.csr_array:
-        """Users × items → rows × columns of this orientation."""
-        return csr if self.orientation == "user" else _transposed(csr)
+    def _rows_of(self, csr: sparse.csr_array, scale: tuple[float, float]) -> Rows:
+        """Users × items → rows × columns of this orientation, on the scale 1 … 5."""
+        rows = rows_inside(csr, scale)
+        return rows if self.orientation == "user" else rows.transposed()
 
     def _dampings(self) -> tuple[float, float]:
         """Of the biases of (rows, columns)."""
@@ -171,7 +176,7 @@ class AutoRec(Recommender):
         """[rows × H] codes of all rows: the kept ones, else encoded from the ratings."""
         if self._codes is not None:
             return self._codes
-        return encode_rows(self.network_, self._rows_of(inside(self.ratings_.csr, self.ratings_.scale)))
+        return encode_rows(self.network_, self._rows_of(self.ratings_.csr, self.ratings_.scale))
 
     def _row_vectors(self, codes: npt.NDArray[np.float32], bias: FloatArray) -> npt.NDArray[np.float32]:
         """[rows × (H + 2)]: code, bias of the row, 1."""
@@ -187,8 +192,8 @@ class AutoRec(Recommender):
             return self._column_vectors(rows)
         if self._codes is not None:
             return self._row_vectors(self._codes[rows], self.row_bias_[rows])
-        csr = inside(self.ratings_.csr[rows], self.ratings_.scale)
-        return self._row_vectors(encode_rows(self.network_, csr), self.row_bias_[rows])
+        given = rows_inside(self.ratings_.csr[rows], self.ratings_.scale)
+        return self._row_vectors(encode_rows(self.network_, given), self.row_bias_[rows])
 
     def _item_vectors(self) -> npt.NDArray[np.float32]:
         if self._vectors is None:
@@ -208,7 +213,8 @@ class AutoRec(Recommender):
 
     def _fold_in(self, csr: sparse.csr_array, *, new_rows: bool) -> None:
         """csr [users × items], one side new; `self.ratings_` are still the old ones."""
-        rows = self._rows_of(inside(csr, self.ratings_.scale))
+        csr = inside(csr, self.ratings_.scale)
+        rows = csr if self.orientation == "user" else _transposed(csr)
         self._vectors = None
         if new_rows:
             self._codes = None  # encoded from the new ratings when asked for

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.network.kernels import value
+from autorec.network.rows import Rows
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -33,7 +36,7 @@ class Biases:
 
 
 def fit_biases(
-    csr: sparse.csr_array,
+    ratings: sparse.csr_array | Rows,
     *,
     user_damping: float = USER_DAMPING,
     item_damping: float = ITEM_DAMPING,
@@ -45,22 +48,65 @@ def fit_biases(
     (user_damping + n_u): block descent on Σ(r − r̂)² + item_damping·Σ item² + user_damping·Σ user² (Koren, KDD 2008,
     §2.1; ACM TKDD 4(1), eq. 1). Without ratings everything is 0.
     """
-    mean = float(csr.data.mean(dtype=np.float64)) if csr.nnz else 0.0
-    user_counts = _counts(user_damping, np.diff(csr.indptr))
-    item_counts = _counts(item_damping, np.bincount(csr.indices, minlength=csr.shape[1]))
-    user = np.zeros(csr.shape[0])
-    item = np.zeros(csr.shape[1])
-    sums = np.zeros((_PARTS, csr.shape[1]))
+    entries = _entries(ratings)
+    mean, user_counts, item_counts = _counted(entries, ratings.shape)
+    user_weights, item_weights = _damped(user_damping, user_counts), _damped(item_damping, item_counts)
+    user = np.zeros(ratings.shape[0])
+    item = np.zeros(ratings.shape[1])
+    sums = np.zeros((_PARTS, ratings.shape[1]))
     for _ in range(sweeps):
-        _sum_by_item(csr.indptr, csr.indices, csr.data, mean, user, sums)
-        item = sums.sum(axis=0) / item_counts
-        _sum_by_user(csr.indptr, csr.indices, csr.data, mean, item, user)
-        user /= user_counts
+        _sum_by_item(*entries, mean, user, sums)
+        item = sums.sum(axis=0) / item_weights
+        _sum_by_user(*entries, mean, item, user)
+        user /= user_weights
     return Biases(mean, user, item)
 
 
+def item_means(ratings: sparse.csr_array | Rows, damping: float) -> FloatArray:
+    """[items] mean of the ratings of each item and of `damping` more at the mean of all."""
+    entries = _entries(ratings)
+    mean, _, counts = _counted(entries, ratings.shape)
+    sums = np.zeros((_PARTS, ratings.shape[1]))
+    _sum_by_item(*entries, mean, np.zeros(ratings.shape[0]), sums)
+    return np.asarray(mean + sums.sum(axis=0) / _damped(damping, counts))
+
+
+Entries = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]
+
+
+def _entries(ratings: sparse.csr_array | Rows) -> Entries:
+    """(indptr, indices, levels, table) as in Rows, which the loops below walk; nothing is copied."""
+    if isinstance(ratings, Rows):
+        return ratings.indptr, ratings.indices, ratings.levels, ratings.table
+    return ratings.indptr, ratings.indices, ratings.data, np.empty(0, dtype=np.float32)
+
+
+def _counted(entries: Entries, shape: tuple[int, int]) -> tuple[float, IntArray, IntArray]:
+    """Mean of all, how many each user has, how many each item has."""
+    users, items = np.zeros(shape[0], dtype=np.int64), np.zeros((_PARTS, shape[1]), dtype=np.int64)
+    sums = np.zeros(_PARTS)
+    _count(*entries, users, items, sums)
+    return float(sums.sum()) / max(int(users.sum()), 1), users, items.sum(axis=0)
+
+
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _sum_by_item(indptr: Any, indices: Any, values: Any, mean: float, user: Any, sums: Any) -> None:
+def _count(indptr: Any, indices: Any, levels: Any, table: Any, users: Any, items: Any, sums: Any) -> None:
+    """Entries by user, by item (a part of the rows each), and the sum of their values."""
+    n, parts = len(users), len(sums)
+    for part in numba.prange(parts):
+        total = 0.0
+        for row in range(n * part // parts, n * (part + 1) // parts):
+            for k in range(indptr[row], indptr[row + 1]):
+                rating = value(levels, table, k)
+                if not np.isnan(rating):
+                    total += rating
+                    users[row] += 1
+                    items[part, indices[k]] += 1
+        sums[part] = total
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _sum_by_item(indptr: Any, indices: Any, levels: Any, table: Any, mean: float, user: Any, sums: Any) -> None:
     """sums [parts × items] of value − mean − user bias, a part of the rows each."""
     n, parts = len(user), len(sums)
     for part in numba.prange(parts):
@@ -69,24 +115,28 @@ def _sum_by_item(indptr: Any, indices: Any, values: Any, mean: float, user: Any,
         for row in range(n * part // parts, n * (part + 1) // parts):
             level = mean + user[row]
             for k in range(indptr[row], indptr[row + 1]):
-                total[indices[k]] += values[k] - level
+                rating = value(levels, table, k)
+                if not np.isnan(rating):
+                    total[indices[k]] += rating - level
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _sum_by_user(indptr: Any, indices: Any, values: Any, mean: float, item: Any, sums: Any) -> None:
+def _sum_by_user(indptr: Any, indices: Any, levels: Any, table: Any, mean: float, item: Any, sums: Any) -> None:
     """sums [users] of value − mean − item bias."""
     for row in numba.prange(len(sums)):
         total = 0.0
         for k in range(indptr[row], indptr[row + 1]):
-            total += values[k] - mean - item[indices[k]]
+            rating = value(levels, table, k)
+            if not np.isnan(rating):
+                total += rating - mean - item[indices[k]]
         sums[row] = total
 
 
 def fold_in_users(biases: Biases, csr: sparse.csr_array, *, damping: float = USER_DAMPING) -> Biases:
     """The same items, biases of new users from their rows of `csr` [new users × items]."""
-    rows = np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr))
-    residual = csr.data - biases.mean - biases.item[csr.indices]
-    return replace(biases, user=np.bincount(rows, residual, csr.shape[0]) / _counts(damping, np.diff(csr.indptr)))
+    sums = np.zeros(csr.shape[0])
+    _sum_by_user(*_entries(csr), biases.mean, biases.item, sums)
+    return replace(biases, user=sums / _damped(damping, np.diff(csr.indptr)))
 
 
 def fold_in_items(biases: Biases, csr: sparse.csr_array, *, damping: float = ITEM_DAMPING) -> Biases:
@@ -96,7 +146,7 @@ def fold_in_items(biases: Biases, csr: sparse.csr_array, *, damping: float = ITE
     return Biases(biases.mean, biases.user, folded.user)
 
 
-def _counts(damping: float, counts: IntArray) -> FloatArray:
+def _damped(damping: float, counts: IntArray) -> FloatArray:
     """damping + n, 1 where both are 0: the sum above it is then 0 too."""
     total = damping + counts
     return np.where(total > 0, total, 1.0)

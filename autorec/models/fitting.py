@@ -4,30 +4,32 @@ Rows and columns as the orientation made them; all ratings on the scale 1 … 5 
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import sparse
 
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
-from autorec.models.preflight import available_memory, require, training_memory
+from autorec.models.preflight import available_memory, streamed, training_memory
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
-from autorec.network.batch import Batch, make_batch
+from autorec.network.batch import Batch
+from autorec.network.rows import Rows
 from autorec.threads import torch_on_one_thread
 from autorec.training.loop import TrainingLog, train
-from autorec.training.objective import Example, Objective
+from autorec.training.objective import Example, Examples, Objective, Streamed
 from autorec.training.optimizers import OPTIMIZERS
 
 VALIDATION_SHARE, VALIDATION_MOST, VALIDATION_LEAST = 0.1, 20_000, 100  # ratings
 BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows
 STARTING_DAMPING = 10.0  # ratings at the overall mean; only where the training starts, so one for both orientations
 SEARCH_MOST = 300_000  # ratings; with more, the λ for large data is taken without a search
+_RUN = 2**24  # ratings among which validation ratings are drawn at once
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -80,35 +82,47 @@ class Fitted:
 class _Material:
     """What one training works on: ratings to learn from, cut into batches, and those to look at, none when empty.
 
-    shape: rows × columns; n_ratings to learn from; start: [columns] output biases to start from.
+    shape: rows × columns; n_ratings to learn from; start: [columns] output biases to start from. looks[i] has the rows
+    of examples[i].
     """
 
     shape: tuple[int, int]
     n_ratings: int
     biases: Biases
     start: FloatArray
-    examples: list[Example]
+    examples: Examples
     looks: list[Example]
 
 
-def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
-    """Train on rows × columns, ratings 1 … 5.
+def preflight(n_ratings: int, shape: tuple[int, int], settings: Settings) -> bool:
+    """Whether the batches are to be streamed, made anew each time, so that the training fits; see
+    `autorec.models.preflight`."""
+    if settings.device.type != "cpu":
+        return False
+    sizes = (n_ratings, *shape, settings.hidden, _batch_rows(shape[0], settings), settings.optimizer)
+    kept, anew = (training_memory(*sizes, streams=streams) for streams in (False, True))
+    return streamed(kept, anew, settings.hidden, available_memory())
+
+
+def fit_network(rows: Rows, settings: Settings, streams: bool = False) -> Fitted:
+    """Train on rows × columns, ratings 1 … 5. streams: batches are made anew each time, else once and kept.
 
     With several λ to try, the best by validation RMSE is kept. Up to 300,000 ratings, where each counts, a last
     training takes the validation ratings in again: the chosen λ, the same schedule, stopped at the best epoch.
     """
-    _preflight(rows, settings)
     rng = np.random.default_rng(settings.seed)
     aside = _validation_entries(rows.nnz, settings.validation, rng)
     parts = _partition(rows.shape[0], settings, rng)
-    material = _material(_part(rows, ~aside), _part(rows, aside), parts, settings)
-    strengths = _strengths(rows.nnz, settings, bool(material.looks))
-    again = rows if material.looks and rows.nnz <= SEARCH_MOST and settings.validation == "auto" else None
-    del rows  # the batches hold all of it
+    again = rows if len(aside) and rows.nnz <= SEARCH_MOST and settings.validation == "auto" else None
+    strengths = _strengths(rows.nnz, settings, bool(len(aside)))
+    unseen = rows.only(aside)
+    rows = rows.without(aside)
+    material = _material(rows, rows.nnz - len(aside), unseen, parts, settings, streams)
+    del rows, unseen  # where batches are kept they hold all of it
     network, l2, log, tried = _best_of(material, strengths, settings)
     seconds = sum(one["seconds"] for one in tried)
     if again is not None and log.best_epoch > 0 and log.stopped != "interrupted":
-        whole = _material(again, _part(again, np.zeros_like(aside)), parts, settings)
+        whole = _material(again, again.nnz, again.only(aside[:0]), parts, settings, streams)
         last, last_log = _train(whole, l2, settings, log.best_epoch)
         seconds += last_log.seconds
         if last_log.stopped != "interrupted":
@@ -116,7 +130,7 @@ def fit_network(rows: sparse.csr_array, settings: Settings) -> Fitted:
     network.sinks = (None, None)
     network.trim()
     biases = material.biases
-    counts = (material.n_ratings, int(aside.sum()))
+    counts = (material.n_ratings, len(aside))
     return Fitted(network.cpu(), biases.mean, biases.user, l2, log, *counts, tried, seconds)
 
 
@@ -137,20 +151,20 @@ def _best_of(
     return *best, tried
 
 
-def _preflight(rows: sparse.csr_array, settings: Settings) -> None:
-    if settings.device.type != "cpu":
-        return
-    n_rows, n_columns = rows.shape
-    sizes = (rows.nnz, n_rows, n_columns, settings.hidden, _batch_rows(n_rows, settings), settings.optimizer)
-    require(training_memory(*sizes), settings.hidden, available_memory())
-
-
-def _material(seen: sparse.csr_array, unseen: sparse.csr_array, parts: list[IntArray], settings: Settings) -> _Material:
+def _material(
+    seen: Rows, n_ratings: int, unseen: Rows, parts: list[IntArray], settings: Settings, streams: bool
+) -> _Material:
     biases = _biases(seen, settings)
-    offset = biases.mean + biases.user  # [rows]
-    examples = [_example(seen, offset, part, settings.device) for part in parts]
-    looks = [_example(unseen, offset, part, settings.device) for part in parts] if unseen.nnz else []
-    return _Material(seen.shape, seen.nnz, biases, _start(seen, biases, settings), examples, looks)
+    offset = (biases.mean + biases.user).astype(np.float32)  # [rows]
+
+    def example(place: int, rows: Rows = seen) -> Example:
+        part = parts[place]
+        return Example(rows.batch(part), torch.from_numpy(offset[part])).to(settings.device)
+
+    places = range(len(parts))
+    examples: Examples = Streamed(example, len(parts)) if streams else [example(place) for place in places]
+    looks = [example(place, unseen) for place in places] if unseen.nnz else []
+    return _Material(seen.shape, n_ratings, biases, _start(seen, biases, settings), examples, looks)
 
 
 def _train(material: _Material, l2: float, settings: Settings, last_epoch: int) -> tuple[Autoencoder, TrainingLog]:
@@ -190,14 +204,20 @@ def _strengths(n_ratings: int, settings: Settings, has_validation: bool) -> tupl
     return settings.l2_candidates if has_validation else (max(settings.l2_candidates),)
 
 
-def _validation_entries(n: int, validation: float | str, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """[n] True for the ratings kept aside."""
+def _validation_entries(n: int, validation: float | str, rng: np.random.Generator) -> IntArray:
+    """Places of the ratings kept aside, ascending: a random part of each run of 2²⁴."""
     share = min(VALIDATION_SHARE, VALIDATION_MOST / n) if isinstance(validation, str) else validation
     count = int(n * share)
-    aside = np.zeros(n, dtype=bool)
-    if count >= VALIDATION_LEAST:
-        aside[rng.permutation(n)[:count]] = True
-    return aside
+    if count < VALIDATION_LEAST:
+        return np.zeros(0, dtype=np.int64)
+    if n <= _RUN:
+        return np.sort(rng.permutation(n)[:count])
+    bounds = [*range(0, n, _RUN), n]
+    runs = [
+        first + np.sort(rng.choice(end - first, count * end // n - count * first // n, replace=False, shuffle=False))
+        for first, end in pairwise(bounds)
+    ]
+    return np.concatenate(runs)
 
 
 def _batch_rows(n_rows: int, settings: Settings) -> int:
@@ -207,15 +227,7 @@ def _batch_rows(n_rows: int, settings: Settings) -> int:
     return min(BATCH_MOST, n_rows if settings.batch == "full" else -(-n_rows // BATCHES))
 
 
-def _part(rows: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
-    """The entries where True, same shape."""
-    if entries.all():
-        return rows
-    indptr = np.concatenate(([0], np.cumsum(entries)))[rows.indptr]
-    return sparse.csr_array((rows.data[entries], rows.indices[entries], indptr), shape=rows.shape)
-
-
-def _biases(rows: sparse.csr_array, settings: Settings) -> Biases:
+def _biases(rows: Rows, settings: Settings) -> Biases:
     """Damped biases of rows (`user`) and columns (`item`); zeros where the model learns without."""
     if settings.biases:
         row_damping, column_damping = settings.dampings
@@ -231,32 +243,25 @@ def _partition(n_rows: int, settings: Settings, rng: np.random.Generator) -> lis
     return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
 
 
-def _example(rows: sparse.csr_array, offset: FloatArray, part: IntArray, device: torch.device) -> Example:
-    """These rows as a batch, with their offsets."""
-    return Example(make_batch(rows[part]).to(device), torch.from_numpy(offset[part].astype(np.float32)).to(device))
-
-
 def _validation_rmse(network: Autoencoder, material: _Material) -> float:
     """One root over all validation ratings, predictions clipped to 1 … 5 as `predict` does."""
-    total, count = 0.0, 0
+    places = range(len(material.looks))
+    total = sum(_squared_error(network, material.examples[place].batch, material.looks[place]) for place in places)
+    return float(np.sqrt(total / sum(len(look.batch.values) for look in material.looks)))
+
+
+def _squared_error(network: Autoencoder, given: Batch, look: Example) -> float:
+    """Σ (r − r̂)² over the ratings of `look`, their rows encoded from `given`."""
     with torch.no_grad():
-        for example, look in zip(material.examples, material.looks, strict=True):
-            predicted = network.ratings(look.batch, network.codes(example.batch), look.offset)
-            error = predicted.clamp(LOW, HIGH).cpu().numpy().astype(np.float64) - look.batch.values.cpu().numpy()
-            total += float(error @ error)
-            count += len(error)
-    return float(np.sqrt(total / count))
+        predicted = network.ratings(look.batch, network.codes(given), look.offset)
+        error = predicted.clamp(LOW, HIGH).cpu().numpy().astype(np.float64) - look.batch.values.cpu().numpy()
+    return float(error @ error)
 
 
-def _start(rows: sparse.csr_array, biases: Biases, settings: Settings) -> FloatArray:
+def _start(rows: Rows, biases: Biases, settings: Settings) -> FloatArray:
     """[columns] the columns' damped biases, without an offset their damped means: the first epochs need not learn
     them."""
-    if settings.biases:
-        return biases.item
-    sums = np.bincount(rows.indices, rows.data, rows.shape[1])
-    counts = np.bincount(rows.indices, minlength=rows.shape[1])
-    mean = rows.data.mean(dtype=np.float64)
-    return np.asarray((sums + STARTING_DAMPING * mean) / (counts + STARTING_DAMPING))
+    return biases.item if settings.biases else bias_tools.item_means(rows, STARTING_DAMPING)
 
 
 def _new_network(material: _Material, settings: Settings) -> Autoencoder:
@@ -271,16 +276,11 @@ def _new_network(material: _Material, settings: Settings) -> Autoencoder:
     return network.to(settings.device)
 
 
-def encode_rows(network: Autoencoder, rows: sparse.csr_array, block: int = 4096) -> npt.NDArray[np.float32]:
+def encode_rows(network: Autoencoder, rows: Rows, block: int = 4096) -> npt.NDArray[np.float32]:
     """[rows × H] codes of rows × columns (ratings 1 … 5), `block` rows at a time."""
+    codes = np.empty((rows.shape[0], network.weight_out.shape[1]), dtype=np.float32)
     with torch.no_grad():
-        parts = [network.codes(batch).numpy() for batch in _batches(rows, block)]
-    return np.concatenate(parts) if parts else np.zeros((0, network.weight_out.shape[1]), dtype=np.float32)
-
-
-def _batches(rows: sparse.csr_array, block: int) -> Iterator[Batch]:
-    if rows.shape[0] <= block:
-        yield make_batch(rows)
-        return
-    for start in range(0, rows.shape[0], block):
-        yield make_batch(rows[start : start + block])
+        for start in range(0, len(codes), block):
+            chosen = slice(start, start + block)
+            codes[chosen] = network.codes(rows.batch(chosen)).numpy()
+    return codes

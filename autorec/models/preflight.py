@@ -9,40 +9,66 @@ from autorec import progress
 from autorec.errors import NotEnoughMemoryError
 from autorec.network.autoencoder import padded
 
-_ENTRY = 24  # bytes a rating: column and value by row, row and value by column, the way between the two, one spare
+_ROWS = 6  # bytes a rating: column and level by row, and a level more while they are transposed
+_KEPT = 20  # bytes a rating: column and value by row, row and value by column, the way between the two
+_ERROR = 4  # bytes a rating of the batch at work: the derivative in its output
+_FULLER = 1.25  # how much larger than the mean a batch may be
+KEEP_MOST = 2**30  # bytes of batches; above that ordering them anew costs a few hundredths of the time
 _FLOAT = 4
 # Of every weight: itself, the best so far, and what the optimiser keeps. Adam: two means; RProp: gradient, the last,
 # step sizes; L-BFGS: ten pairs of vectors, gradient, the last, direction, a copy.
 _COPIES = {"adam": 4, "rprop": 5, "lbfgs": 26}
 _GIB = 2**30
 
+Needs = Mapping[str, int]
+
 
 def training_memory(
-    n_ratings: int, n_rows: int, n_columns: int, hidden: tuple[int, ...], batch_rows: int, optimizer: str = "adam"
+    n_ratings: int,
+    n_rows: int,
+    n_columns: int,
+    hidden: tuple[int, ...],
+    batch_rows: int,
+    optimizer: str = "adam",
+    streams: bool = False,
 ) -> dict[str, int]:
-    """Bytes by what they are for: ratings in batches, parameters with gradient, optimiser and best copy, one batch's
-    codes."""
+    """Bytes by what they are for, with batches that are kept or, `streams`, made anew each time.
+
+    ratings: all batches, or the rows that they are cut from; parameters with gradient, optimiser and best copy; one
+    batch: what is there of the one at work only.
+    """
     hidden = tuple(map(padded, hidden))
     inner = sum(a * b for a, b in pairwise(hidden))
     parameters = n_columns * (hidden[0] + hidden[-1] + 1) + inner + sum(hidden)
     codes = batch_rows * sum(hidden) * 5  # sum, code, its gradient, that of the sum, one spare
+    entries = min(int(n_ratings * batch_rows / max(n_rows, 1) * _FULLER), n_ratings)
+    sums = n_rows * 16 + n_columns * 160  # biases and what they are summed in, where columns begin
     return {
-        "ratings": n_ratings * _ENTRY + (n_rows + n_columns) * 16,
+        "ratings": n_ratings * (_ROWS if streams else _KEPT) + sums,
         "parameters and optimiser": parameters * _FLOAT * _COPIES[optimizer],
-        "one batch": codes * _FLOAT,
+        "one batch": entries * (_ERROR + _KEPT if streams else _ERROR) + codes * _FLOAT,
     }
 
 
-def require(needed: Mapping[str, int], hidden: tuple[int, ...], available: int | None) -> None:
-    """Tell what is needed; NotEnoughMemoryError when it is more than `available` bytes (None: unknown, let it try)."""
-    total = sum(needed.values())
-    parts = ", ".join(f"{name} {readable(size)}" for name, size in needed.items())
+def streamed(kept: Needs, anew: Needs, hidden: tuple[int, ...], available: int | None) -> bool:
+    """Whether batches are to be streamed: where kept ones would take more than 1 GiB, or than is left. Tells what is
+    needed.
+
+    kept, anew: of `training_memory`. NotEnoughMemoryError when neither fits `available` bytes (None: unknown, let it
+    try).
+    """
+    fits = available is None or sum(kept.values()) <= available
+    streams = kept["ratings"] > KEEP_MOST or not fits
+    chosen = anew if streams and sum(anew.values()) < sum(kept.values()) else kept
+    total = sum(chosen.values())
+    parts = ", ".join(f"{name} {readable(size)}" for name, size in chosen.items())
     told = f"the training needs about {readable(total)} ({parts})"
-    progress.note(f"{told[0].upper()}{told[1:]}.")
+    how = f"; batches are made anew in each epoch, kept they would take {readable(kept['ratings'])}"
+    progress.note(f"{told[0].upper()}{told[1:]}{how if chosen is anew else ''}.")
     if available is None or total <= available:
-        return
-    room = available - needed["ratings"] - needed["one batch"]
-    share = room / max(needed["parameters and optimiser"], 1)
+        return chosen is anew
+    room = available - chosen["ratings"] - chosen["one batch"]
+    share = room / max(chosen["parameters and optimiser"], 1)
     fitting = int(min(hidden[0], hidden[-1]) * share * 0.9)
     remedy = f"set hidden to {fitting} or less" if fitting >= 1 else "train on fewer ratings"
     raise NotEnoughMemoryError(f"{told} and {readable(available)} are free: {remedy}, or use a larger machine")

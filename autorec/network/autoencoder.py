@@ -53,8 +53,8 @@ class Autoencoder(nn.Module):
     def pad(self) -> None:
         """Widen each hidden layer to a multiple of 16 units: rows of 64 bytes, whole cache lines, are walked faster.
 
-        The units added have weights 0. Where a code is 0 at 0 theirs stay 0, all gradients in them are exactly 0, and no
-        optimiser moves them: the network is the same. Where it is not, nothing is added. `trim` takes them away.
+        The units added have weights 0. Where a code is 0 at 0 theirs stay 0, all gradients in them are exactly 0, and
+        no optimiser moves them: the network is the same. Where it is not, nothing is added. `trim` takes them away.
         """
         if self.encoder.at_zero != self.centre:
             return

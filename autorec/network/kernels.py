@@ -22,6 +22,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.extending import overload
 
 TILE = 2**19  # bytes of weight rows walked at a time: half of an L2 cache
 COLUMN = 8  # what a column costs beside its entries, in entries
@@ -46,22 +47,59 @@ def ranges(ptr: Any, parts: int, each: int) -> Any:
     return bounds
 
 
-@numba.njit(cache=True, nogil=True)
-def order_by_column(indptr: Any, indices: Any, ptr: Any, to_column: Any, column_rows: Any) -> None:
-    """Counting sort of a CSR batch into ptr [m + 1], to_column [nnz], column_rows [nnz]."""
-    ptr[:] = 0
-    n_columns = len(ptr) - 1
-    for k in range(len(indices)):
-        ptr[indices[k] + 1] += 1
-    for column in range(n_columns):
-        ptr[column + 1] += ptr[column]
-    place = ptr[:-1].copy()
-    for row in range(len(indptr) - 1):
-        for k in range(indptr[row], indptr[row + 1]):
-            column = indices[k]
-            to_column[k] = place[column]
-            column_rows[place[column]] = row
-            place[column] += 1
+@numba.njit(parallel=True, cache=True, nogil=True)
+def column_places(indptr: Any, indices: Any, bounds: Any, ptr: Any, places: Any) -> None:
+    """The counting of a stable sort by column, the rows cut into parts by `bounds` [parts + 1].
+
+    ptr [m + 1]: where each column begins; places [parts × m]: where in it the entries of each part begin.
+    """
+    for part in numba.prange(len(places)):
+        counts = places[part]
+        counts[:] = 0
+        for k in range(indptr[bounds[part]], indptr[bounds[part + 1]]):
+            counts[indices[k]] += 1
+    total = 0
+    for column in range(places.shape[1]):
+        ptr[column] = total
+        for part in range(len(places)):
+            count = places[part, column]
+            places[part, column] = total
+            total += count
+    ptr[len(ptr) - 1] = total
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def order_by_column(
+    indptr: Any, indices: Any, values: Any, ptr: Any, to_column: Any, column_rows: Any, column_values: Any, parts: int
+) -> None:
+    """Stable sort of a CSR batch by column into ptr [m + 1], to_column, column_rows, column_values [nnz]."""
+    bounds = ranges(indptr, parts, 1)
+    places = np.empty((parts, len(ptr) - 1), dtype=np.int64)
+    column_places(indptr, indices, bounds, ptr, places)
+    for part in numba.prange(parts):
+        place = places[part]
+        for row in range(bounds[part], bounds[part + 1]):
+            for k in range(indptr[row], indptr[row + 1]):
+                at = place[indices[k]]
+                place[indices[k]] += 1
+                to_column[k] = at
+                column_rows[at] = row
+                column_values[at] = values[k]
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def transpose(indptr: Any, indices: Any, levels: Any, ptr: Any, flipped: Any, flipped_levels: Any, parts: int) -> None:
+    bounds = ranges(indptr, parts, 1)
+    places = np.empty((parts, len(ptr) - 1), dtype=np.int64)
+    column_places(indptr, indices, bounds, ptr, places)
+    for part in numba.prange(parts):
+        place = places[part]
+        for row in range(bounds[part], bounds[part + 1]):
+            for k in range(indptr[row], indptr[row + 1]):
+                at = place[indices[k]]
+                place[indices[k]] += 1
+                flipped[at] = row
+                flipped_levels[at] = levels[k]
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
@@ -252,3 +290,64 @@ def _dots(c: Any, V: Any, rows: Any) -> Any:
         d6 += ch * v6[h]
         d7 += ch * v7[h]
     return d0, d1, d2, d3, d4, d5, d6, d7
+
+
+def value(levels: Any, table: Any, k: Any) -> Any:
+    """The value of the entry k; compiled for levels as `table[levels[k]]`, for floats as this."""
+    return levels[k]
+
+
+def _looked_up(levels: Any, table: Any, k: Any) -> Any:
+    return table[levels[k]]
+
+
+@overload(value, inline="always")
+def _value(levels: Any, table: Any, k: Any) -> Any:
+    return _looked_up if isinstance(levels.dtype, numba.types.Integer) else value
+
+
+@numba.njit(cache=True, nogil=True)
+def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
+    """Each different value once into `table`, NaN after the last, and its place there into `levels`; False where there
+    are too many. bits: of the values, for a hash table with open addresses."""
+    slots = np.full(1024, -1, dtype=np.int16)  # level; −1: free
+    found = 0
+    for k in range(len(values)):
+        slot = (np.int64(bits[k]) * 2654435761 >> 22) & 1023  # Knuth's multiplicative hash, ten bits
+        while slots[slot] >= 0 and table[slots[slot]] != values[k]:
+            slot = (slot + 1) & 1023
+        if slots[slot] < 0:
+            if found == len(table) - 1:
+                return False
+            slots[slot] = found
+            table[found] = values[k]
+            found += 1
+        levels[k] = slots[slot]
+    return True
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def count_entries(indptr: Any, levels: Any, table: Any, rows: Any, ptr: Any) -> None:
+    """ptr [k + 1]: at place i + 1 the entries of row i of `rows`."""
+    for i in numba.prange(len(rows)):
+        count = 0
+        for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            count += not np.isnan(value(levels, table, k))
+        ptr[i + 1] = count
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def gather(
+    indptr: Any, indices: Any, levels: Any, table: Any, rows: Any, ptr: Any, columns: Any, values: Any, parts: int
+) -> None:
+    """Columns and values of the entries of `rows`, from `ptr` on each."""
+    bounds = ranges(ptr, parts, 1)
+    for part in numba.prange(parts):
+        for i in range(bounds[part], bounds[part + 1]):
+            at = ptr[i]
+            for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
+                rating = value(levels, table, k)
+                if not np.isnan(rating):
+                    columns[at] = indices[k]
+                    values[at] = rating
+                    at += 1

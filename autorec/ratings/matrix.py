@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
+_BLOCK = 2**20  # entries looked through at once
+
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
@@ -162,8 +164,8 @@ class Ratings:
 
 
 def liked_from(scale: tuple[float, float]) -> float:
-    """The rating from which on an item counts as liked: low + ¾·(high − low), which is 4 on 1 … 5; where all ratings are
-    alike that one."""
+    """The rating from which on an item counts as liked: low + ¾·(high − low), which is 4 on 1 … 5; where all ratings
+    are alike that one."""
     low, high = scale
     return low + 0.75 * (high - low)
 
@@ -188,16 +190,14 @@ def build(
     order = order_of_pairs(users, items, len(user_ids), len(item_ids))
     if order is not None:
         users, items = users[order], items[order]
-    again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair
-    duplicates = int(np.count_nonzero(again))
+    duplicates = _duplicates(users, items)
     if duplicates:
+        again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair
         kept = _last_of_each_pair(np.arange(len(users)) if order is None else order, again, timestamps)
         first = np.concatenate(([True], ~again))  # of each pair, in the order that `kept` has too
         users, items, order = users[first], items[first], kept
-    del again
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
-    indptr = np.zeros(len(user_ids) + 1, dtype=dtype)
-    np.cumsum(np.bincount(users, minlength=len(user_ids)), out=indptr[1:])
+    indptr = np.searchsorted(users, np.arange(len(user_ids) + 1, dtype=users.dtype)).astype(dtype)
     csr = sparse.csr_array(
         (values if order is None else values[order], items.astype(dtype, copy=False), indptr),
         shape=(len(user_ids), len(item_ids)),
@@ -215,6 +215,15 @@ def build(
     )
 
 
+def _duplicates(users: IntArray, items: IntArray) -> int:
+    """How many of the pairs, in order, are the same as the one before."""
+    count = 0
+    for start in range(1, len(users), _BLOCK):
+        block, before = slice(start, start + _BLOCK), slice(start - 1, min(start + _BLOCK, len(users)) - 1)
+        count += int(np.count_nonzero((users[block] == users[before]) & (items[block] == items[before])))
+    return count
+
+
 def _last_of_each_pair(order: IntArray, again: BoolArray, timestamps: IntArray | None) -> IntArray:
     """Of each pair in `order` the place with the latest timestamp, among equal ones the last in the source."""
     pair = np.concatenate(([0], np.cumsum(~again)))
@@ -225,9 +234,11 @@ def _last_of_each_pair(order: IntArray, again: BoolArray, timestamps: IntArray |
 
 
 def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
-    bad = ~np.isfinite(values)
-    if bad.any():
-        place = int(np.argmax(bad))
+    for start in range(0, len(values), _BLOCK):
+        bad = ~np.isfinite(values[start : start + _BLOCK])
+        if not bad.any():
+            continue
+        place = start + int(np.argmax(bad))
         raise InputError(f"rating {place + 1} of {len(values)} is {values[place]}; ratings are finite numbers")
     if scale is not None:
         low, high = scale

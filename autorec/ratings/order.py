@@ -19,9 +19,10 @@ def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int)
         return None if (order == np.arange(len(order))).all() else order
     if _is_ordered(users, items):
         return None
-    by_item, order = np.empty(len(users), dtype=dtype), np.empty(len(users), dtype=dtype)
-    _count(items, np.arange(len(users), dtype=dtype), np.zeros(n_items + 1, dtype=np.int64), by_item)
-    _count(users, by_item, np.zeros(n_users + 1, dtype=np.int64), order)
+    order = np.empty(len(users), dtype=dtype)
+    starts = np.zeros(n_users + 1, dtype=np.int64)
+    _count(users, starts, order)
+    _sort_within(items, starts, order)
     return order
 
 
@@ -34,13 +35,22 @@ def _is_ordered(users: Any, items: Any) -> bool:
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(keys: Any, places: Any, starts: Any, order: Any) -> None:
-    """Counting sort: `order` holds `places` by the key of each, ties as they come. starts [keys + 1]: zeros."""
-    for k in range(len(keys)):
-        starts[keys[k] + 1] += 1
+def _count(keys: Any, starts: Any, order: Any) -> None:
+    """Counting sort: `order` holds the places by the key of each, ties as they come; starts [keys + 1], given as zeros:
+    where those of each key begin."""
+    for key in keys:
+        starts[key + 1] += 1
     for key in range(1, len(starts)):
         starts[key] += starts[key - 1]
-    for place in places:
-        key = keys[place]
-        order[starts[key]] = place
-        starts[key] += 1
+    place = starts[:-1].copy()
+    for k in range(len(keys)):
+        order[place[keys[k]]] = k
+        place[keys[k]] += 1
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _sort_within(items: Any, starts: Any, order: Any) -> None:
+    """The places of each user by item, ties as they come."""
+    for user in numba.prange(len(starts) - 1):
+        run = order[starts[user] : starts[user + 1]]
+        run[:] = run[np.argsort(items[run], kind="mergesort")]

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from mmap import mmap
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
@@ -26,6 +28,7 @@ from autorec.ratings.titles import with_titles
 _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "movies.csv"), ("ratings.parquet", ""))
 
 _PARQUET_ROWS = 2**20  # taken at once
+_PARQUET_BUFFER = 2**20  # bytes of a column read ahead
 
 Columns = Mapping[str, str | int] | str | None
 
@@ -206,7 +209,7 @@ def _from_parquet(
     path: str, data: Data, columns: Mapping[str, str | int] | None, scale: tuple[float, float] | None, on_error: str
 ) -> Ratings:
     try:
-        file = pa_parquet.ParquetFile(pa.BufferReader(pa.py_buffer(data)))
+        file = _parquet_file(path, data)
         names = file.schema_arrow.names
         layout = sniff(path, [",".join(names), ",".join("0" for _ in names)], sep=",", header=True, columns=columns)
         roles = {role: names[place] for role, place in layout.columns.items()}
@@ -232,6 +235,13 @@ def _from_parquet(
     return replace(ratings, skipped=int(bad.sum()))
 
 
+def _parquet_file(path: str, data: Data) -> pa_parquet.ParquetFile:
+    """Read piece by piece where it lies in a file: pages that are mapped would count as memory of this process."""
+    if isinstance(data, mmap):
+        return pa_parquet.ParquetFile(path, buffer_size=_PARQUET_BUFFER)
+    return pa_parquet.ParquetFile(pa.BufferReader(pa.py_buffer(data)))
+
+
 def _numbers(file: pa_parquet.ParquetFile, roles: Mapping[str, str]) -> text.Columns | None:
     """Columns of a file whose ids are numbers ≥ 0, taken row group by row group: never twice in memory.
 
@@ -242,16 +252,25 @@ def _numbers(file: pa_parquet.ParquetFile, roles: Mapping[str, str]) -> text.Col
     if not all(whole) or not (pa.types.is_floating(types["rating"]) or pa.types.is_integer(types["rating"])):
         return None
     n = file.metadata.num_rows
-    arrays = {role: np.empty(n, np.float32 if role == "rating" else np.int64) for role in roles}
+    dtypes = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
+    arrays: dict[str, npt.NDArray[Any]] = {role: np.empty(n, dtypes[role]) for role in roles}
     start = 0
     for batch in file.iter_batches(_PARQUET_ROWS, columns=list(roles.values())):
         for role, name in roles.items():
             column = batch.column(name)
             if column.null_count:
                 return None
-            arrays[role][start : start + len(column)] = column.to_numpy()
+            values = column.to_numpy()
+            if role == "rating" and not np.isfinite(values).all():
+                return None
+            if role in ("user", "item"):
+                if values.min(initial=0) < 0:
+                    return None
+                if values.max(initial=0) > np.iinfo(arrays[role].dtype).max:
+                    arrays[role] = arrays[role].astype(np.int64)
+            arrays[role][start : start + len(values)] = values
         start += batch.num_rows
-    if n == 0 or min(arrays["user"].min(), arrays["item"].min()) < 0 or not np.isfinite(arrays["rating"]).all():
+    if not n:
         return None
     users, user_ids = scan.coded(arrays.pop("user"))
     items, item_ids = scan.coded(arrays.pop("item"))

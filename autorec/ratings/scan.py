@@ -56,17 +56,17 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     return Scanned(users, items, ratings, timestamps if timed else None) if plain.all() else None
 
 
-def coded(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
-    """Numbers ≥ 0 → codes into the sorted different ones, and these."""
+def coded(ids: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
+    """Numbers ≥ 0 → codes into the sorted different ones, and these. int32 are overwritten by their codes."""
     highest = int(ids.max(initial=0))
     if highest > max(4 * len(ids), 2**20):  # a table would be larger than what it orders
         unique, codes = np.unique(ids, return_inverse=True)
-        return codes, unique
+        return codes, unique.astype(np.int64)
     table = np.zeros(highest + 1, dtype=np.int32)
     _mark(ids, table)
     unique = np.flatnonzero(table)
     table[unique] = np.arange(len(unique), dtype=np.int32)
-    codes = np.empty(len(ids), dtype=np.int32)
+    codes = ids if ids.dtype == np.int32 else np.empty(len(ids), dtype=np.int32)
     _look_up(ids, table, codes)
     return codes, unique.astype(np.int64)
 

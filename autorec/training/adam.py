@@ -5,7 +5,7 @@ moved right after its gradient has been summed, while that is in L1: the gradien
 state are read and written once a step, the penalty's gradient in the same pass.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 
 from autorec.network import kernels
 from autorec.network.batch import Batch
-from autorec.training.objective import Example, Objective
+from autorec.training.objective import Examples, Objective
 from autorec.training.schedule import warm_cosine
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
@@ -23,7 +23,7 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 def adam(
     objective: Objective,
-    examples: Sequence[Example],
+    examples: Examples,
     epochs: int,
     learning_rate: float,
     rng: np.random.Generator,
@@ -38,20 +38,22 @@ def adam(
     step = 0
 
     def epoch(number: int) -> float:
+        return sum(move(place) for place in rng.permutation(len(examples))) / objective.n_rows
+
+    def move(place: int) -> float:
+        """One step; what it returns, summed, is Σ (r − r̂)². The batch may have been made for it and goes with it."""
         nonlocal step
-        loss = 0.0
-        for place in rng.permutation(len(examples)):
-            rate = learning_rate * warm_cosine(step, total)
-            step += 1
-            for state in states.values():
-                state.begin(rate, step)
-            batch_loss = objective.batch_loss(examples[place])
-            batch_loss.backward()
-            loss += batch_loss.item() * examples[place].batch.n_rows
-            for parameter, state in states.items():
-                if parameter.grad is not None:
-                    state.move(parameter.grad)
-        return loss / objective.n_rows
+        rate = learning_rate * warm_cosine(step, total)
+        step += 1
+        for state in states.values():
+            state.begin(rate, step)
+        example = examples[place]
+        batch_loss = objective.batch_loss(example)
+        batch_loss.backward()
+        for parameter, state in states.items():
+            if parameter.grad is not None:
+                state.move(parameter.grad)
+        return batch_loss.item() * example.batch.n_rows
 
     return epoch
 

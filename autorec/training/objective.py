@@ -11,7 +11,9 @@ errors and 1/N of the penalty; weighted by B/N, the batches of an epoch sum to t
 means the same at any batch size.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -29,6 +31,30 @@ class Example:
 
     batch: Batch
     offset: torch.Tensor
+
+    def to(self, device: torch.device) -> "Example":
+        return self if device.type == "cpu" else Example(self.batch.to(device), self.offset.to(device))
+
+
+class Examples(Protocol):
+    """What an epoch goes over: a list of examples, or `Streamed`."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: int, /) -> Example: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """n examples, each made anew when it is asked for: only the one in use is in memory."""
+
+    make: Callable[[int], Example]
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, place: int, /) -> Example:
+        return self.make(place)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,16 +4,16 @@ Adam is our own, in `autorec.training.adam`. RProp and L-BFGS are torch's, on th
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from autorec.training.adam import adam
-from autorec.training.objective import Example, Objective
+from autorec.training.objective import Example, Examples, Objective
 
 Epoch = Callable[[int], float]
-Maker = Callable[[Objective, Sequence[Example], int, float, np.random.Generator], Epoch]
+Maker = Callable[[Objective, Examples, int, float, np.random.Generator], Epoch]
 
 LBFGS_HISTORY = 10  # pairs of vectors kept
 LBFGS_ITERATIONS = 4  # between two looks at the validation ratings: one "epoch"
@@ -21,7 +21,7 @@ LBFGS_ITERATIONS = 4  # between two looks at the validation ratings: one "epoch"
 
 def rprop(
     objective: Objective,
-    examples: Sequence[Example],
+    examples: Examples,
     epochs: int,
     learning_rate: float,
     rng: np.random.Generator,
@@ -39,7 +39,7 @@ def rprop(
 
 def lbfgs(
     objective: Objective,
-    examples: Sequence[Example],
+    examples: Examples,
     epochs: int,
     learning_rate: float,
     rng: np.random.Generator,
@@ -70,17 +70,20 @@ def lbfgs(
 OPTIMIZERS: dict[str, Maker] = {"adam": adam, "rprop": rprop, "lbfgs": lbfgs}
 
 
-def _full_gradients(objective: Objective, examples: Sequence[Example]) -> float:
+def _full_gradients(objective: Objective, examples: Examples) -> float:
     """Put the gradient of the whole objective / N into `.grad`; return Σ (r − r̂)² / N."""
     for parameter in objective.network.parameters():
         parameter.grad = None
-    total = 0.0
-    for example in examples:
-        loss = objective.batch_loss(example) * (example.batch.n_rows / objective.n_rows)
-        loss.backward()
-        total += loss.item()
+    total = sum(_add_gradients(objective, examples[place]) for place in range(len(examples)))
     with torch.no_grad():
         for parameter, c in objective.decays():
             if c > 0 and parameter.grad is not None:
                 parameter.grad.add_(parameter, alpha=c)
     return total
+
+
+def _add_gradients(objective: Objective, example: Example) -> float:
+    """Of one batch; its part of Σ (r − r̂)² / N."""
+    loss = objective.batch_loss(example) * (example.batch.n_rows / objective.n_rows)
+    loss.backward()
+    return loss.item()
