@@ -10,7 +10,7 @@ import pytest
 from conftest import random_frame
 
 from autorec import AutoRec, Bias, compare, evaluate
-from autorec.evaluation.charts import Line, line_chart
+from autorec.evaluation.charts import Line, _ticks, line_chart
 from autorec.evaluation.slices import calibration, error_by_count
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -91,3 +91,11 @@ def test_in_a_browser_nothing_overflows(page: str, width: int, tmp_path: Path) -
     )  # fmt: skip
     assert "<title>fits</title>" in done.stdout
     assert "CONSOLE" not in done.stderr
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.81, 0.89), (-3, 7), (2, 40), (0.0001, 0.00017), (0, 1e6)])
+def test_ticks_are_round_and_inside(low: float, high: float) -> None:
+    ticks = _ticks(low, high)
+    assert 3 <= len(ticks) <= 7
+    assert all(low - 1e-9 <= tick <= high * (1 + 1e-9) for tick in ticks)
+    assert all(tick == pytest.approx(float(f"{tick:.3g}"), abs=1e-12) for tick in ticks)

@@ -68,16 +68,23 @@ def _range(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", margin: float
 
 def _grid(put: Place, x: tuple[float, float], y: tuple[float, float], labels: Sequence[str] | None) -> list[str]:
     parts = []
-    for value in np.linspace(*y, 5):
+    for value in _ticks(*y):
         _, height = put(x[0], value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{height}" y2="{height}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{height + 4}" text-anchor="end">{value:.3g}</text>')
-    ticks = [n for n in range(len(labels)) if x[0] <= n <= x[1]] if labels else np.linspace(*x, 5).tolist()
+        parts.append(f'<text x="{_LEFT - 6}" y="{height + 4}" text-anchor="end">{value:.4g}</text>')
+    ticks = [n for n in range(len(labels)) if x[0] <= n <= x[1]] if labels else _ticks(*x)
     for value in ticks:
         across, _ = put(float(value), y[0])
-        text = labels[int(value)] if labels else f"{value:.3g}"
+        text = labels[int(value)] if labels else f"{value:.4g}"
         parts.append(f'<text x="{across}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{escape(text)}</text>')
     return parts
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to seven round numbers from low to high: multiples of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(round_ * power for round_ in (1, 2, 5, 10) if (high - low) / (round_ * power) <= 6)
+    return [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def _names_of_axes(x_label: str, y_label: str) -> list[str]:

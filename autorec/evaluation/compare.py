@@ -71,7 +71,8 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """{"models": [{"name", "params", "fit_seconds", "metrics": {name: {"mean", "sd", "values", …}}}], "split", …}.
 
-        sd is that of the sample (n − 1), interval the 95 % t-interval of the mean; both None for a single split.
+        sd is that of the sample (n − 1), interval the 95 % t-interval of the mean; both None for a single split, which
+        has 95 % intervals over its users instead, see `Evaluation.intervals`.
         """
         return {
             "models": [self._model(result) for result in self.results],
@@ -114,6 +115,7 @@ class Comparison:
 
     def _model(self, result: Result) -> dict[str, Any]:
         measured = {name: spread(result.values(name)) for name in self.metrics()}
+        alone = result.evaluations[0].intervals if len(result.evaluations) == 1 else None
         memory = [size for size in result.fit_memory if size is not None]
         return {
             "name": result.name,
@@ -121,6 +123,7 @@ class Comparison:
             "fit_seconds": float(np.mean(result.fit_seconds)),
             "fit_memory": max(memory, default=None),
             "metrics": {name: found for name, found in measured.items() if found["mean"] is not None},
+            "intervals_over_users": alone,
             "counts": [evaluation.counts for evaluation in result.evaluations],
             "settings": result.evaluations[0].settings,
             "summaries": result.summaries,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autorec.evaluation.data_audit import audit_lines
-from autorec.evaluation.evaluation_text import counts_text, formulas_text
+from autorec.evaluation.evaluation_text import counts_text, formulas_text, interval_text
 from autorec.evaluation.tables import markdown_table, number, size, with_interval
 
 Told = dict[str, Any]
@@ -79,7 +79,7 @@ def table_rows(told: Told, names: Sequence[str]) -> list[list[tuple[str, str]]]:
     return [
         [
             (model["name"], ""),
-            *(with_interval(model["metrics"].get(name)) for name in names),
+            *(_cell(model, name) for name in names),
             (f"{model['fit_seconds']:.1f}", ""),
             (size(model["fit_memory"]), ""),
         ]
@@ -87,10 +87,21 @@ def table_rows(told: Told, names: Sequence[str]) -> list[list[tuple[str, str]]]:
     ]
 
 
+def _cell(model: Told, name: str) -> tuple[str, str]:
+    """Mean and ± over the splits; of one split the value and its interval over the users."""
+    interval = (model["intervals_over_users"] or {}).get(name)
+    text, small = with_interval(model["metrics"].get(name))
+    return text, small if interval is None else interval_text(interval)
+
+
 def spread_text(told: Told) -> str:
     """What the small print of the table means."""
     splits = told["split"]["splits"]
-    means = "Values of one split." if splits == 1 else f"Means of {splits} splits, ± half the 95 % t-interval."
+    means = (
+        "One split, with 95 % intervals over its users."
+        if splits == 1
+        else f"Means of {splits} splits, ± half the 95 % t-interval."
+    )
     left_out = "".join(f" {name} is left out: {why}." for name, why in told["left_out"].items())
     return f"{means} fit s: seconds of a training; memory: what it took at its peak, beside the ratings.{left_out}"
 

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-LISTS = 500  # looked at, evenly spaced over the users; their mean has a standard error under a hundredth
+LISTS = 200  # looked at, evenly spaced over the users; their mean has a standard error under a hundredth
 
 
 def diversity(items: npt.NDArray[np.int64], ks: Sequence[int], ratings: sparse.csr_array) -> npt.NDArray[np.float64]:
     """[ks] mean over lists of the mean of 1 − cos(i, j) over the pairs of items in the first k places.
 
-    items [users × K], −1 for a place left empty; at most 500 of the lists are taken. cos is that of who rated the items
+    items [users × K], −1 for a place left empty; at most 200 of the lists are taken. cos is that of who rated the items
     in training, ratings [users × items], each rating as 1; 0 where nobody rated one of them. Lists of fewer than two
     items have no value; NaN where no list has one.
     """

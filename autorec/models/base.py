@@ -21,13 +21,14 @@ from autorec import progress
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
+from autorec.models.pairs import pair_products
 from autorec.models.topn import block_rows, top_n
 from autorec.ratings.matrix import Ratings, as_ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
-_PAIR_BLOCK = 16_384  # pairs of vectors gathered at once
+_PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
 
 
 class Recommender(BaseEstimator):
@@ -84,7 +85,7 @@ class Recommender(BaseEstimator):
         for start in range(0, len(rows), _PAIR_BLOCK):
             part = slice(start, start + _PAIR_BLOCK)
             users, places = np.unique(rows[part], return_inverse=True)
-            scores[part] = np.einsum("pd,pd->p", self._user_vectors(users)[places], items[columns[part]])
+            scores[part] = pair_products(self._user_vectors(users), places, items, columns[part])
         return scores
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
