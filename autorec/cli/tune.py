@@ -1,5 +1,7 @@
 """autorec tune: search a model's settings for given ratings, and write them as a preset file."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,25 +37,42 @@ def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **opt
     """
     if output.suffix != ".json":
         raise click.BadParameter(f"{str(output)!r} does not end in .json", param_hint="'-o'")
+    _require_place(output)
+    autorec.create(name, **options["fixed"])  # refuses a wrong name before a large file is read
     ratings = None if options["by"].startswith("given:") else read()
+    say(
+        f"Tuning {name} on {ratings or options['by']}: the defaults and {options['trials'] - 1} other settings are "
+        "tried, then the best is compared with the defaults on test ratings. Ctrl-C keeps the best so far."
+    )
     options["settings"] = options.pop("fixed")
     found = autorec.tune(ratings, name, read=read, **options)
     found.save(output)
-    say(f"Wrote the preset to {output}.")
     if as_json:
         write_json({**found.to_dict(), "output": str(output)})
     else:
         _show(found)
+    say(f"Wrote the preset to {output}; train and compare take it: -m {output}")
     if found.interrupted:
-        say("Interrupted: the best settings so far are the ones written.")
+        more = "the same command goes on" if options["storage"] else "with --storage FILE a search can go on"
+        say(f"Interrupted: the best settings so far are the ones written; {more}.")
         raise SystemExit(INTERRUPTED)
 
 
+def _require_place(output: Path) -> None:
+    """A search is long: that its result cannot be written is told before."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(output.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(output.parent))
+
+
 def _show(found: Any) -> None:
-    trials = found.trials.sort_values(found.metric, ascending=found.metric == "rmse", kind="stable").head(_SHOWN)
-    trials = trials.drop(columns="error")
-    show_table(list(trials.columns), trials.to_numpy(dtype=object).tolist(), "The best trials; trial 0 is the defaults")
-    show_facts(found.settings, f"\n{found.model}: settings found")
+    trials = found.trials.dropna(subset=[found.metric])
+    trials = trials.sort_values(found.metric, ascending=found.metric == "rmse", kind="stable").head(_SHOWN)
+    columns = ["trial", found.metric, *(name for name in trials.columns[3:-2]), "seconds"]
+    forms = {found.metric: "{:.4f}", "seconds": "{:.1f}"}
+    rows = [[forms.get(name, "{}").format(row[name]) for name in columns] for row in trials.to_dict("records")]
+    show_table(columns, rows, "The best trials; trial 0 is the defaults", figures=True)
+    show_facts({name: str(value) for name, value in found.settings.items()}, f"\n{found.model}: settings found")
     click.echo()
     for sentence in found.sentences():
         click.echo(f"- {sentence}")

@@ -104,6 +104,8 @@ def search(
     with _silent_optuna(), tempfile.TemporaryDirectory(prefix="autorec-tune-") as folder:
         if storage is None and jobs > 1:
             storage = Path(folder) / "trials"
+        if storage is not None:
+            _mend(storage)  # here, where no other process writes to it
         study = open_study(storage, task)
         _claim(study, fingerprint, storage)
         with progress.bar("tuning", trials) as update:
@@ -179,6 +181,8 @@ def _measured(task: Task, model: Recommender, watcher: Watcher) -> float:
 
     value = contextvars.copy_context().run(work)
     if not math.isfinite(value):
+        if task.by_error:
+            raise DivergedError("the predictions are not finite: the training diverged")
         raise InputError(
             f"the validation part gives no {task.metric}: none of its users has a relevant item; give more ratings"
         )
@@ -186,13 +190,18 @@ def _measured(task: Task, model: Recommender, watcher: Watcher) -> float:
 
 
 def _reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool] | None) -> Watcher:
-    """Tells Optuna the learning curve, and prunes. A curve of errors says little of rankings: these are not pruned."""
+    """Tells Optuna the learning curve, and prunes. A curve of errors says little of rankings: these are not pruned.
+    With λ fixed to auto there are several curves, the first of which is told."""
     import optuna
+
+    looks: list[int] = []
 
     def watcher(epoch: int, rmse: float) -> None:
         if stopped is not None and stopped():
             raise KeyboardInterrupt
-        if task.by_error:
+        looks.append(epoch)
+        is_first = looks == sorted(set(looks))
+        if task.by_error and is_first:
             trial.report(rmse, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
@@ -257,7 +266,6 @@ def open_study(storage: Path | None, task: Task) -> "optuna.Study":
     pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=warmup)
     if storage is None:
         return optuna.create_study(direction=direction, pruner=pruner)
-    _mend(storage)
     path = str(storage)
     try:
         kept = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
@@ -273,11 +281,7 @@ def _mend(storage: Path) -> None:
     if not storage.exists():
         return
     written = storage.read_bytes()
-    try:
-        ours = not written or "op_code" in json.loads(written.partition(b"\n")[0])
-    except (ValueError, TypeError):
-        ours = False
-    if not ours:
+    if written and not written.startswith(b'{"op_code"'):
         raise InputError(f"{storage} is no storage of a search; name another file")
     if written and not written.endswith(b"\n"):
         with storage.open("r+b") as file:
@@ -300,11 +304,11 @@ def _claim(study: "optuna.Study", fingerprint: dict[str, Any], storage: Path | N
 
 def _done(study: "optuna.Study") -> dict[int, "optuna.trial.FrozenTrial"]:
     """Place → finished trial. Not those that were broken off."""
-    found = {}
+    found: dict[int, optuna.trial.FrozenTrial] = {}
     for trial in study.get_trials(deepcopy=False):
-        place = trial.user_attrs.get("place")
-        if place is not None and (trial.state.name in ("COMPLETE", "PRUNED") or "error" in trial.user_attrs):
-            found[place] = trial
+        state = trial.state.name
+        if state in ("COMPLETE", "PRUNED") or (state == "FAIL" and "error" in trial.user_attrs):
+            found[trial.user_attrs["place"]] = trial
     return found
 
 
@@ -320,7 +324,6 @@ def _finished(study: "optuna.Study") -> list[Trial]:
             error=trial.user_attrs.get("error"),
         )
         for place, trial in sorted(_done(study).items())
-        if trial.state.is_finished()
     ]
 
 
@@ -334,7 +337,10 @@ def best_of(trials: Sequence[Trial], by_error: bool) -> Trial | None:
 def _line(study: "optuna.Study", task: Task) -> str:
     finished = _finished(study)
     best = best_of(finished, task.by_error)
-    return "the defaults first" if best is None else f"best {task.metric} {best.value:.4f}, trial {best.place}"
+    if best is None:
+        return "the defaults first"
+    whose = "the defaults" if best.place == 0 else f"trial {best.place}"
+    return f"best {task.metric} {best.value:.4f} by {whose}"
 
 
 @contextlib.contextmanager

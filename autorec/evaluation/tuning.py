@@ -7,6 +7,7 @@ aside and on fresh splits. The first is the stricter: fresh splits test on ratin
 
 import hashlib
 import json
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -31,7 +32,9 @@ from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split, split
 
 VALIDATION = 0.1  # of the outer training part
-DRAWN = ("random", "per-user", "users")  # splits that another seed makes anew
+DRAWN = ("random", "per-user", "users", "strong")  # splits that another seed makes anew
+
+_SAID = {"complete": "complete", "pruned": "pruned, behind most others early on", "failed": "failed"}  # of a state
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,25 +74,37 @@ class Tuning:
         if not self._differs():
             return False
         values = self._means(self.held_out)
-        ahead = (values["tuned"] < values["defaults"]) == (self.metric == "rmse")
+        tuned, defaults = values["tuned"], values["defaults"]
+        ahead = tuned is not None and defaults is not None and (tuned < defaults) == (self.metric == "rmse")
         verdict = self._verdict(self.comparison or self.held_out)
         return ahead and verdict is not None and verdict["winner"] == "tuned"
 
     def sentences(self) -> list[str]:
         """What was measured and what follows, the verdict last."""
-        counts = self.trials["state"].value_counts()
-        tried = ", ".join(f"{counts.get(state, 0)} {state}" for state in ("complete", "pruned", "failed"))
+        tried = ", ".join(f"{count} {_SAID[state]}" for state, count in self._counts().items() if count)
+        better = "lower" if self.metric == "rmse" else "higher"
         told = [
-            f"{len(self.trials)} trials ({tried}); {self.metric} on the validation part: best {self.value:.4f}, "
-            f"defaults {self.default_value:.4f}."
+            f"{_plural(len(self.trials), 'trial')}: {tried}.",
+            f"On the validation part, {self.metric}, {better} is better: best {self.value:.4f}, "
+            f"defaults {self.default_value:.4f}.",
         ]
+        failed = self.trials[self.trials["state"] == "failed"]
+        if len(failed):
+            told.append(f"The first that failed is trial {failed['trial'].iloc[0]}: {failed['error'].iloc[0]}.")
         for comparison, where in ((self.held_out, "the test part set aside"), (self.comparison, "fresh splits")):
             if comparison is not None:
-                means = ", ".join(f"{name} {value:.4f}" for name, value in self._means(comparison).items())
-                verdict = self._verdict(comparison)
-                count = f" (mean of {comparison.split['splits']})" if comparison is self.comparison else ""
-                told.append(f"On {where}{count}: {means}.{' ' + verdict['sentence'] if verdict else ''}")
+                told.append(self._measured(comparison, where))
         return [*told, self._conclusion()]
+
+    def _measured(self, comparison: Comparison, where: str) -> str:
+        means = self._means(comparison)
+        if None in means.values():
+            return f"On {where}: no {self.metric}, for none of the users there has a relevant item."
+        known = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
+        verdict = self._verdict(comparison)
+        count = comparison.split["splits"]
+        mean = f" (mean of {count})" if count > 1 else ""
+        return f"On {where}{mean}: {known}.{' ' + verdict['sentence'] if verdict else ''}"
 
     def _conclusion(self) -> str:
         if self.interrupted:
@@ -120,11 +135,10 @@ class Tuning:
 
     def preset(self) -> dict[str, Any]:
         """{"model", "settings", "tuned": how they were found}: what `save` writes and `create` reads."""
-        counts = self.trials["state"].value_counts()
         tuned = {
             "how": self.how,
             "metric": self.metric,
-            "trials": {state: int(counts.get(state, 0)) for state in ("complete", "pruned", "failed")},
+            "trials": self._counts(),
             "values": {
                 "validation": {"tuned": self.value, "defaults": self.default_value},
                 "held_out": self.held_out and self._means(self.held_out),
@@ -147,8 +161,18 @@ class Tuning:
     def _differs(self) -> bool:
         return self.value != self.default_value
 
-    def _means(self, comparison: Comparison) -> dict[str, float]:
-        return {result.name: float(np.mean(result.values(self.metric))) for result in comparison.results}
+    def _counts(self) -> dict[str, int]:
+        """Trials by state."""
+        counts = self.trials["state"].value_counts()
+        return {state: int(counts.get(state, 0)) for state in _SAID}
+
+    def _means(self, comparison: Comparison) -> dict[str, float | None]:
+        """Over the splits where the metric is defined; None where it is on none."""
+        known = {
+            result.name: [value for value in result.values(self.metric) if not math.isnan(value)]
+            for result in comparison.results
+        }
+        return {name: float(np.mean(values)) if values else None for name, values in known.items()}
 
     def _verdict(self, comparison: Comparison) -> dict[str, Any] | None:
         """The paired test of the metric; None without two models."""
@@ -263,7 +287,7 @@ def _compare(
         models.insert(0, ("tuned", create(task.model, **(task.fixed | best.settings))))
 
     def measured(seed: int, repeats: int) -> Comparison:
-        made = compare(data, models, by=by, repeats=repeats, seed=seed, k=(task.k,), baselines=False, read=read)
+        made = compare(data, models, by=by, repeats=repeats, seed=seed, k=(task.k,), baselines="none", read=read)
         if any(summary.get("stopped") == "interrupted" for result in made.results for summary in result.summaries):
             raise KeyboardInterrupt  # a training that was cut short compares nothing
         return made
@@ -274,6 +298,10 @@ def _compare(
         return held_out, measured(task.seed + 1, repeats) if drawn else None, False
     except KeyboardInterrupt:
         return None, None, True
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _checked_metric(model: str, metric: str | None) -> str:

@@ -4,11 +4,14 @@ from typing import Any
 
 from autorec.errors import ParameterError
 from autorec.models.autorec import AutoRec
+from autorec.models.base import Recommender
 from autorec.models.ease import Ease
 from autorec.models.fitting import BATCH_MOST
 from autorec.models.knn import ItemKNN
+from autorec.models.mf import BiasedMF
 from autorec.models.preflight import training_memory
 from autorec.models.presets import create
+from autorec.models.puresvd import PureSVD
 from autorec.ratings.matrix import Ratings
 
 # (kind, lowest, highest, logarithmic) or a list of choices. Kinds: int, float, and l2, the λ of a penalty `l2:λ`.
@@ -27,6 +30,8 @@ SPACES: dict[str, Space] = {
     "u-autorec": _AUTOREC,
     "ease": {"l2": ("float", 5.0, 20_000.0, True)},
     "item-knn": {"k": ("int", 5, 1000, True)},
+    "pure-svd": {"factors": ("int", 5, 200, True)},
+    "biased-mf": {"factors": ("int", 5, 150, True), "l2": ("float", 0.01, 0.5, True)},
     "bias": {"user_damping": ("float", 0.5, 100.0, True), "item_damping": ("float", 0.5, 100.0, True)},
 }
 
@@ -35,9 +40,9 @@ _ENTRY = 24  # bytes a rating, of copies on the way
 
 def space_of(name: str, fixed: dict[str, Any]) -> Space:
     """What is searched of a preset, without the settings that are fixed. ParameterError: nothing is."""
+    create(name, **fixed)  # refuses unknown models and settings
     if name not in SPACES:
         raise ParameterError(f"{name} has no search space; models that have one: {', '.join(SPACES)}")
-    create(name, **fixed)  # refuses unknown settings
     space = {setting: what for setting, what in SPACES[name].items() if setting not in fixed}
     if not space:
         raise ParameterError(f"every setting that is searched of {name} is fixed; leave one of {', '.join(fixed)} free")
@@ -65,5 +70,17 @@ def training_bytes(name: str, fixed: dict[str, Any], ratings: Ratings) -> int:
         return sum(sizes.values())
     if isinstance(model, Ease):
         return 3 * 8 * n_items**2  # as in Ease
-    neighbours = 12 * n_items * min(model.k, n_items) if isinstance(model, ItemKNN) else 0
-    return len(ratings) * _ENTRY + neighbours
+    return len(ratings) * _ENTRY + _vectors_bytes(model, n_users, n_items)
+
+
+def _vectors_bytes(model: Recommender, n_users: int, n_items: int) -> int:
+    """Beside the ratings, of what is learned and of work space."""
+    if isinstance(model, ItemKNN):
+        return 32 * n_items * min(model.k, n_items)  # places and cosine, twice while they become CSR
+    if isinstance(model, PureSVD):
+        found = min(model.factors, n_users, n_items)
+        basis = 2 * found + 1  # vectors that ARPACK keeps
+        return 8 * (basis * min(n_users, n_items) + 2 * found * (n_users + n_items))
+    if isinstance(model, BiasedMF):
+        return 2 * 8 * (model.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
+    return 0
