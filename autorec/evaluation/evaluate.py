@@ -95,7 +95,7 @@ def evaluate(
         model = model.fold_in(fold_in)
     threshold = liked_from(model.ratings_.scale) if relevant is None else float(relevant)
     rating, errors, unknown, slices = _rating_part(model, test, cold)
-    ranking, per_user, counts = _ranking_part(model, test, ks, threshold)
+    ranking, per_user, counts = ranking_part(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)
     counts = {"test_ratings": len(test), "test_users": test.n_users} | unknown | counts
     settings = {"k": list(ks), "relevant": threshold, "cold": cold}
@@ -142,7 +142,7 @@ def _known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDArray[np
     return np.where(places >= 0, counts[places], 0).astype(np.int64)
 
 
-def _ranking_part(
+def ranking_part(
     model: Recommender, test: Ratings, ks: Sequence[int], threshold: float
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int]]:
     """Metrics by list; [test users] those that are means over users; counts."""

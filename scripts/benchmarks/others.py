@@ -1,10 +1,12 @@
-"""What other libraries take for the same work; run by bench.py in an environment of their own. JSON on stdout.
+"""What other libraries take for the same work; run in an environment of their own. JSON on stdout.
 
-python rivals.py rating TRAIN.csv TEST.csv TARGET     Cornac's MF: seconds of `fit` to a test RMSE of TARGET or less
-python rivals.py ranking SEEN.npz FACTORS             implicit: users a second, top 10 of all users, seen excluded
+python others.py cornac TRAIN.csv TEST.csv TARGET     MF: seconds of `fit` to a test RMSE of TARGET or less
+python others.py surprise TRAIN.csv TEST.csv          SVD++: seconds of `fit`, test RMSE
+python others.py implicit SEEN.npz FACTORS            users a second, top 10 of all users, seen excluded
 """
 
 import json
+import resource
 import sys
 import time
 from typing import Any
@@ -12,12 +14,12 @@ from typing import Any
 import numpy as np
 
 
-def rating(train: str, test: str, target: str) -> dict[str, Any]:
+def cornac(train: str, test: str, target: str) -> dict[str, Any]:
     """The fewest epochs that reach the target, else the best; 200 factors, learning rate .01, λ .03."""
     from cornac.data import Dataset
     from cornac.models import MF
 
-    known, asked = (np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 1, 2)) for path in (train, test))
+    known, asked = (_triples(path) for path in (train, test))
     data = Dataset.from_uir([(int(user), int(item), float(value)) for user, item, value in known])
     users = np.array([data.uid_map.get(int(user), -1) for user in asked[:, 0]])
     items = np.array([data.iid_map.get(int(item), -1) for item in asked[:, 1]])
@@ -39,7 +41,22 @@ def rating(train: str, test: str, target: str) -> dict[str, Any]:
     return found
 
 
-def ranking(seen: str, factors: str) -> dict[str, Any]:
+def surprise(train: str, test: str) -> dict[str, Any]:
+    """Its defaults: 20 factors, 20 epochs."""
+    import pandas as pd
+    from surprise import Dataset, Reader, SVDpp
+
+    frame = pd.DataFrame(_triples(train), columns=["user", "item", "rating"])
+    data = Dataset.load_from_df(frame, Reader(rating_scale=(1, 5))).build_full_trainset()
+    model = SVDpp(random_state=0)
+    start = time.perf_counter()
+    model.fit(data)
+    seconds = time.perf_counter() - start
+    errors = [model.predict(user, item).est - rating for user, item, rating in _triples(test)]
+    return {"seconds": seconds, "rmse": float(np.sqrt(np.mean(np.square(errors))))}
+
+
+def implicit(seen: str, factors: str) -> dict[str, Any]:
     """Random factors: only the speed is asked for."""
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy import sparse
@@ -58,5 +75,10 @@ def ranking(seen: str, factors: str) -> dict[str, Any]:
     return {"users a second": len(users) / best}
 
 
+def _triples(path: str) -> Any:
+    return np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 1, 2))
+
+
 if __name__ == "__main__":
-    print(json.dumps({"rating": rating, "ranking": ranking}[sys.argv[1]](*sys.argv[2:])))
+    found = {"cornac": cornac, "surprise": surprise, "implicit": implicit}[sys.argv[1]](*sys.argv[2:])
+    print(json.dumps(found | {"gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))

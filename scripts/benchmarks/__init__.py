@@ -1,0 +1,1 @@
+"""The measurements of `scripts/bench`, one file a kind. Each step yields rows; see `timing.Row`."""
