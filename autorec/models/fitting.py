@@ -82,8 +82,8 @@ class Fitted:
 class _Material:
     """What one training works on: ratings to learn from, cut into batches, and those to look at, none when empty.
 
-    shape: rows × columns; n_ratings to learn from; start: [columns] output biases to start from. looks[i] has the rows
-    of examples[i].
+    shape: rows × columns; n_ratings to learn from; start: [columns] output biases to start from; given[i]: what the
+    rows of looks[i] are encoded from.
     """
 
     shape: tuple[int, int]
@@ -91,6 +91,7 @@ class _Material:
     biases: Biases
     start: FloatArray
     examples: Examples
+    given: Examples
     looks: list[Example]
 
 
@@ -157,14 +158,29 @@ def _material(
     biases = _biases(seen, settings)
     offset = (biases.mean + biases.user).astype(np.float32)  # [rows]
 
-    def example(place: int, rows: Rows = seen) -> Example:
-        part = parts[place]
+    looked_at = _looked_at(parts, unseen) if unseen.nnz else []
+
+    def example(part: IntArray, rows: Rows = seen) -> Example:
         return Example(rows.batch(part), torch.from_numpy(offset[part])).to(settings.device)
 
-    places = range(len(parts))
-    examples: Examples = Streamed(example, len(parts)) if streams else [example(place) for place in places]
-    looks = [example(place, unseen) for place in places] if unseen.nnz else []
-    return _Material(seen.shape, n_ratings, biases, _start(seen, biases, settings), examples, looks)
+    examples: Examples
+    given: Examples
+    if streams:
+        examples = Streamed(lambda place: example(parts[place]), len(parts))
+        given = Streamed(lambda place: example(looked_at[place]), len(looked_at))
+    else:
+        examples = kept = [example(part) for part in parts]
+        pairs = zip(kept, parts, looked_at, strict=False)
+        given = [whole if rows is part else example(rows) for whole, part, rows in pairs]
+    looks = [example(rows, unseen) for rows in looked_at]
+    start = _start(seen, biases, settings)
+    return _Material(seen.shape, n_ratings, biases, start, examples, given, looks)
+
+
+def _looked_at(parts: list[IntArray], unseen: Rows) -> list[IntArray]:
+    """Of each part the rows with validation ratings, the only ones to encode; where they are most, the part itself."""
+    has = np.diff(unseen.indptr) > 0
+    return [part if 2 * np.count_nonzero(has[part]) > len(part) else part[has[part]] for part in parts]
 
 
 def _train(material: _Material, l2: float, settings: Settings, last_epoch: int) -> tuple[Autoencoder, TrainingLog]:
@@ -246,7 +262,7 @@ def _partition(n_rows: int, settings: Settings, rng: np.random.Generator) -> lis
 def _validation_rmse(network: Autoencoder, material: _Material) -> float:
     """One root over all validation ratings, predictions clipped to 1 … 5 as `predict` does."""
     places = range(len(material.looks))
-    total = sum(_squared_error(network, material.examples[place].batch, material.looks[place]) for place in places)
+    total = sum(_squared_error(network, material.given[place].batch, material.looks[place]) for place in places)
     return float(np.sqrt(total / sum(len(look.batch.values) for look in material.looks)))
 
 
