@@ -8,8 +8,9 @@ from scipy import sparse
 
 from autorec import AutoRec, Bias, Ratings
 from autorec.errors import DivergedError, InputError, ParameterError
+from autorec.models import fitting
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fitting import encode_rows
+from autorec.models.fitting import _validation_entries, encode_rows
 from autorec.models.scale import rows_inside
 from autorec.ratings.matrix import as_ratings
 
@@ -236,3 +237,14 @@ def test_one_user_or_one_item_is_enough(orientation: str, frame: pd.DataFrame) -
 def test_ratings_that_do_not_vary_are_refused() -> None:
     with pytest.raises(InputError, match="popularity"):
         AutoRec().fit(pd.DataFrame({"user": [1, 2], "item": [1, 1], "rating": [1, 1]}))
+
+
+def test_validation_ratings_are_a_random_part_of_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    small = _validation_entries(5000, 0.1, np.random.default_rng(3))
+    np.testing.assert_array_equal(small, np.sort(np.random.default_rng(3).permutation(5000)[:500]))
+    monkeypatch.setattr(fitting, "_RUN", 1000)
+    found = _validation_entries(5300, 0.1, rng)
+    assert len(found) == 530 and (np.diff(found) > 0).all() and found[0] >= 0 and found[-1] < 5300
+    np.testing.assert_array_equal(np.bincount(found // 1000), [100, 100, 100, 100, 100, 30])
+    assert len(_validation_entries(5300, 0.01, rng)) == 0  # fewer than 100 tell nothing
