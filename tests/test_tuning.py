@@ -105,7 +105,8 @@ def test_every_space_holds_the_defaults_and_its_search_runs(name):
 
 
 def test_all_presets_with_something_to_tune_have_a_space():
-    assert set(PRESETS) - set(SPACES) == {"global-mean", "popularity"}
+    without = set(PRESETS) - set(SPACES)
+    assert {name for name in without if not name.endswith("-paper")} == {"global-mean", "popularity"}
     with pytest.raises(ParameterError, match="popularity has no search space; models that have one: i-autorec"):
         tune(people(), "popularity")
 
@@ -570,10 +571,10 @@ class Terminal:
 
     def wait_for(self, words: str) -> None:
         with self.news:
-            assert self.news.wait_for(lambda: words in self.text, timeout=60), self.text
+            assert self.news.wait_for(lambda: words in self.text, timeout=120), self.text
 
     def close(self) -> str:
-        self.reader.join(timeout=60)
+        self.reader.join(timeout=120)
         os.close(self.ours)
         return self.text
 
@@ -595,7 +596,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_same_command_goes_on(place, tmp_pa
     terminal.follow()
     terminal.wait_for("best rmse")  # of the progress bar: the defaults are done
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=120) == 130
     err = terminal.close()
     assert "Interrupted: the best settings so far are the ones written; the same command goes on." in err
     assert "Traceback" not in err and "Error" not in err

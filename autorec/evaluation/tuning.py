@@ -34,7 +34,7 @@ from autorec.ratings.split import Split, random_split, split
 VALIDATION = 0.1  # of the outer training part
 DRAWN = ("random", "per-user", "users", "strong")  # splits that another seed makes anew
 
-_SAID = {"complete": "complete", "pruned": "pruned, behind most others early on", "failed": "failed"}  # of a state
+_SAID = {"complete": "complete", "pruned": "pruned (behind most others early on)", "failed": "failed"}  # of a state
 
 
 @dataclass(frozen=True, eq=False)
