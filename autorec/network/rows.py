@@ -73,7 +73,7 @@ class Rows:
 
     def batch(self, chosen: IntArray | slice = slice(None)) -> Batch:
         """These rows [k] as a batch."""
-        rows = np.arange(self.shape[0])[chosen]
+        rows = np.arange(*chosen.indices(self.shape[0])) if isinstance(chosen, slice) else chosen
         ptr = np.zeros(len(rows) + 1, dtype=np.int64)
         kernels.count_entries(self.indptr, self.levels, self.table, rows, ptr)
         np.cumsum(ptr, out=ptr)
@@ -88,4 +88,5 @@ def levelled(values: FloatArray) -> tuple[npt.NDArray[np.uint8], FloatArray] | N
     where more than 255 occur."""
     table = np.full(ABSENT + 1, np.nan, dtype=np.float32)
     levels = np.empty(len(values), dtype=np.uint8)
+    values = np.ascontiguousarray(values, dtype=np.float32)
     return (levels, table) if kernels.find_levels(values, values.view(np.uint32), table, levels) else None
