@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import random_frame
 from scipy import sparse
 
 from autorec import AutoRec, Bias, Ratings
@@ -248,3 +249,24 @@ def test_validation_ratings_are_a_random_part_of_each_run(monkeypatch: pytest.Mo
     assert len(found) == 530 and (np.diff(found) > 0).all() and found[0] >= 0 and found[-1] < 5300
     np.testing.assert_array_equal(np.bincount(found // 1000), [100, 100, 100, 100, 100, 30])
     assert len(_validation_entries(5300, 0.01, rng)) == 0  # fewer than 100 tell nothing
+
+
+@pytest.mark.parametrize("which", [1, 2, 3, 4])  # three λ, then all ratings
+def test_ctrl_c_in_any_of_the_trainings_ends_the_fit_and_is_told(monkeypatch, which):
+    """The last training has no validation ratings to look at; a training that was cut short is seldom the best."""
+    trained, calls = fitting.train, []
+
+    def cut_short(network, epoch, **how):
+        calls.append(how)
+
+        def ctrl_c(number):
+            if len(calls) == which and number == 5:
+                raise KeyboardInterrupt
+            return epoch(number)
+
+        return trained(network, ctrl_c, **how)
+
+    monkeypatch.setattr(fitting, "train", cut_short)
+    model = AutoRec(hidden=6, epochs=40).fit(random_frame(60, 40))
+    assert model.summary_["stopped"] == "interrupted"
+    assert len(calls) == which

@@ -68,6 +68,18 @@ def test_a_pipe_that_closes_is_no_failure_to_tell(place):
     assert done.returncode == 141
 
 
+def test_a_failure_soon_after_a_read_keeps_its_status(tmp_path):
+    """Eight at a time, so that threads are late: torch and pyarrow must not abort what ends just then."""
+    (tmp_path / "one.csv").write_text("user,item,rating\n1,2,3\n")
+    command = [*AUTOREC, "train", str(tmp_path / "one.csv"), "-m", "i-autorec", "-o", str(tmp_path / "m")]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(8)
+    ]
+    for process in running:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 1 and err.splitlines()[-1].startswith("Error: all ratings"), err
+
+
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted(sent, status):
     """More is written to stdin than a pipe holds: when that is done the verb runs, and waits for the end."""

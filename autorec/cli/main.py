@@ -1,6 +1,9 @@
 """The command `autorec`. A verb's file is imported when asked for, the library when the verb runs."""
 
+import atexit
+import contextlib
 import importlib
+import os
 import signal
 import sys
 
@@ -54,4 +57,22 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a title must not fail on a terminal that lacks its letters
-    autorec(prog_name="autorec")
+    try:
+        autorec(prog_name="autorec")
+    except SystemExit as status:
+        _leave(status)
+
+
+def _leave(status: SystemExit) -> None:
+    """End the process with this status, with everything that Python does at its end, but not what C++ does.
+
+    torch and pyarrow both end threads in destructors of static objects; where both are loaded, a process that ends soon
+    after a read is now and then aborted there, and a failure told by status 1 becomes one told by status 134.
+    """
+    if not {"torch", "pyarrow"} <= set(sys.modules):
+        raise status
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # who read it has left
+            stream.flush()
+    os._exit(status.code if isinstance(status.code, int) else status.code is not None)

@@ -26,7 +26,7 @@ VALIDATION = 0.1  # of the training ratings; of those of each user where lists a
 # What is tried, all combinations. The preset's own values are among them.
 GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "bias": {"user_damping": (5.0, 15.0, 40.0), "item_damping": (3.0, 10.0, 25.0)},
-    "biased-mf": {"l2": (0.05, 0.07, 0.1)},
+    "biased-mf": {"l2": (0.05, 0.07, 0.1, 0.14)},
     "item-knn": {"k": (20, 50, 200)},
     "pure-svd": {"factors": (10, 25, 50)},
     "ease": {"l2": (100.0, 250.0, 500.0, 1000.0)},

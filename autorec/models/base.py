@@ -105,7 +105,7 @@ class Recommender(BaseEstimator):
         low, high = ratings.scale
         if self.rates and not low < high:
             raise InputError(
-                f"all {len(ratings)} ratings are {low:g}: nothing to learn for a rating model; "
+                f"all ratings are {low:g}: nothing to learn for a rating model; "
                 "use a model of choice (popularity), or state the scale"
             )
         self.fallback_ = bias_tools.fit_biases(ratings.csr)

@@ -126,7 +126,9 @@ def fit_network(rows: Rows, settings: Settings, streams: bool = False) -> Fitted
         whole = _material(again, again.nnz, again.only(aside[:0]), parts, settings, streams)
         last, last_log = _train(whole, l2, settings, log.best_epoch)
         seconds += last_log.seconds
-        if last_log.stopped != "interrupted":
+        if last_log.stopped == "interrupted":
+            log.stopped = "interrupted"
+        else:
             network, material = last, whole
     network.sinks = (None, None)
     network.trim()
@@ -147,6 +149,7 @@ def _best_of(
         if best is None or log.best_validation_rmse < best[2].best_validation_rmse:
             best = (network, l2, log)
         if log.stopped == "interrupted":
+            best[2].stopped = "interrupted"  # whichever is the best
             break
     assert best is not None  # there is always one λ
     return *best, tried
