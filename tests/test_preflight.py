@@ -28,11 +28,12 @@ def test_the_parts_by_hand() -> None:
 
 def test_batches_are_kept_while_they_are_small_and_fit() -> None:
     small, large = both(1_000_000, 3706, 6040, (500,), 927), both(*NETFLIX, (500,), 3554)
-    assert small[0]["ratings"] < KEEP_MOST < large[0]["ratings"]
+    assert small[0]["ratings"] * 512 < KEEP_MOST < large[0]["ratings"] * 512
     assert not streamed(*small, (500,), None)
     assert not streamed(*small, (500,), sum(small[0].values()))
     assert streamed(*small, (500,), sum(small[0].values()) - 1)
     assert streamed(*large, (500,), None)
+    assert not streamed(*large, (128,), None)  # with few units streaming would take more of the time
     one_batch = both(1000, 10, 20, (5,), 10)  # streaming it would take more
     assert not streamed(*one_batch, (5,), sum(one_batch[0].values()))
 
