@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 _shown: ContextVar[bool] = ContextVar("shown", default=False)
+_within: ContextVar[bool] = ContextVar("within", default=False)  # a bar
 
 
 def show(shown: bool = True) -> None:
@@ -18,8 +19,8 @@ def show(shown: bool = True) -> None:
 
 
 def note(sentence: str) -> None:
-    """A line on stderr for whoever watches."""
-    if _shown.get():
+    """A line on stderr for whoever watches; not while a bar tells of the work as a whole."""
+    if _shown.get() and not _within.get():
         print(sentence, file=sys.stderr)
 
 
@@ -43,11 +44,15 @@ def bar(title: str, total: float | None) -> Iterator[Callable[[float, str], None
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=total, text="")
+        token = _within.set(True)
 
         def update(done: float, text: str = "") -> None:
             progress.update(task, completed=done, text=text)
 
-        yield update
+        try:
+            yield update
+        finally:
+            _within.reset(token)
 
 
 def _ignore(done: float, text: str = "") -> None:

@@ -56,14 +56,18 @@ def compare(
 
 
 def _show(report: dict[str, Any]) -> None:
-    """Metrics down, models across: so that many metrics fit on a terminal."""
+    """The metrics that say most, so that they fit on a terminal."""
     audited, models = report["audit"], report["models"]
     if audited["caution"]:
         click.secho(f"{audited['caution']}\n", bold=True)
-    names = list(dict.fromkeys(name for model in models for name in model["metrics"]))
-    rows = [[name, *(_cell(model["metrics"].get(name)) for model in models)] for name in names]
-    rows.append(["fit seconds", *(f"{model['fit_seconds']:.1f}" for model in models)])
-    show_table(["metric", *(model["name"] for model in models)], rows, figures=True)
+    ks = models[0]["settings"]["k"]
+    wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
+    names = [name for name in wanted if any(name in model["metrics"] for model in models)]
+    rows = [
+        [model["name"], *(_cell(model["metrics"].get(name)) for name in names), f"{model['fit_seconds']:.1f}"]
+        for model in models
+    ]
+    show_table(["model", *names, "fit s"], rows, figures=True)
     split = report["split"]
     means = f"Means of {split['splits']} splits, ± half the 95 % interval," if split["splits"] > 1 else "One split"
     click.echo(f"\n{means} by {split['by']}, seed {split['seed']}.")
@@ -74,7 +78,7 @@ def _show(report: dict[str, Any]) -> None:
             click.echo(f"- {verdict['sentence']}")
     show_findings([*audited["splits"][0]["findings"], *audited["ratings"]], "\nData audit")
     click.echo(
-        "\nAll pairs, figures, examples, formulas and counts are in the report: -o FILE.html, FILE.md, or --json."
+        "\nAll metrics and pairs, figures, examples, formulas, counts: in the report, -o FILE.html, FILE.md, or --json."
     )
 
 
