@@ -1,7 +1,7 @@
 """What memory a training will need, told before it begins; refused with the remedy when it cannot fit.
 
 Batches are kept with their order by column, or streamed: cut from the ratings and ordered anew each time, one in
-memory. Streaming takes the same time a rating whatever the number of units: under a tenth of an epoch at 512 units, a
+memory. Streaming takes the same time a rating whatever the number of units: a few hundredths of an epoch at 512, a
 fifth at 128. So the more units, the less kept batches may take.
 """
 

@@ -72,7 +72,8 @@ def column_places(indptr: Any, indices: Any, bounds: Any, ptr: Any, places: Any)
 def order_by_column(
     indptr: Any, indices: Any, values: Any, ptr: Any, to_column: Any, column_rows: Any, column_values: Any, parts: int
 ) -> None:
-    """Stable sort of a CSR batch by column into ptr [m + 1], to_column, column_rows, column_values [nnz]."""
+    """Stable sort of CSR by column into ptr [m + 1], to_column, column_rows, column_values [nnz]. An empty to_column
+    is not asked for."""
     bounds = ranges(indptr, parts, 1)
     places = np.empty((parts, len(ptr) - 1), dtype=np.int64)
     column_places(indptr, indices, bounds, ptr, places)
@@ -82,24 +83,10 @@ def order_by_column(
             for k in range(indptr[row], indptr[row + 1]):
                 at = place[indices[k]]
                 place[indices[k]] += 1
-                to_column[k] = at
+                if len(to_column):
+                    to_column[k] = at
                 column_rows[at] = row
                 column_values[at] = values[k]
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def transpose(indptr: Any, indices: Any, levels: Any, ptr: Any, flipped: Any, flipped_levels: Any, parts: int) -> None:
-    bounds = ranges(indptr, parts, 1)
-    places = np.empty((parts, len(ptr) - 1), dtype=np.int64)
-    column_places(indptr, indices, bounds, ptr, places)
-    for part in numba.prange(parts):
-        place = places[part]
-        for row in range(bounds[part], bounds[part + 1]):
-            for k in range(indptr[row], indptr[row + 1]):
-                at = place[indices[k]]
-                place[indices[k]] += 1
-                flipped[at] = row
-                flipped_levels[at] = levels[k]
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)

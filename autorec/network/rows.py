@@ -55,7 +55,8 @@ class Rows:
         parts = int(numba.get_num_threads())
         ptr = np.empty(m + 1, dtype=np.int64)
         indices, levels = np.empty(self.nnz, dtype=np.int32), np.empty_like(self.levels)
-        kernels.transpose(self.indptr, self.indices, self.levels, ptr, indices, levels, parts)
+        given, nowhere = (self.indptr, self.indices, self.levels), np.empty(0, dtype=np.int32)
+        kernels.order_by_column(*given, ptr, nowhere, indices, levels, parts)
         return Rows(n, ptr, indices, levels, self.table)
 
     def without(self, places: IntArray) -> "Rows":
