@@ -60,9 +60,7 @@ def _show(report: dict[str, Any]) -> None:
     audited, models = report["audit"], report["models"]
     if audited["caution"]:
         click.secho(f"{audited['caution']}\n", bold=True)
-    ks = models[0]["settings"]["k"]
-    wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
-    names = [name for name in wanted if any(name in model["metrics"] for model in models)]
+    names = report["main_metrics"]
     rows = [
         [model["name"], *(_cell(model["metrics"].get(name)) for name in names), f"{model['fit_seconds']:.1f}"]
         for model in models

@@ -78,6 +78,7 @@ class Comparison:
             "models": [self._model(result) for result in self.results],
             "split": self.split,
             "significance": self.significance,
+            "main_metrics": self._main_metrics(),
             "formulas": formulas(self.metrics()),
             "environment": self.environment,
             "audit": self.audit,
@@ -112,6 +113,13 @@ class Comparison:
     def metrics(self) -> list[str]:
         """Names of all metrics that a model has."""
         return list(dict.fromkeys(name for r in self.results for e in r.evaluations for name in e.metrics))
+
+    def _main_metrics(self) -> list[str]:
+        """Those that say most, few enough for a terminal."""
+        ks = self.results[0].evaluations[0].settings["k"]
+        wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
+        known = self.metrics()
+        return [name for name in wanted if name in known]
 
     def _model(self, result: Result) -> dict[str, Any]:
         measured = {name: spread(result.values(name)) for name in self.metrics()}

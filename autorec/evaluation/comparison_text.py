@@ -8,6 +8,7 @@ from autorec.evaluation.evaluation_text import counts_text, formulas_text, inter
 from autorec.evaluation.tables import markdown_table, number, size, with_interval
 
 Told = dict[str, Any]
+Table = tuple[list[str], list[list[tuple[str, str]]]]
 
 
 def comparison_markdown(told: Told) -> str:
@@ -18,11 +19,10 @@ def comparison_markdown(told: Told) -> str:
         "# Comparison",
         f"**{told['audit']['caution']}**" if told["audit"]["caution"] else "",
         verdict(told),
-        markdown_table(
-            table_head(names), [[" ".join(cell).strip() for cell in row] for row in table_rows(told, names)]
-        ),
+        _table(main_table(told)),
         spread_text(told),
         _listed("What can be told apart", [entry["sentence"] for entry in told["significance"]]),
+        f"## All metrics\n\n{_table(full_table(told))}",
         _listed("Data audit", audit_lines(told["audit"])),
         "\n\n".join(["## Examples", *map(_example, told["examples"])]) if told["examples"] else "",
         _listed("Settings chosen on validation ratings", choices_text(told)),
@@ -70,13 +70,10 @@ def metric_names(told: Told) -> list[str]:
     return list(dict.fromkeys(name for model in told["models"] for name in model["metrics"]))
 
 
-def table_head(names: Sequence[str]) -> list[str]:
-    return ["model", *names, "fit s", "memory MiB"]
-
-
-def table_rows(told: Told, names: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """Each cell as (text, small print)."""
-    return [
+def main_table(told: Told) -> Table:
+    """(head, rows) with the metrics that say most, models down; each cell as (text, small print)."""
+    names = told["main_metrics"]
+    rows = [
         [
             (model["name"], ""),
             *(_cell(model, name) for name in names),
@@ -85,6 +82,13 @@ def table_rows(told: Told, names: Sequence[str]) -> list[list[tuple[str, str]]]:
         ]
         for model in told["models"]
     ]
+    return ["model", *names, "fit s", "memory MiB"], rows
+
+
+def full_table(told: Told) -> Table:
+    """(head, rows) with all metrics, models across."""
+    rows = [[(name, ""), *(_cell(model, name) for model in told["models"])] for name in metric_names(told)]
+    return ["metric", *(model["name"] for model in told["models"])], rows
 
 
 def _cell(model: Told, name: str) -> tuple[str, str]:
@@ -139,6 +143,11 @@ def _example(example: Told) -> str:
         marked = [f"**{shown_item(item)}**" if item["item"] in asked else shown_item(item) for item in items]
         lines.append(f"- {name} shows: {'; '.join(marked)}")
     return "\n".join([f"User {example['user']} (bold: rated in test)", "", *lines])
+
+
+def _table(table: Table) -> str:
+    head, rows = table
+    return markdown_table(head, [[" ".join(cell).strip() for cell in row] for row in rows])
 
 
 def _listed(title: str, lines: Sequence[str]) -> str:

@@ -21,17 +21,39 @@ def diversity(items: npt.NDArray[np.int64], ks: Sequence[int], ratings: sparse.c
     values = np.full((min(len(items), LISTS), len(ks)), np.nan)
     if len(values):
         chosen = items[np.linspace(0, len(items) - 1, len(values)).astype(np.int64)]
-        columns = sparse.csr_array(
-            (np.empty(ratings.nnz, np.bool_), ratings.indices, ratings.indptr), ratings.shape
-        ).tocsc()
-        _of_lists(chosen, np.asarray(ks), columns.indptr, columns.indices, ratings.shape[0], values)
+        wanted = np.unique(chosen[chosen >= 0])
+        place = np.full(ratings.shape[1], -1, dtype=np.int64)
+        place[wanted] = np.arange(len(wanted))
+        ptr = np.zeros(len(wanted) + 1, dtype=np.int64)
+        raters = _raters(ratings.indptr, ratings.indices, place, ptr)
+        lists = np.where(chosen >= 0, place[chosen], -1)
+        _of_lists(lists, np.asarray(ks), ptr, raters, ratings.shape[0], values)
     defined = ~np.isnan(values)
     counts = defined.sum(axis=0)
     return np.where(counts > 0, np.where(defined, values, 0).sum(axis=0) / np.maximum(counts, 1), np.nan)
 
 
+@numba.njit(cache=True, nogil=True)
+def _raters(indptr: Any, indices: Any, place: Any, ptr: Any) -> Any:
+    """The users who rated each item that has a place, item by item: those of place j at ptr[j] … ptr[j + 1] − 1."""
+    for item in indices:
+        if place[item] >= 0:
+            ptr[place[item] + 1] += 1
+    for j in range(len(ptr) - 1):
+        ptr[j + 1] += ptr[j]
+    at = ptr[:-1].copy()
+    raters = np.empty(ptr[-1], dtype=np.int32)
+    for user in range(len(indptr) - 1):
+        for entry in range(indptr[user], indptr[user + 1]):
+            j = place[indices[entry]]
+            if j >= 0:
+                raters[at[j]] = user
+                at[j] += 1
+    return raters
+
+
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _of_lists(items: Any, ks: Any, indptr: Any, indices: Any, n_users: int, values: Any) -> None:
+def _of_lists(items: Any, ks: Any, ptr: Any, raters: Any, n_users: int, values: Any) -> None:
     """With S the sum of the list's columns, each of length 1: Σ_{i<j} cos(i, j) = (‖S‖² − rated items) / 2."""
     for row in numba.prange(len(items)):
         total = np.zeros(n_users)  # S
@@ -39,11 +61,11 @@ def _of_lists(items: Any, ks: Any, indptr: Any, indices: Any, n_users: int, valu
         for rank in range(items.shape[1]):
             item = items[row, rank]
             if item >= 0:
-                raters = indices[indptr[item] : indptr[item + 1]]
+                mine = raters[ptr[item] : ptr[item + 1]]
                 n += 1
-                if len(raters):
-                    length = 1 / np.sqrt(len(raters))
-                    for user in raters:
+                if len(mine):
+                    length = 1 / np.sqrt(len(mine))
+                    for user in mine:
                         square += (2 * total[user] + length) * length
                         total[user] += length
                     rated += 1

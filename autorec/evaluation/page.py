@@ -7,12 +7,11 @@ from typing import Any
 from autorec.evaluation.charts import COLOURS, Line, line_chart
 from autorec.evaluation.comparison_text import (
     choices_text,
+    full_table,
     made_counts,
-    metric_names,
+    main_table,
     shown_item,
     spread_text,
-    table_head,
-    table_rows,
     verdict,
 )
 from autorec.evaluation.data_audit import audit_lines
@@ -32,7 +31,7 @@ padding:1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}.verdict{font-size:1.15rem}
 ul{padding-left:1.2rem}.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child{text-align:left}td small{display:block}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem}
 figure{margin:0;break-inside:avoid}figcaption{font-weight:600}svg{width:100%;height:auto}
 svg text{font-size:11px;fill:var(--faint)}.grid{stroke:var(--rule)}.line{fill:none;stroke-width:2}
@@ -42,7 +41,8 @@ margin-right:.35em;background:currentColor}
 small,dt,summary{color:var(--faint)}summary{cursor:pointer}mark{background:none;color:inherit;font-weight:700}
 .people{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr));gap:1rem}
 .people h4{margin:.4rem 0 0}.people ol{margin:0;padding-left:1.4rem}code{overflow-wrap:anywhere}
-@media print{body{max-width:none;font-size:11pt}details>*{display:block}.scroll{overflow:visible}
+@media print{body{max-width:none;font-size:11pt}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr}
+h2,h3,h4{break-after:avoid}
 th,td{padding:.1rem .25rem;font-size:7pt;white-space:normal}}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dd{margin:0;
 overflow-wrap:anywhere}
@@ -51,16 +51,16 @@ overflow-wrap:anywhere}
 
 def comparison_page(told: Told) -> str:
     """The page of `Comparison.to_dict()`."""
-    names = metric_names(told)
     caution = told["audit"]["caution"]
     strong = f"<strong>{escape(caution)}</strong> " if caution else ""
     figures = "".join(_figures(told["models"]))
     sections = [
         f"<p class=verdict>{strong}{escape(verdict(told))}</p>",
-        _section("Models", f"{_table(table_head(names), table_rows(told, names))}<p>{escape(spread_text(told))}</p>"),
+        _section("Models", f"{_table(*main_table(told))}<p>{escape(spread_text(told))}</p>"),
         _section("What can be told apart", _apart(told["significance"])),
         _section("Where they differ, and where they fail", f"<div class=figures>{figures}</div>"),
         _section("What people would see", _examples(told["examples"])) if told["examples"] else "",
+        _section("All metrics", _table(*full_table(told))),
         _section("Data audit", _items(audit_lines(told["audit"]))),
         _section("Counts", f"<p>{escape(made_counts(told))}</p>"),
         _section("Formulas", _facts(told["formulas"])),

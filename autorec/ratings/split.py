@@ -99,10 +99,10 @@ def strong_generalisation(
     """Held-out users, ranked on choices: the protocol of the Mult-VAE notebook (Liang et al., WWW 2018), draw by draw.
 
     Only ratings of `relevant` or more stay (None: `liked_from` of the scale, 4 on 1 … 5), each as a choice, 1, of users
-    with `least` of them. The users, sorted by id, are permuted by NumPy's RandomState(seed); the last `held_out` are the
-    test users, `validation` before them are left out, the others train. Items are those of the training users. Of each
-    test user's n ≥ 5 choices, in the order of the source, the first ⌊0.2·n⌋ of a permutation are targets (`test`), drawn
-    by another RandomState(seed); the rest are given (`fold_in`) and left out of the ranking.
+    with `least` of them. The users, sorted by id, are permuted by NumPy's RandomState(seed); the last `held_out` are
+    the test users, `validation` before them are left out, the others train. Items are those of the training users. Of
+    each test user's n ≥ 5 choices, in the order of the source, the first ⌊0.2·n⌋ of a permutation are targets (`test`),
+    drawn by another RandomState(seed); the rest are given (`fold_in`) and left out of the ranking.
 
     The paper's MovieLens 20M: held_out=10_000, validation=10_000. Evaluate with `evaluate(model.fit(split.train),
     split.test, fold_in=split.fold_in)`; its Recall@k is `recall_truncated@k`. InputError: too few users.
@@ -163,8 +163,8 @@ def split(
 ) -> list[Split]:
     """Splits by a word: random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, given:TRAIN,TEST.
 
-    One, but K for folds, and one for each pair of files given. strong:N,M is `strong_generalisation` with N held-out and
-    M validation users. given reads the files by `read` and needs no ratings: None is enough.
+    One, but K for folds, and one for each pair of files given. strong:N,M is `strong_generalisation` with N held-out
+    and M validation users. given reads the files by `read` and needs no ratings: None is enough.
     """
     name, _, value = by.partition(":")
     makers: dict[str, Callable[[], list[Split]]] = {
