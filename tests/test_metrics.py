@@ -127,7 +127,7 @@ def test_diversity_is_the_mean_over_pairs(seed: int) -> None:
     rated[:, 3] = False  # an item that nobody rated
     items = rng.permuted(np.tile(np.arange(12), (9, 1)), axis=1)[:, :5]
     items[0, 3:], items[1, 1:] = -1, -1
-    found = diversity(items, (2, 4, 5), sparse.csr_array(rated.astype(np.float32)))
+    found = diversity(items, (2, 4, 5), sparse.csr_array(rated.astype(np.float32)), rated.sum(axis=0))
     for k, value in zip((2, 4, 5), found, strict=True):
         of_lists = []
         for row in items:
@@ -137,7 +137,7 @@ def test_diversity_is_the_mean_over_pairs(seed: int) -> None:
             if pairs:
                 of_lists.append(np.mean([1 - (b / n if n else 0) for b, n in zip(both, lengths, strict=True)]))
         assert value == pytest.approx(np.mean(of_lists), rel=1e-12)
-    assert np.isnan(diversity(items[:0], (2,), sparse.csr_array(rated))).all()
+    assert np.isnan(diversity(items[:0], (2,), sparse.csr_array(rated), rated.sum(axis=0))).all()
 
 
 def test_every_metric_has_its_formula() -> None:

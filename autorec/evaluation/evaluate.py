@@ -151,8 +151,8 @@ def ranking_part(
     found = {name: metric(lists.hits, lists.relevant, ks) for name, metric in metrics.RANKING.items()}
     found["ndcg_graded"] = metrics.ndcg_graded(lists.gains, lists.ideal, ks)  # [users × ks], as all of them
     shown = metrics.shown(lists.items, ks, fitted.n_items)
-    diverse = diversity(lists.items, ks, fitted.csr)
     ratings = np.bincount(fitted.csr.indices, minlength=fitted.n_items)
+    diverse = diversity(lists.items, ks, fitted.csr, ratings)
     popularity = np.maximum(ratings, 0.5) / fitted.n_users  # of an unrated item: as if half a user had rated it
     values: dict[str, float] = {}
     per_user: dict[str, npt.NDArray[np.float64]] = {}

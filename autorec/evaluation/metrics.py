@@ -146,7 +146,7 @@ FORMULAS = {
     "coverage": "items in at least one list ÷ items of the model",
     "gini": "Gini coefficient of how often each item is recommended",
     "popularity_lift": "mean ratings of recommended items ÷ of the items of training ratings",
-    "diversity": "mean of 1 − cos(i, j) over the pairs of a list, cos of who rated the items in training; 200 lists",
+    "diversity": "mean of 1 − cos(i, j) over the pairs of a list, cos of who rated the items in training; 100 lists",
     "novelty": "mean −log₂(share of training users who rated the recommended item)",
 }
 
