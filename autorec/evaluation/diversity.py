@@ -17,8 +17,8 @@ def diversity(
     """[ks] mean over lists of the mean of 1 − cos(i, j) over the pairs of items in the first k places.
 
     items [users × K], −1 for a place left empty; at most 100 of the lists are taken. cos is that of who rated the items
-    in training, ratings [users × items], each rating as 1; 0 where nobody rated one of them. counts [items]: ratings of each
-    item. Lists of fewer than two items have no value; NaN where no list has one.
+    in training, ratings [users × items], each rating as 1; 0 where nobody rated one of them. counts [items]: ratings of
+    each item. Lists of fewer than two items have no value; NaN where no list has one.
     """
     values = np.full((min(len(items), LISTS), len(ks)), np.nan)
     if len(values):
