@@ -20,6 +20,7 @@ _SKIP, _USER, _ITEM, _RATING, _TIMESTAMP = range(5)
 _ROLES = {"user": _USER, "item": _ITEM, "rating": _RATING, "timestamp": _TIMESTAMP}
 _DIGITS = 18  # that always fit an int64
 _EXACT = 15  # digits whose whole number and power of ten are exact in float64, so that their quotient is the nearest
+_ZERO, _POINT, _MINUS, _QUOTE, _RETURN, _NEWLINE = (np.uint8(ord(sign)) for sign in '0.-"\r\n')
 _PARTS = 4  # a thread, so that one that is held up does not hold up the others
 
 
@@ -38,22 +39,27 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     separator = layout.separator.encode()
     if not 1 <= len(separator) <= 2 or not {"user", "item", "rating"} <= set(layout.columns):
         return None
-    text = np.frombuffer(data, dtype=np.uint8)
-    bounds = _line_starts(data, layout.header)
-    counts = np.zeros(len(bounds) - 1, dtype=np.int64)
-    _count_lines(text, bounds, counts)
-    offsets = np.concatenate(([0], np.cumsum(counts)))
     roles = np.full(layout.n_columns, _SKIP, dtype=np.int8)
     for role, place in layout.columns.items():
         roles[place] = _ROLES[role]
-    n = int(offsets[-1])
+    signs = (separator[0], separator[1] if len(separator) == 2 else -1)
+    # Lines that end are read without a look at where the text ends; a last one that does not gets its end in a copy.
+    whole = data.rfind(b"\n") + 1
+    tail = bytes(data[whole:]) + b"\n" if whole < len(data) else b""
+    body, end = np.frombuffer(data, dtype=np.uint8), np.frombuffer(tail, dtype=np.uint8)
+    bounds = _line_starts(data, layout.header, whole)
+    counts = np.zeros(len(bounds) - 1, dtype=np.int64)
+    _count_lines(body, bounds, counts)
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    n, last = int(offsets[-1]), int(bool(tail))
     timed = "timestamp" in layout.columns
-    users, items, ratings = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.float64)
-    timestamps = np.empty(n if timed else 0, np.int64)
-    plain = np.zeros(len(counts), dtype=np.bool_)
-    second = separator[1] if len(separator) == 2 else -1
-    _parse(text, bounds, offsets, separator[0], second, roles, users, items, ratings, timestamps, plain)
-    return Scanned(users, items, ratings, timestamps if timed else None) if plain.all() else None
+    users, items, ratings = np.empty(n + last, np.int64), np.empty(n + last, np.int64), np.empty(n + last, np.float64)
+    timestamps = np.empty((n + last) if timed else 0, np.int64)
+    found = (users, items, ratings, timestamps)
+    plain = _parse(body, bounds, offsets, *signs, roles, *found)
+    if plain and last:
+        plain = _parse(end, np.array([0, len(end)]), np.array([n, n + 1]), *signs, roles, *found)
+    return Scanned(users, items, ratings, timestamps if timed else None) if plain else None
 
 
 def coded(ids: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
@@ -71,25 +77,30 @@ def coded(ids: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.integer[Any
     return codes, unique.astype(np.int64)
 
 
-def _line_starts(data: Data, header: int) -> npt.NDArray[np.int64]:
-    """Bounds of parts of about equal size that begin at the start of a line, below the header."""
+def _line_starts(data: Data, header: int, end: int) -> npt.NDArray[np.int64]:
+    """Bounds of parts of about equal size that begin at the start of a line, below the header and before `end`."""
     start = 0
     for _ in range(header):
         start = data.find(b"\n", start) + 1 or len(data)
+    start = min(start, end)
     parts = _PARTS * int(numba.get_num_threads())
-    wanted = [start + (len(data) - start) * part // parts for part in range(1, parts)]
-    found = [data.find(b"\n", place) + 1 or len(data) for place in wanted]
-    return np.array([start, *found, len(data)], dtype=np.int64)
+    wanted = [start + (end - start) * part // parts for part in range(1, parts)]
+    found = [min(data.find(b"\n", place) + 1 or end, end) for place in wanted]
+    return np.array([start, *found, end], dtype=np.int64)
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
 def _count_lines(text: Any, bounds: Any, counts: Any) -> None:
     for part in numba.prange(len(counts)):
-        first, end = bounds[part], bounds[part + 1]
         lines = 0
-        for place in range(first, end):
-            lines += text[place] == 10
-        counts[part] = lines + (end > first and text[end - 1] != 10)
+        mine = text[bounds[part] : bounds[part + 1]]
+        for start in range(0, len(mine), 2**12):  # so few that 16 bits count them, many at a time
+            block: Any = mine[start : start + 2**12]
+            few: Any = np.uint16(0)
+            for place in range(len(block)):
+                few = np.uint16(few + (np.uint16(1) if block[place] == _NEWLINE else np.uint16(0)))
+            lines += few
+        counts[part] = lines
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
@@ -104,90 +115,101 @@ def _parse(
     items: Any,
     ratings: Any,
     timestamps: Any,
-    plain: Any,
-) -> None:
+) -> bool:
+    """Whether all was plain. Every line of the text ends in a newline: no field runs beyond it."""
+    plain = np.zeros(len(bounds) - 1, dtype=np.bool_)
     for part in numba.prange(len(plain)):
-        place, end = bounds[part], bounds[part + 1]
+        place = np.uint64(bounds[part])  # unsigned: no index counts from the end, so none is looked at for that
         good = True
         for row in range(offsets[part], offsets[part + 1]):
             for column in range(len(roles)):
                 role = roles[column]
                 if role == _USER:
-                    users[row], place, right = _id(text, place, end)
-                    good &= right
+                    users[row], place, right = _id(text, place)
                 elif role == _ITEM:
-                    items[row], place, right = _id(text, place, end)
-                    good &= right
+                    items[row], place, right = _id(text, place)
                 elif role == _RATING:
-                    ratings[row], place, right = _decimal(text, place, end)
-                    good &= right
+                    ratings[row], place, right = _decimal(text, place)
                 elif role == _TIMESTAMP:
                     start = place
-                    timestamps[row], place = _whole(text, place, end)
-                    good &= 0 < place - start <= _DIGITS
+                    timestamps[row], place = _whole(text, place)
+                    right = 0 < place - start <= _DIGITS
                 else:
-                    while place < end and text[place] != separator and text[place] != 10 and text[place] != 13:
-                        good &= text[place] != 34  # a quote
-                        place += 1
-                place, right = _closed(text, place, end, separator, second, column == len(roles) - 1)
+                    place, right = _skipped(text, place, separator)
                 good &= right
-                if not good:
-                    break
+                place, right = _closed(text, place, separator, second, column == len(roles) - 1)
+                good &= right
             if not good:
                 break
-        plain[part] = good and place == end
+        plain[part] = good and place == bounds[part + 1]
+    return bool(plain.all())
 
 
 @numba.njit(cache=True, nogil=True)
-def _whole(text: Any, place: int, end: int) -> Any:
+def _whole(text: Any, place: Any) -> Any:
     """(the number that the digits from `place` on make, the place after them)."""
     value = np.int64(0)
-    while place < end and 48 <= text[place] <= 57:
-        value = value * 10 + (np.int64(text[place]) - 48)
-        place += 1
+    digit = np.uint8(text[place] - _ZERO)
+    while digit <= 9:
+        value = value * 10 + np.int64(digit)
+        place += np.uint64(1)
+        digit = np.uint8(text[place] - _ZERO)
     return value, place
 
 
 @numba.njit(cache=True, nogil=True)
-def _id(text: Any, place: int, end: int) -> tuple[int, int, bool]:
+def _id(text: Any, place: Any) -> Any:
     """A number, the place after it, whether it was written the one way it can be: no leading zero."""
-    value, after = _whole(text, place, end)
-    digits = after - place
-    return value, after, 0 < digits <= _DIGITS and (digits == 1 or text[place] != 48)
+    value, after = _whole(text, place)
+    digits = np.int64(after - place)
+    return value, after, 0 < digits <= _DIGITS and (digits == 1 or text[place] != _ZERO)
 
 
 @numba.njit(cache=True, nogil=True)
-def _decimal(text: Any, place: int, end: int) -> tuple[float, int, bool]:
+def _decimal(text: Any, place: Any) -> Any:
     """[-]digits[.digits] → the nearest float64, the place after it, whether it was one with at most 15 digits."""
-    negative = place < end and text[place] == 45
-    start = place + negative
-    value, place = _whole(text, start, end)
-    digits = place - start
+    negative = text[place] == _MINUS
+    start = place + np.uint64(negative)
+    value, place = _whole(text, start)
+    digits = np.int64(place - start)
+    if text[place] != _POINT:
+        return np.float64(-value if negative else value), place, 0 < digits <= _EXACT
     power = 1.0
-    if place < end and text[place] == 46:
-        start = place + 1
-        while place + 1 < end and 48 <= text[place + 1] <= 57:
-            place += 1
-            value = value * 10 + (np.int64(text[place]) - 48)
-            power *= 10.0
-        place += 1
-        digits += place - start
+    place += np.uint64(1)
+    digit = np.uint8(text[place] - _ZERO)
+    while digit <= 9:
+        value = value * 10 + np.int64(digit)
+        power *= 10.0
+        digits += 1
+        place += np.uint64(1)
+        digit = np.uint8(text[place] - _ZERO)
     number = value / power
     return (-number if negative else number), place, 0 < digits <= _EXACT
 
 
 @numba.njit(cache=True, nogil=True)
-def _closed(text: Any, place: int, end: int, separator: int, second: int, last: bool) -> tuple[int, bool]:
-    """The place after what ends a field (a separator; the last: the end of a line), and whether it was there."""
+def _skipped(text: Any, place: Any, separator: int) -> Any:
+    """The place after a field that nobody asked for, and whether it was without quotes."""
+    plain = True
+    while text[place] != separator and text[place] != _NEWLINE and text[place] != _RETURN:
+        plain &= text[place] != _QUOTE
+        place += np.uint64(1)
+    return place, plain
+
+
+@numba.njit(cache=True, nogil=True)
+def _closed(text: Any, place: Any, separator: int, second: int, last: bool) -> Any:
+    """The place after what ends a field (a separator; the last: the end of a line), and whether it was there. Where it
+    was not, the place stays, so that it never comes to lie beyond the line's end."""
     if last:
-        if place < end and text[place] == 13:
-            place += 1
-        return (place, True) if place == end else (place + 1, text[place] == 10)
-    if place >= end or text[place] != separator:
+        if text[place] == _RETURN:
+            place += np.uint64(1)
+        return (place + np.uint64(1), True) if text[place] == _NEWLINE else (place, False)
+    if text[place] != separator:
         return place, False
     if second < 0:
-        return place + 1, True
-    return place + 2, place + 1 < end and text[place + 1] == second
+        return place + np.uint64(1), True
+    return (place + np.uint64(2), True) if text[place + np.uint64(1)] == second else (place, False)
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)

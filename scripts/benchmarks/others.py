@@ -6,7 +6,6 @@ python others.py implicit SEEN.npz FACTORS            users a second, top 10 of 
 """
 
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -81,4 +80,4 @@ def _triples(path: str) -> Any:
 
 if __name__ == "__main__":
     found = {"cornac": cornac, "surprise": surprise, "implicit": implicit}[sys.argv[1]](*sys.argv[2:])
-    print(json.dumps(found | {"gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))
+    print(json.dumps(found))

@@ -114,8 +114,9 @@ def against_implicit() -> Iterator[Row]:
 def other(name: str, *arguments: object) -> dict[str, float]:
     """What `others.py` prints; OpenBLAS on one thread, as implicit asks for."""
     command = [environment(), SCRIPTS / "benchmarks" / "others.py", name, *arguments]
-    found: dict[str, float] = json.loads(process(command, OPENBLAS_NUM_THREADS="1").output.splitlines()[-1])
-    return found
+    done = process(command, OPENBLAS_NUM_THREADS="1")
+    found: dict[str, float] = json.loads(done.output.splitlines()[-1])
+    return found | {"gib": done.gib}
 
 
 def environment() -> Path:
