@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import autorec
+from autorec.evaluation.tables import number
 
 GRID = (60, 125, 250, 350, 500, 750, 1000)
 PUBLISHED = {"i-autorec": 0.831, "u-autorec": 0.874}  # Sedhain et al., WWW 2015, MovieLens 1M
@@ -51,7 +52,7 @@ def show(title: str, compared: autorec.Comparison, metrics: Sequence[str]) -> No
     print(f"{title}: {', '.join(f'{name} mean, sd' for name in metrics)}, fit seconds")
     for model in compared.to_dict()["models"]:
         cells = [model["metrics"].get(name, {}) for name in metrics]
-        told = " ".join(f"{cell.get('mean') or 0:8.4f} {cell.get('sd') or 0:.4f}" for cell in cells)
+        told = " ".join(f"{number(cell.get('mean')):>8} {number(cell.get('sd')):>6}" for cell in cells)
         print(f"  {model['name']:<16} {told} {model['fit_seconds']:6.1f}", flush=True)
 
 

@@ -36,7 +36,7 @@ def demo(output: Path, as_json: bool) -> None:
     The sample's people were made to like one genre each; the last lines tell how often it was found.
     """
     steps = Steps(show=not as_json)
-    with steps("Read the built-in sample: invented people and films, ratings with planted tastes"):
+    with steps("Read the built-in sample: invented people and films, planted tastes"):
         ratings = autorec.load_sample()
         summary = autorec.summarize(ratings)
     if not as_json:
