@@ -16,7 +16,8 @@ def scanned(content: bytes, layout: Layout = LAYOUT) -> scan.Scanned | None:
     return scan.scan(content, layout)
 
 
-ids = st.integers(0, 10**18 - 1).map(str)
+few, many = st.integers(0, 9999), st.integers(0, 10**18 - 1)
+ids = st.one_of(few, st.integers(2**31 - 2, 2**31 + 1), many).map(str)
 decimals = st.one_of(
     st.integers(-9, 9).map(str),
     st.floats(-100, 100).map(lambda x: f"{x:.4f}"),

@@ -28,8 +28,8 @@ _PARTS = 4  # a thread, so that one that is held up does not hold up the others
 class Scanned:
     """users, items: the ids as numbers, one a row. timestamps: None when the layout has none."""
 
-    users: npt.NDArray[np.int64]
-    items: npt.NDArray[np.int64]
+    users: npt.NDArray[np.integer[Any]]
+    items: npt.NDArray[np.integer[Any]]
     ratings: npt.NDArray[np.float64]
     timestamps: npt.NDArray[np.int64] | None
 
@@ -53,13 +53,17 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     offsets = np.concatenate(([0], np.cumsum(counts)))
     n, last = int(offsets[-1]), int(bool(tail))
     timed = "timestamp" in layout.columns
-    users, items, ratings = np.empty(n + last, np.int64), np.empty(n + last, np.int64), np.empty(n + last, np.float64)
-    timestamps = np.empty((n + last) if timed else 0, np.int64)
-    found = (users, items, ratings, timestamps)
-    plain = _parse(body, bounds, offsets, *signs, roles, *found)
-    if plain and last:
-        plain = _parse(end, np.array([0, len(end)]), np.array([n, n + 1]), *signs, roles, *found)
-    return Scanned(users, items, ratings, timestamps if timed else None) if plain else None
+    ratings, timestamps = np.empty(n + last, np.float64), np.empty((n + last) if timed else 0, np.int64)
+    kinds: tuple[Any, ...] = (np.int32, np.int64)
+    for kind in kinds:  # ids that fit the narrow one are written, and later coded, in half the bytes
+        users, items = np.empty(n + last, kind), np.empty(n + last, kind)
+        found = (int(np.iinfo(kind).max), users, items, ratings, timestamps)
+        plain = _parse(body, bounds, offsets, *signs, roles, *found)
+        if plain and last:
+            plain = _parse(end, np.array([0, len(end)]), np.array([n, n + 1]), *signs, roles, *found)
+        if plain:
+            return Scanned(users, items, ratings, timestamps if timed else None)
+    return None
 
 
 def coded(ids: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
@@ -111,12 +115,14 @@ def _parse(
     separator: int,
     second: int,
     roles: Any,
+    highest: int,
     users: Any,
     items: Any,
     ratings: Any,
     timestamps: Any,
 ) -> bool:
-    """Whether all was plain. Every line of the text ends in a newline: no field runs beyond it."""
+    """Whether all was plain and no id above `highest`. Every line of the text ends in a newline: no field runs beyond
+    it."""
     plain = np.zeros(len(bounds) - 1, dtype=np.bool_)
     for part in numba.prange(len(plain)):
         place = np.uint64(bounds[part])  # unsigned: no index counts from the end, so none is looked at for that
@@ -125,9 +131,9 @@ def _parse(
             for column in range(len(roles)):
                 role = roles[column]
                 if role == _USER:
-                    users[row], place, right = _id(text, place)
+                    users[row], place, right = _id(text, place, highest)
                 elif role == _ITEM:
-                    items[row], place, right = _id(text, place)
+                    items[row], place, right = _id(text, place, highest)
                 elif role == _RATING:
                     ratings[row], place, right = _decimal(text, place)
                 elif role == _TIMESTAMP:
@@ -158,11 +164,11 @@ def _whole(text: Any, place: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _id(text: Any, place: Any) -> Any:
-    """A number, the place after it, whether it was written the one way it can be: no leading zero."""
+def _id(text: Any, place: Any, highest: int) -> Any:
+    """A number, the place after it, whether it was written the one way it can be, no leading zero, and not too high."""
     value, after = _whole(text, place)
     digits = np.int64(after - place)
-    return value, after, 0 < digits <= _DIGITS and (digits == 1 or text[place] != _ZERO)
+    return value, after, 0 < digits <= _DIGITS and (digits == 1 or text[place] != _ZERO) and value <= highest
 
 
 @numba.njit(cache=True, nogil=True)
