@@ -73,6 +73,6 @@ def _leave(status: SystemExit) -> None:
         raise status
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # who read it has left
+        with contextlib.suppress(OSError, ValueError):  # who read it has left, or it is closed
             stream.flush()
     os._exit(status.code if isinstance(status.code, int) else status.code is not None)
