@@ -79,8 +79,8 @@ def test_strong_generalisation_holds_users_out() -> None:
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_evaluator_agrees_with_independent_figures_on_movielens_1m() -> None:
-    """NDCG@100 of the same protocol in plain NumPy: .214, .359, .416, of other draws of the 500 users; the standard error
-    over them is .0075, of the difference of two draws .011."""
+    """NDCG@100 of the same protocol in plain NumPy, with other draws of the 500 users: .214, .359, .416. The standard
+    error over the users is .0075, of the difference of two draws .011."""
     split = strong_generalisation(read_ratings(data("ml-1m")))
     assert (split.train.n_items, split.test.n_users) == (3512, 500)
     for model, expected in ((Popularity(), 0.214), (ItemKNN(), 0.359), (Ease(), 0.416)):
