@@ -166,11 +166,10 @@ def ranking_part(
         values[f"popularity_lift@{k}"] = metrics.popularity_lift(shown[place], ratings)
         values[f"diversity@{k}"] = float(diverse[place])
     per_user["auc"], values["auc"] = _spread_out(lists.auc, lists.users, test.n_users), _mean(lists.auc)
-    likes = np.bincount(test.rows()[test.csr.data >= threshold], minlength=test.n_users)
     told = {
         "ranked_users": len(lists.users),
-        "users_without_relevant": int((likes == 0).sum()),
-        "unknown_users": int((likes > 0).sum()) - len(lists.users),
+        "users_without_relevant": int((lists.liked == 0).sum()),
+        "unknown_users": int((lists.liked > 0).sum()) - len(lists.users),
     }
     return values, per_user, told
 

@@ -21,8 +21,8 @@ Float = npt.NDArray[np.float64]
 class Lists:
     """Of each user who can be tested, those whom the model knows and who like something in the test part.
 
+    liked     [test users] how many liked test items each has, those unknown to the model included
     users     [U] rows of the test ratings
-    relevant  [U] how many liked test items, those unknown to the model included
     items     [U × k] the best items as columns of the model, −1 where too few are left
     hits      [U × k] 1.0 where the item is a liked test item, else 0.0
     gains     [U × k] test rating − lowest rating of the scale, 0 where there is no test rating
@@ -30,23 +30,29 @@ class Lists:
     auc       [U] see `autorec.evaluation.auc`
     """
 
+    liked: Int
     users: Int
-    relevant: Int
     items: Int
     hits: Float
     gains: Float
     ideal: Float
     auc: Float
 
+    @property
+    def relevant(self) -> Int:
+        """[U] liked test items of those who are tested."""
+        return self.liked[self.users]
+
 
 def ranked_lists(model: Recommender, test: Ratings, relevant: float, k: int) -> Lists:
     """The k best items of each user, all items ranked; a test rating of `relevant` or more is a liked one."""
     fitted, csr = model.ratings_, test.csr
-    liked = np.bincount(test.rows()[csr.data >= relevant], minlength=test.n_users)  # [test users]
+    is_liked = csr.data >= relevant  # [test ratings]
+    liked = np.bincount(test.rows()[is_liked], minlength=test.n_users)
     rows = fitted.find_users(test.user_ids)
     users = np.flatnonzero((liked > 0) & (rows >= 0))
     columns = fitted.find_items(test.item_ids)[csr.indices]  # [test ratings] −1 where unknown
-    ptr, liked_columns = _known_likes(csr.indptr, columns, csr.data >= relevant, users)
+    ptr, liked_columns = _known_likes(csr.indptr, columns, is_liked, users)
     items = np.full((len(users), k), -1, dtype=np.int64)
     auc = np.full(len(users), np.nan)
     look = _looking(auc, ptr, liked_columns)
@@ -59,8 +65,8 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, k: int) -> 
     hits, gains, ideal = (np.zeros(items.shape) for _ in range(3))
     gain = csr.data.astype(np.float64) - fitted.scale[0]
     parts = 4 * int(numba.get_num_threads())
-    _mark(items, users, csr.indptr, columns, gain, csr.data >= relevant, fitted.n_items, hits, gains, ideal, parts)
-    return Lists(users, liked[users], items, hits, gains, ideal, auc)
+    _mark(items, users, csr.indptr, columns, gain, is_liked, fitted.n_items, hits, gains, ideal, parts)
+    return Lists(liked, users, items, hits, gains, ideal, auc)
 
 
 def _known_likes(indptr: Any, columns: Int, liked: Any, users: Int) -> tuple[Int, Int]:

@@ -176,8 +176,7 @@ class Tuning:
 
     def _verdict(self, comparison: Comparison) -> dict[str, Any] | None:
         """The paired test of the metric; None without two models."""
-        verdicts: list[dict[str, Any]] = comparison.to_dict()["significance"]
-        return next((verdict for verdict in verdicts if verdict["metric"] == self.metric.upper()), None)
+        return next((verdict for verdict in comparison.significance if verdict["metric"] == self.metric.upper()), None)
 
 
 def tune(
