@@ -1,6 +1,7 @@
 """Metrics against a second, naive implementation, scikit-learn, and hand-made cases."""
 
 import math
+from collections.abc import Sequence
 from itertools import combinations
 from typing import ClassVar
 
@@ -49,6 +50,12 @@ def naive(hits: list[bool], n: int) -> dict[str, float]:
     }
 
 
+def hits_of(dense: np.ndarray, ks: Sequence[int]) -> metrics.Hits:
+    """[users × K] whether the item at each rank is a hit."""
+    users, places = np.nonzero(dense)
+    return metrics.Hits(len(dense), ks, users, places + 1)
+
+
 lists = st.lists(st.booleans(), min_size=1, max_size=12).flatmap(
     lambda hits: st.tuples(st.just(hits), st.integers(sum(hits), sum(hits) + 8))
 )
@@ -60,7 +67,7 @@ def test_ranking_metrics_are_the_loops(case: tuple[list[bool], int]) -> None:
     hits, n = case
     expected = naive(hits, n)
     for name, metric in metrics.RANKING.items():
-        ((value,),) = metric(np.array([hits]), np.array([n]), [len(hits)])
+        ((value,),) = metric(hits_of(np.array([hits]), [len(hits)]), np.array([n]))
         np.testing.assert_allclose(value, expected[name], rtol=1e-12, err_msg=name)
         assert math.isnan(value) or 0 <= value <= 1
 
@@ -75,26 +82,25 @@ def test_ndcg_and_average_precision_are_scikit_learns(seed: int) -> None:
     hits = relevant[np.argsort(-scores)][None]
     n = np.array([relevant.sum()])
     theirs = [ndcg_score([relevant], [scores], k=k) for k in (1, 5, 15)]
-    np.testing.assert_allclose(metrics.ndcg(hits, n, (1, 5, 15))[0], theirs, rtol=1e-12)
-    whole = metrics.average_precision(hits, n, (15,))[0, 0]
+    np.testing.assert_allclose(metrics.ndcg(hits_of(hits, (1, 5, 15)), n)[0], theirs, rtol=1e-12)
+    whole = metrics.average_precision(hits_of(hits, (15,)), n)[0, 0]
     np.testing.assert_allclose(whole, average_precision_score(relevant, scores), rtol=1e-12)
 
 
 def test_one_hit_at_rank_one_is_a_perfect_ndcg() -> None:
-    hits = np.zeros((1, 10), dtype=bool)
-    hits[0, 0] = True
-    assert metrics.ndcg(hits, np.array([1]), [10]) == 1.0
-    assert metrics.recall(hits, np.array([20]), [10]) == 0.05
-    assert metrics.recall_truncated(hits, np.array([20]), [10]) == 0.1
+    hits = metrics.Hits(1, [10], np.array([0]), np.array([1]))
+    assert metrics.ndcg(hits, np.array([1])) == 1.0
+    assert metrics.recall(hits, np.array([20])) == 0.05
+    assert metrics.recall_truncated(hits, np.array([20])) == 0.1
 
 
 def test_all_lengths_at_once_are_each_alone() -> None:
     rng = np.random.default_rng(0)
     hits, relevant = rng.random((30, 20)) < 0.2, rng.integers(0, 25, 30)
     for metric in metrics.RANKING.values():
-        together = metric(hits, relevant, (1, 5, 20))
+        together = metric(hits_of(hits, (1, 5, 20)), relevant)
         for place, k in enumerate((1, 5, 20)):
-            np.testing.assert_allclose(together[:, place], metric(hits[:, :k], relevant, [k])[:, 0], rtol=1e-12)
+            np.testing.assert_allclose(together[:, place], metric(hits_of(hits[:, :k], [k]), relevant)[:, 0], rtol=1e-12)
 
 
 def test_rating_metrics_are_global() -> None:
@@ -202,7 +208,7 @@ def test_ranking_metrics_are_ranxs() -> None:
     for ours, name in names.items():
         same = n <= k if ours == "map" else np.ones(n_users, dtype=bool)
         assert same.any()
-        found = metrics.RANKING[ours](hits, n, [k])[:, 0]
+        found = metrics.RANKING[ours](hits_of(hits, [k]), n)[:, 0]
         np.testing.assert_allclose(found[same], theirs[f"{name}@{k}"][same], rtol=1e-12, err_msg=ours)
 
 

@@ -54,20 +54,18 @@ def _of_lists(items: Any, ks: Any, ptr: Any, raters: Any, n_users: int, values: 
     """With S the sum of the list's columns, each of length 1: Σ_{i<j} cos(i, j) = (‖S‖² − rated items) / 2."""
     for row in numba.prange(len(items)):
         total = np.zeros(n_users)  # S
-        square, rated, n, at = 0.0, 0, 0, 0
+        rated, n, at = 0.0, 0, 0
         for rank in range(items.shape[1]):
             item = items[row, rank]
             if item >= 0:
                 mine = raters[ptr[item] : ptr[item + 1]]
                 n += 1
-                if len(mine):
-                    length = 1 / np.sqrt(len(mine))
-                    for user in mine:
-                        square += (2 * total[user] + length) * length
-                        total[user] += length
-                    rated += 1
+                rated += len(mine) > 0
+                length = 1 / np.sqrt(max(len(mine), 1))
+                for place in range(len(mine)):
+                    total[np.uint32(mine[place])] += length
             if at < len(ks) and rank + 1 == ks[at]:
                 if n > 1:
                     pairs = n * (n - 1) / 2
-                    values[row, at] = 1 - (square - rated) / 2 / pairs
+                    values[row, at] = 1 - ((total * total).sum() - rated) / 2 / pairs
                 at += 1

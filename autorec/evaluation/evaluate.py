@@ -147,9 +147,9 @@ def ranking_part(
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int]]:
     """Metrics by list; [test users] those that are means over users; counts."""
     fitted = model.ratings_
-    lists = ranked_lists(model, test, threshold, max(ks))
-    found = {name: metric(lists.hits, lists.relevant, ks) for name, metric in metrics.RANKING.items()}
-    found["ndcg_graded"] = metrics.ndcg_graded(lists.gains, lists.ideal, ks)  # [users × ks], as all of them
+    lists = ranked_lists(model, test, threshold, ks)
+    found = {name: metric(lists.hits, lists.relevant) for name, metric in metrics.RANKING.items()}  # [users × ks]
+    found["ndcg_graded"] = metrics.ndcg_graded(lists.tested, lists.gains, lists.ideal, lists.ideal_gains)
     shown = metrics.shown(lists.items, ks, fitted.n_items)
     ratings = np.bincount(fitted.csr.indices, minlength=fitted.n_items)
     diverse = diversity(lists.items, ks, fitted.csr, ratings)

@@ -1,6 +1,6 @@
-"""The lists that users are tested on: the best of all items not rated in training, and which were rated in test."""
+"""The lists that users are tested on: the best of all items not rated in training, and where the test items stand."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +8,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from autorec.evaluation.auc import user_auc
+from autorec.evaluation.auc import higher, user_auc
+from autorec.evaluation.metrics import Hits
 from autorec.models.base import Recommender
-from autorec.models.topn import top_n
+from autorec.models.topn import select, strike_out
 from autorec.ratings.matrix import Ratings
 
 Int = npt.NDArray[np.int64]
@@ -21,21 +22,25 @@ Float = npt.NDArray[np.float64]
 class Lists:
     """Of each user who can be tested, those whom the model knows and who like something in the test part.
 
-    liked     [test users] how many liked test items each has, those unknown to the model included
-    users     [U] rows of the test ratings
-    items     [U × k] the best items as columns of the model, −1 where too few are left
-    hits      [U × k] 1.0 where the item is a liked test item, else 0.0
-    gains     [U × k] test rating − lowest rating of the scale, 0 where there is no test rating
-    ideal     [U × k] the gains of the user's test items, highest first, filled up with 0
-    auc       [U] see `autorec.evaluation.auc`
+    liked        [test users] how many liked test items each has, those unknown to the model included
+    users        [U] rows of the test ratings
+    items        [U × k] the best items as columns of the model, −1 where too few are left
+    hits         where liked test items stand in the lists
+    tested       where any test items stand in the lists
+    gains        [tested] test rating − lowest rating of the scale
+    ideal        where all test items would stand, those with the highest rating first
+    ideal_gains  [ideal] as `gains`
+    auc          [U] see `autorec.evaluation.auc`
     """
 
     liked: Int
     users: Int
-    items: Int
-    hits: Float
+    items: npt.NDArray[np.int32]
+    hits: Hits
+    tested: Hits
     gains: Float
-    ideal: Float
+    ideal: Hits
+    ideal_gains: Float
     auc: Float
 
     @property
@@ -44,84 +49,86 @@ class Lists:
         return self.liked[self.users]
 
 
-def ranked_lists(model: Recommender, test: Ratings, relevant: float, k: int) -> Lists:
-    """The k best items of each user, all items ranked; a test rating of `relevant` or more is a liked one."""
+def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequence[int]) -> Lists:
+    """The best items of each user, all items ranked; a test rating of `relevant` or more is a liked one. ks: lengths at
+    which the lists are cut, ascending; the last one is that of `items`."""
     fitted, csr = model.ratings_, test.csr
-    is_liked = csr.data >= relevant  # [test ratings]
-    liked = np.bincount(test.rows()[is_liked], minlength=test.n_users)
+    likes = csr.data >= relevant  # [test ratings]
+    test_rows = test.rows()
+    liked = np.bincount(test_rows[likes], minlength=test.n_users)
     rows = fitted.find_users(test.user_ids)
     users = np.flatnonzero((liked > 0) & (rows >= 0))
     columns = fitted.find_items(test.item_ids)[csr.indices]  # [test ratings] −1 where unknown
-    ptr, liked_columns = _known_likes(csr.indptr, columns, is_liked, users)
-    items = np.full((len(users), k), -1, dtype=np.int64)
-    auc = np.full(len(users), np.nan)
-    look = _looking(auc, ptr, liked_columns)
+    gains = csr.data.astype(np.float64) - fitted.scale[0]
+    items = np.full((len(users), ks[-1]), -1, dtype=np.int32)
+    ranks, ideal = np.zeros(len(gains), dtype=np.int32), np.empty(len(gains))
+    auc = np.empty(len(users))
+    found = items[:, : min(ks[-1], fitted.n_items)]
     start = 0
-    for block, found, _ in top_n(
-        model._score_rows, rows[users], fitted.n_items, min(k, fitted.n_items), fitted.csr, look
-    ):
-        items[start : start + len(block), : found.shape[1]] = found
+    for block, scores in model.score_blocks(rows[users]):
+        part = slice(start, start + len(block))
+        of_model = (scores, block, fitted.csr.indptr, fitted.csr.indices)
+        of_test = (users[part], csr.indptr, columns, likes, gains)
+        _look(*of_model, *of_test, found[part], ranks, ideal, auc[part])
         start += len(block)
-    hits, gains, ideal = (np.zeros(items.shape) for _ in range(3))
-    gain = csr.data.astype(np.float64) - fitted.scale[0]
-    parts = 4 * int(numba.get_num_threads())
-    _mark(items, users, csr.indptr, columns, gain, is_liked, fitted.n_items, hits, gains, ideal, parts)
-    return Lists(liked, users, items, hits, gains, ideal, auc)
-
-
-def _known_likes(indptr: Any, columns: Int, liked: Any, users: Int) -> tuple[Int, Int]:
-    """([U + 1], [entries]) the liked columns that the model knows, user by user."""
-    kept = liked & (columns >= 0)
-    before = np.concatenate(([0], np.cumsum(kept)))
-    counts = before[indptr[users + 1]] - before[indptr[users]]
-    chosen = np.zeros(len(indptr) - 1, dtype=bool)
-    chosen[users] = True
-    mine = kept & np.repeat(chosen, np.diff(indptr))
-    return np.concatenate(([0], np.cumsum(counts))), columns[mine]
-
-
-def _looking(auc: Float, ptr: Int, relevant: Int) -> Callable[[Any, Any], None]:
-    """Fills `auc` from the blocks of scores, in their order."""
-    done = 0
-
-    def look(block: npt.NDArray[np.integer[Any]], scores: npt.NDArray[np.float32]) -> None:
-        nonlocal done
-        auc[done : done + len(block)] = user_auc(scores, ptr[done : done + len(block) + 1], relevant)
-        done += len(block)
-
-    return look
+    place = np.full(test.n_users, -1)
+    place[users] = np.arange(len(users))
+    place = place[test_rows]  # [test ratings] of the user among those tested
+    in_list = np.flatnonzero(ranks)
+    in_list = in_list[np.argsort(place[in_list] * (ks[-1] + 1) + ranks[in_list])]
+    hit = in_list[likes[in_list]]
+    whole = np.flatnonzero(place >= 0)
+    return Lists(
+        liked,
+        users,
+        items,
+        Hits(len(users), ks, place[hit], ranks[hit]),
+        Hits(len(users), ks, place[in_list], ranks[in_list]),
+        gains[in_list],
+        Hits(len(users), ks, place[whole], whole - csr.indptr[test_rows[whole]] + 1),
+        ideal[whole],
+        auc,
+    )
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _mark(
-    items: Any,
+def _look(
+    scores: Any,
+    rows: Any,
+    seen_ptr: Any,
+    seen: Any,
     users: Any,
-    indptr: Any,
+    ptr: Any,
     columns: Any,
-    gain: Any,
-    liked: Any,
-    n_items: int,
-    hits: Any,
+    likes: Any,
     gains: Any,
+    items: Any,
+    ranks: Any,
     ideal: Any,
-    parts: int,
+    auc: Any,
 ) -> None:
-    """Look each item of the lists up among the user's test ratings; `parts` ranges of users side by side."""
-    n, k = items.shape
-    for part in numba.prange(parts):
-        place = np.full(n_items, -1, dtype=np.int64)  # of each item among the test ratings of the user at hand
-        for i in range(n * part // parts, n * (part + 1) // parts):
-            first, end = indptr[users[i]], indptr[users[i] + 1]
-            for entry in range(first, end):
-                if columns[entry] >= 0:
-                    place[columns[entry]] = entry
-            for rank in range(k):
-                item = items[i, rank]
-                if item >= 0 and place[item] >= 0:
-                    hits[i, rank] = liked[place[item]]
-                    gains[i, rank] = gain[place[item]]
-            for entry in range(first, end):
-                if columns[entry] >= 0:
-                    place[columns[entry]] = -1
-            best = np.sort(gain[first:end])[::-1]
-            ideal[i, : min(k, len(best))] = best[: min(k, len(best))]
+    """All that is asked of each user's scores, while they are at hand; the scores are overwritten."""
+    for i in numba.prange(len(scores)):
+        row = scores[i]
+        mine = slice(ptr[users[i]], ptr[users[i] + 1])
+        best = np.empty(items.shape[1], dtype=np.float32)
+        strike_out(row, seen[seen_ptr[rows[i]] : seen_ptr[rows[i] + 1]])
+        select(row, items[i], best)
+        _place(row, columns[mine], items[i], best, ranks[mine])
+        ideal[mine] = np.sort(gains[mine])[::-1]
+        auc[i] = user_auc(row, columns[mine], likes[mine], best)
+
+
+@numba.njit(cache=True, nogil=True)
+def _place(row: Any, columns: Any, items: Any, best: Any, ranks: Any) -> None:
+    """ranks = of the columns among the best items, from 1, where they are among them."""
+    for place in range(len(columns)):
+        if columns[place] < 0:
+            continue
+        score = row[columns[place]]
+        if score > -np.inf and score >= best[-1]:
+            rank = higher(best, score)
+            while rank < len(best) and best[rank] == score:
+                if items[rank] == columns[place]:
+                    ranks[place] = rank + 1
+                rank += 1

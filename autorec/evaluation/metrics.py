@@ -1,13 +1,15 @@
 """Metrics as formulas. Rating metrics take pairs; ranking metrics take who was hit where.
 
 For ranking a user's list is the K best of all items that the user has not rated in training (full ranking, never
-sampled candidates), ties to the lower item. hits [users × K] is 1 where the item at that rank is relevant (a test
-rating at the threshold or above), else 0. relevant [users] counts the relevant test items, those unknown to the model
-included: they are missed. ks: lengths ≤ K at which the list is cut, ascending. Values are [users × ks]; a user without
-relevant items has none (NaN) and is left out of means.
+sampled candidates), ties to the lower item. A hit is a relevant item in it: one with a test rating at the threshold or
+above. relevant [users] counts the relevant test items, those unknown to the model included: they are missed. Values are
+[users × lengths], for each length k at which the list is cut; a user without relevant items has none (NaN) and is left
+out of means.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +19,44 @@ import numpy.typing as npt
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]
 Lengths = Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Where items of note stand in the lists: users [hits] 0 … n_users − 1, ascending; ranks [hits] from 1, ascending
+    for each user. ks: lengths at which the lists are cut, ascending; ranks beyond the last one count nowhere."""
+
+    n_users: int
+    ks: Lengths
+    users: Counts
+    ranks: Counts
+
+    def sums(self, values: Float | None = None) -> Float:
+        """[users × ks] Σ values [hits] over the hits within the first k ranks; without values, their number."""
+        columns = len(self.ks) + 1  # the last one takes what is beyond
+        parts = np.bincount(self._cells, values, self.n_users * columns).reshape(self.n_users, columns)
+        return np.cumsum(parts[:, :-1], axis=1, dtype=np.float64)
+
+    @cached_property
+    def _cells(self) -> Counts:
+        column = np.searchsorted(np.asarray(self.ks), np.arange(self.ks[-1] + 2))  # of each rank: the first list with it
+        return self.users * (len(self.ks) + 1) + column[np.minimum(self.ranks, self.ks[-1] + 1)]
+
+    @cached_property
+    def counts(self) -> Float:
+        """[users × ks] hits within the first k ranks."""
+        return self.sums()
+
+    @cached_property
+    def ordinals(self) -> Counts:
+        """[hits] 1 for a user's first hit, 2 for the second, …"""
+        before = np.searchsorted(self.users, np.arange(self.n_users))
+        return np.arange(1, len(self.users) + 1) - before[self.users]
+
+    @property
+    def discounts(self) -> Float:
+        """[hits] 1 / log₂(1 + rank)."""
+        return _discounts(int(self.ranks.max(initial=0)))[self.ranks - 1]
 
 
 def rmse(predicted: Float, true: Float) -> float:
@@ -34,58 +74,55 @@ def rmse_by_user(squared_error: Float) -> float:
     return float(np.sqrt(squared_error).mean()) if len(squared_error) else float("nan")
 
 
-def precision(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+def precision(hits: Hits, relevant: Counts) -> Float:
     """hits / k, also where fewer than k items could be recommended."""
-    return _defined(_first(hits, ks) / ks, relevant)
+    return _defined(hits.counts / hits.ks, relevant)
 
 
-def recall(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+def recall(hits: Hits, relevant: Counts) -> Float:
     """hits / n, n the relevant items of the user."""
-    return _defined(_first(hits, ks) / np.maximum(relevant, 1)[:, None], relevant)
+    return _defined(hits.counts / np.maximum(relevant, 1)[:, None], relevant)
 
 
-def recall_truncated(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+def recall_truncated(hits: Hits, relevant: Counts) -> Float:
     """hits / min(k, n): 1 is always in reach. The recall of the Mult-VAE papers."""
-    return _defined(_first(hits, ks) / _reachable(relevant, ks), relevant)
+    return _defined(hits.counts / _reachable(relevant, hits.ks), relevant)
 
 
-def hit(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+def hit(hits: Hits, relevant: Counts) -> Float:
     """1 with at least one hit, else 0."""
-    return _defined((_first(hits, ks) > 0).astype(np.float64), relevant)
+    return _defined((hits.counts > 0).astype(np.float64), relevant)
 
 
-def mrr(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+def mrr(hits: Hits, relevant: Counts) -> Float:
     """1 / rank of the first hit, 0 without a hit."""
-    first = np.where(hits.any(axis=1), hits.argmax(axis=1), hits.shape[1])[:, None]  # rank − 1
-    return _defined(np.where(first < np.asarray(ks), 1.0 / (1 + first), 0.0), relevant)
+    return _defined(hits.sums((hits.ordinals == 1) / hits.ranks), relevant)
 
 
-def ndcg(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+def ndcg(hits: Hits, relevant: Counts) -> Float:
     """Σ_hits 1/log₂(1 + rank) ÷ Σ_{rank ≤ min(k, n)} 1/log₂(1 + rank): binary gain, ideal cut at min(k, n)."""
-    discounts = _discounts(hits.shape[1])
-    ideal = np.cumsum(discounts)[_reachable(relevant, ks) - 1]
-    return _defined(_first(hits * discounts, ks) / ideal, relevant)
+    ideal = np.cumsum(_discounts(hits.ks[-1]))[_reachable(relevant, hits.ks) - 1]
+    return _defined(hits.sums(hits.discounts) / ideal, relevant)
 
 
-def average_precision(hits: Float, relevant: Counts, ks: Lengths) -> Float:
+def average_precision(hits: Hits, relevant: Counts) -> Float:
     """Σ_hits (hits up to this rank / rank) ÷ min(k, n). Its mean over users is MAP@k."""
-    ranks = np.arange(1, hits.shape[1] + 1)
-    return _defined(_first(hits * np.cumsum(hits, axis=1) / ranks, ks) / _reachable(relevant, ks), relevant)
+    return _defined(hits.sums(hits.ordinals / hits.ranks) / _reachable(relevant, hits.ks), relevant)
 
 
-def ndcg_graded(gains: Float, ideal: Float, ks: Lengths) -> Float:
+def ndcg_graded(hits: Hits, gains: Float, ideal: Hits, ideal_gains: Float) -> Float:
     """Σ gain/log₂(1 + rank) ÷ the same sum over the user's test items in the best order, at most k of them.
 
-    gains [users × K]: test rating − lowest rating of the scale at each rank, 0 where there is no test rating; ideal
-    [users × K]: the gains of the user's test items, descending, filled with 0. All test ratings count, not the relevant
-    ones only; gains are linear, as in scikit-learn's ndcg_score (others take 2^gain − 1). NaN where the ideal is 0.
+    hits: where the test items stand, all of them and not the relevant ones only; gains [hits]: test rating − lowest
+    rating of the scale; ideal: where they would stand in the best order. Gains are linear, as in scikit-learn's
+    ndcg_score (others take 2^gain − 1). NaN where the ideal is 0.
     """
-    discounts = _discounts(gains.shape[1])
-    best = _first(ideal * discounts, ks)
-    return np.asarray(np.divide(_first(gains * discounts, ks), best, out=np.full(best.shape, np.nan), where=best > 0))
+    best = ideal.sums(ideal_gains * ideal.discounts)
+    found = hits.sums(gains * hits.discounts)
+    return np.asarray(np.divide(found, best, out=np.full(best.shape, np.nan), where=best > 0))
 
 
-RANKING: dict[str, Callable[[Float, Counts, Lengths], Float]] = {
+RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
     "precision": precision,
     "recall": recall,
     "recall_truncated": recall_truncated,
@@ -98,10 +135,10 @@ RANKING: dict[str, Callable[[Float, Counts, Lengths], Float]] = {
 
 def shown(items: Counts, ks: Lengths, n_items: int) -> Counts:
     """[ks × items] in how many lists of length k each item is. items [users × K], −1 for a place left empty."""
-    counts = np.zeros((len(ks), n_items + 1), dtype=np.int64)  # the last column takes the empty places
+    counts = np.zeros((len(ks), n_items + 1), dtype=np.int64)  # the first column takes the empty places
     for place, (start, end) in enumerate(pairwise((0, *ks))):
-        counts[place] = np.bincount(items[:, start:end].ravel() % (n_items + 1), minlength=n_items + 1)
-    return np.asarray(np.cumsum(counts, axis=0)[:, :n_items])
+        counts[place] = np.bincount(items[:, start:end].ravel() + 1, minlength=n_items + 1)
+    return np.cumsum(counts, axis=0)[:, 1:]
 
 
 def coverage(counts: Counts) -> float:
@@ -149,12 +186,6 @@ FORMULAS = {
     "diversity": "mean of 1 − cos(i, j) over the pairs of a list, cos of who rated the items in training; 100 lists",
     "novelty": "mean −log₂(share of training users who rated the recommended item)",
 }
-
-
-def _first(values: Float, ks: Lengths) -> Float:
-    """[users × K] → [users × ks] sums over the first k ranks."""
-    parts = np.add.reduceat(np.asarray(values[:, : ks[-1]], dtype=np.float64), (0, *ks[:-1]), axis=1)
-    return np.asarray(np.cumsum(parts, axis=1))
 
 
 def _discounts(k: int) -> Float:

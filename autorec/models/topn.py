@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec import masks
+
 BLOCK_BYTES = 16 * 2**20  # of float32 scores; about half of an L3 cache
 _MOST = 512  # items a list; longer ones are kept in order one by one
 
@@ -30,92 +32,113 @@ def top_n(
     n_items: int,
     n: int,
     seen: sparse.csr_array | None,
-    look: Callable[[IntArray, npt.NDArray[np.float32]], None] | None = None,
 ) -> Iterator[tuple[IntArray, npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """Yield (rows [B], items [B × n], scores [B × n]) block by block, best first.
 
     seen [users × items]: stored entries of a row are left out; None leaves nothing out. Where fewer than n items are
-    left the row ends in item −1 with score −inf. NaN scores are never chosen. look(rows, scores) sees each block of
-    scores, the seen struck out as −inf, before the best are taken.
+    left the row ends in item −1 with score −inf. NaN scores are never chosen.
     """
+    seen_ptr, seen_items = (seen.indptr, seen.indices) if seen is not None else _nothing(rows)
     size = block_rows(n_items)
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
         scores = score_rows(block)  # [B × items]
-        if seen is not None:
-            _strike_out(scores, block, seen.indptr, seen.indices)
-        if look is not None:
-            look(block, scores)
         items = np.empty((len(block), n), dtype=np.int64)
         best = np.empty((len(block), n), dtype=np.float32)
-        _select(scores, items, best)
+        _select(scores, block, seen_ptr, seen_items, items, best)
         yield block, items, best
 
 
-@numba.njit(parallel=True, cache=True)
-def _strike_out(scores: Any, rows: Any, indptr: Any, indices: Any) -> None:
-    for row in numba.prange(len(rows)):
-        for entry in range(indptr[rows[row]], indptr[rows[row] + 1]):
-            scores[row, indices[entry]] = -np.inf
+def _nothing(rows: IntArray) -> tuple[IntArray, IntArray]:
+    """The index of a matrix with a row for each of `rows`, without entries."""
+    return np.zeros(int(rows.max(initial=-1)) + 2, dtype=np.int32), np.zeros(0, dtype=np.int32)
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _select(scores: Any, items: Any, best: Any) -> None:
-    """The n largest of each row of scores, descending, ties to the lower item; −1 and −inf where fewer are finite.
+def _select(scores: Any, rows: Any, seen_ptr: Any, seen_items: Any, items: Any, best: Any) -> None:
+    for i in numba.prange(len(scores)):
+        strike_out(scores[i], seen_items[seen_ptr[rows[i]] : seen_ptr[rows[i] + 1]])
+        select(scores[i], items[i], best[i])
 
-    Two passes that a processor does many numbers at a time. The first keeps the largest of each of a few hundred lanes
-    (lane j: items j, j + lanes, …). At least n items reach any bound that n lanes reach, so only the lanes that reach
-    it are looked through again, and what is found there is ordered.
-    """
-    n_items, n = scores.shape[1], items.shape[1]
-    lanes = min(max(256, -(-n * 10 // 64) * 64), n_items // 128 * 64)  # about ten a wanted item
-    for row in numba.prange(len(scores)):
-        worth = n <= _MOST and lanes >= 2 * n
-        if not (worth and _select_by_lanes(scores[row], lanes, items[row], best[row])):
-            _select_by_insertion(scores[row], items[row], best[row])
+
+@numba.njit(cache=True, nogil=True)
+def strike_out(row: Any, seen: Any) -> None:
+    """row[seen] = −inf."""
+    for place in range(len(seen)):
+        row[seen[place]] = -np.inf
+
+
+@numba.njit(cache=True, nogil=True)
+def select(row: Any, items: Any, best: Any) -> None:
+    """The n largest of a row of scores, descending, ties to the lower item; −1 and −inf where fewer are finite."""
+    n, n_items = len(items), len(row)
+    lanes = min(max(4 * masks.WIDTH, 2 * n + masks.WIDTH - 1), n_items) // masks.WIDTH * masks.WIDTH
+    worth = n <= _MOST and lanes >= 2 * n
+    if not (worth and _select_by_lanes(row, lanes, items, best)):
+        _select_by_insertion(row, items, best)
 
 
 @numba.njit(cache=True, nogil=True)
 def _select_by_lanes(row: Any, lanes: int, items: Any, best: Any) -> bool:
-    """Whether the best were found: not where too many are alike, or too few finite, for this to pay."""
-    n, rounds = len(items), len(row) // lanes
+    """Whether the best were found: not where too many are alike, or too few finite, for this to pay.
+
+    Two passes of many numbers at a time. The first keeps the largest of each of a few hundred lanes (lane j: items j,
+    j + lanes, …). At least n items reach any bound that n lanes reach; the second finds them, and they are ordered.
+    """
+    n, whole = len(items), len(row) // masks.WIDTH * masks.WIDTH
     highest = np.full(lanes, -np.inf, dtype=np.float32)
-    reaching = np.empty(lanes + 1, dtype=np.int32)
-    for start in range(0, rounds * lanes, lanes):
-        part = row[start : start + lanes]
-        for lane in range(lanes):
-            highest[lane] = part[lane] if part[lane] > highest[lane] else highest[lane]
-    for item in range(rounds * lanes, len(row)):
-        lane = item - rounds * lanes
-        highest[lane] = row[item] if row[item] > highest[lane] else highest[lane]
+    lane = 0
+    for start in range(0, whole, masks.WIDTH):
+        part, mine = row[start : start + masks.WIDTH], highest[lane : lane + masks.WIDTH]
+        for j in range(masks.WIDTH):
+            mine[j] = part[j] if part[j] > mine[j] else mine[j]
+        lane = lane + masks.WIDTH if lane + masks.WIDTH < lanes else 0
     bound, count = _bound(highest, n)
     if count > 2 * n + 16:
         return False
     most = 4 * n + 64  # candidates that are worth ordering by comparing all with all
-    candidates = np.empty(most + rounds + 2, dtype=np.int32)
+    candidates = np.empty(most + masks.WIDTH, dtype=np.int32)
     found = 0
-    for place in range(_places(highest, bound, reaching)):
-        lane = reaching[place]
-        # Written always, kept where it reaches: no branch to guess.
-        for item in range(lane, lane + rounds * lanes, lanes):
-            candidates[found] = item
-            found += row[item] >= bound
-        last = lane + rounds * lanes
-        candidates[found] = last
-        found += last < len(row) and row[min(last, len(row) - 1)] >= bound
+    for start in range(0, whole, masks.WIDTH):
+        reaching = masks.reaching(row, start, bound)
+        places = candidates[found : found + masks.WIDTH]
+        found += np.int64(masks.count(reaching))
         if found > most:
             return False
-    keys = np.empty(found, dtype=np.uint64)
-    for place in range(found):
-        keys[place] = _key(row[candidates[place]], candidates[place])
-    for place in range(found):
-        rank = 0
-        for other in range(found):
-            rank += keys[other] < keys[place]
-        if rank < n:
-            items[rank] = candidates[place]
-            best[rank] = row[candidates[place]]
+        for j in range(4):  # written always, and over again where there are fewer: no branch to guess
+            places[j] = start + np.int64(masks.lowest(reaching))
+            reaching &= reaching - np.uint64(1)
+        j = 4
+        while reaching:
+            places[j] = start + np.int64(masks.lowest(reaching))
+            reaching &= reaching - np.uint64(1)
+            j += 1
+    for item in range(whole, len(row)):
+        candidates[found] = item
+        found += row[item] >= bound
+    if found > most:
+        return False
+    _order(row, candidates[:found], items, best)
     return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _order(row: Any, candidates: Any, items: Any, best: Any) -> None:
+    """The n best of the candidates, n or more in the order of items: each to the place after all above it."""
+    scores = np.full(-(-len(candidates) // masks.WIDTH) * masks.WIDTH, -np.inf, dtype=np.float32)
+    for place in range(len(candidates)):
+        scores[place] = row[candidates[place]]
+    items[:] = -1
+    for place in range(len(candidates)):
+        rank = np.int64(0)
+        for start in range(0, len(scores), masks.WIDTH):
+            rank += np.int64(masks.count(masks.above(scores, start, scores[place])))
+        while rank < len(items) and items[rank] >= 0:  # an equal one of a lower item stands there
+            rank += 1
+        if rank < len(items):
+            items[rank] = candidates[place]
+    for rank in range(len(items)):
+        best[rank] = row[items[rank]]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -124,12 +147,14 @@ def _bound(highest: Any, n: int) -> Any:
 
     A few steps down from the highest, each four times as wide as the last, then halving.
     """
-    top = np.float32(-np.inf)
-    for lane in range(len(highest)):
-        top = highest[lane] if highest[lane] > top else top
+    upper = highest[: masks.WIDTH].copy()
+    for start in range(masks.WIDTH, len(highest), masks.WIDTH):
+        for j in range(masks.WIDTH):
+            upper[j] = highest[start + j] if highest[start + j] > upper[j] else upper[j]
+    top = upper.max()
     high = low = top
     width = max(abs(top), np.float32(1e-30)) / np.float32(32)
-    reached = np.float32(0)
+    reached = 0
     while reached < n:
         high, low = low, np.float32(top - width)
         width *= np.float32(4)
@@ -148,31 +173,13 @@ def _bound(highest: Any, n: int) -> Any:
     return low, reached
 
 
-@numba.njit(fastmath={"reassoc"}, cache=True, nogil=True)
-def _reaching(values: Any, bound: float) -> Any:
-    """How many values are at or above the bound; counted in a float, as wide as what is compared."""
-    count = np.float32(0)
-    for place in range(len(values)):
-        count += np.float32(1) if values[place] >= bound else np.float32(0)
+@numba.njit(cache=True, nogil=True)
+def _reaching(values: Any, bound: float) -> int:
+    """How many values are at or above the bound; whole 64 of them."""
+    count = np.int64(0)
+    for start in range(0, len(values), masks.WIDTH):
+        count += np.int64(masks.count(masks.reaching(values, start, bound)))
     return count
-
-
-@numba.njit(cache=True, nogil=True)
-def _places(values: Any, bound: float, places: Any) -> int:
-    """places[: result] = where values are at or above the bound, ascending."""
-    found = 0
-    for place in range(len(values)):
-        places[found] = place
-        found += values[place] >= bound
-    return found
-
-
-@numba.njit(cache=True, nogil=True)
-def _key(score: Any, item: int) -> Any:
-    """A whole number that is smaller for a higher score, among equal ones for a lower item."""
-    bits = np.float32(score + np.float32(0)).view(np.uint32)  # −0 becomes 0
-    ascending = ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
-    return np.uint64(~np.uint32(ascending)) << np.uint64(32) | np.uint64(item)
 
 
 @numba.njit(cache=True, nogil=True)

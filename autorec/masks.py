@@ -1,0 +1,89 @@
+"""Sixty-four neighbours of an array at once: which of them pass a test, as the bits of one number.
+
+The one step that Numba makes of no loop. Loops that look for few among many (the largest scores of a row, the ends of
+fields in a text) then walk over the bits that are set and pass by all others. Each function is a few instructions of
+LLVM, which knows how to make them for any processor; nothing checks that start + 64 (or 8) elements are there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+WIDTH = 64
+
+_LONG = ir.IntType(64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def above(_: Any, values: Any, start: Any, bound: Any) -> Any:
+    """Bit j: values[start + j] > bound. values [n] float32, contiguous; start uint64."""
+    return types.uint64(values, start, bound), _comparing(">")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def reaching(_: Any, values: Any, start: Any, bound: Any) -> Any:
+    """Bit j: values[start + j] ≥ bound. values [n] float32, contiguous; start uint64."""
+    return types.uint64(values, start, bound), _comparing(">=")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def no_digits(_: Any, text: Any, start: Any) -> Any:
+    """Bit j: text[start + j] is none of 0 … 9. text [n] uint8, contiguous; start uint64."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        letters = _vector(context, builder, signature.args[0], given[0], given[1], ir.IntType(8))
+        from_zero = builder.sub(letters, ir.Constant(letters.type, [ord("0")] * WIDTH))
+        return builder.bitcast(
+            builder.icmp_unsigned(">", from_zero, ir.Constant(letters.type, [9] * WIDTH)), _LONG
+        )
+
+    return types.uint64(text, start), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def eight(_: Any, text: Any, start: Any) -> Any:
+    """text[start : start + 8] as one number, the first letter lowest. text [n] uint8, contiguous; start uint64."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        place = builder.gep(context.make_array(signature.args[0])(context, builder, given[0]).data, [given[1]])
+        return builder.load(builder.bitcast(place, _LONG.as_pointer()), align=1)
+
+    return types.uint64(text, start), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def count(_: Any, mask: Any) -> Any:
+    """How many bits are set. mask uint64."""
+    return types.uint64(mask), lambda context, builder, signature, given: builder.ctpop(given[0])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lowest(_: Any, mask: Any) -> Any:
+    """The lowest bit that is set; undefined for 0. mask uint64."""
+    sure = ir.Constant(ir.IntType(1), 1)
+    return types.uint64(mask), lambda context, builder, signature, given: builder.cttz(given[0], sure)
+
+
+def _comparing(sign: str) -> Callable[..., Any]:
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind = ir.FloatType()
+        scores = _vector(context, builder, signature.args[0], given[0], given[1], kind)
+        bound = context.cast(builder, given[2], signature.args[2], types.float32)
+        nothing = ir.Constant(scores.type, ir.Undefined)
+        first = builder.insert_element(nothing, bound, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+        return builder.bitcast(
+            builder.fcmp_ordered(sign, scores, builder.shuffle_vector(first, nothing, everywhere)), _LONG
+        )
+
+    return code
+
+
+def _vector(context: Any, builder: Any, kind: Any, array: Any, start: Any, element: Any) -> Any:
+    """array[start : start + 64] as one value."""
+    place = builder.gep(context.make_array(kind)(context, builder, array).data, [start])
+    align = 4 if isinstance(element, ir.FloatType) else 1
+    return builder.load(builder.bitcast(place, ir.VectorType(element, WIDTH).as_pointer()), align=align)
