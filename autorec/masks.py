@@ -17,33 +17,43 @@ WIDTH = 64
 _LONG = ir.IntType(64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def above(_: Any, values: Any, start: Any, bound: Any) -> Any:
     """Bit j: values[start + j] > bound. values [n] float32, contiguous; start uint64."""
     return types.uint64(values, start, bound), _comparing(">")
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def reaching(_: Any, values: Any, start: Any, bound: Any) -> Any:
     """Bit j: values[start + j] ≥ bound. values [n] float32, contiguous; start uint64."""
     return types.uint64(values, start, bound), _comparing(">=")
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def no_digits(_: Any, text: Any, start: Any) -> Any:
     """Bit j: text[start + j] is none of 0 … 9. text [n] uint8, contiguous; start uint64."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         letters = _vector(context, builder, signature.args[0], given[0], given[1], ir.IntType(8))
         from_zero = builder.sub(letters, ir.Constant(letters.type, [ord("0")] * WIDTH))
-        return builder.bitcast(
-            builder.icmp_unsigned(">", from_zero, ir.Constant(letters.type, [9] * WIDTH)), _LONG
-        )
+        return builder.bitcast(builder.icmp_unsigned(">", from_zero, ir.Constant(letters.type, [9] * WIDTH)), _LONG)
 
     return types.uint64(text, start), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
+def equal(_: Any, text: Any, start: Any, letter: Any) -> Any:
+    """Bit j: text[start + j] = letter. text [n] uint8, contiguous; start uint64, letter uint8."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        letters = _vector(context, builder, signature.args[0], given[0], given[1], ir.IntType(8))
+        wanted = context.cast(builder, given[2], signature.args[2], types.uint8)
+        return builder.bitcast(builder.icmp_unsigned("==", letters, _everywhere(builder, wanted)), _LONG)
+
+    return types.uint64(text, start, letter), code
+
+
+@intrinsic
 def eight(_: Any, text: Any, start: Any) -> Any:
     """text[start : start + 8] as one number, the first letter lowest. text [n] uint8, contiguous; start uint64."""
 
@@ -54,17 +64,17 @@ def eight(_: Any, text: Any, start: Any) -> Any:
     return types.uint64(text, start), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def count(_: Any, mask: Any) -> Any:
     """How many bits are set. mask uint64."""
     return types.uint64(mask), lambda context, builder, signature, given: builder.ctpop(given[0])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def lowest(_: Any, mask: Any) -> Any:
-    """The lowest bit that is set; undefined for 0. mask uint64."""
-    sure = ir.Constant(ir.IntType(1), 1)
-    return types.uint64(mask), lambda context, builder, signature, given: builder.cttz(given[0], sure)
+    """The lowest bit that is set; 64 for 0. mask uint64."""
+    defined = ir.Constant(ir.IntType(1), 0)
+    return types.uint64(mask), lambda context, builder, signature, given: builder.cttz(given[0], defined)
 
 
 def _comparing(sign: str) -> Callable[..., Any]:
@@ -72,14 +82,16 @@ def _comparing(sign: str) -> Callable[..., Any]:
         kind = ir.FloatType()
         scores = _vector(context, builder, signature.args[0], given[0], given[1], kind)
         bound = context.cast(builder, given[2], signature.args[2], types.float32)
-        nothing = ir.Constant(scores.type, ir.Undefined)
-        first = builder.insert_element(nothing, bound, ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-        return builder.bitcast(
-            builder.fcmp_ordered(sign, scores, builder.shuffle_vector(first, nothing, everywhere)), _LONG
-        )
+        return builder.bitcast(builder.fcmp_ordered(sign, scores, _everywhere(builder, bound)), _LONG)
 
     return code
+
+
+def _everywhere(builder: Any, value: Any) -> Any:
+    """One value 64 times."""
+    nothing = ir.Constant(ir.VectorType(value.type, WIDTH), ir.Undefined)
+    first = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
 
 
 def _vector(context: Any, builder: Any, kind: Any, array: Any, start: Any, element: Any) -> Any:

@@ -1,5 +1,7 @@
 """The scan of plain text against the general reader, and the order of pairs against a stable sort."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,13 +39,14 @@ def test_the_scan_reads_what_the_general_reader_reads(table, separator, newline,
     expected = text.parse("file", content, layout, "raise")
     np.testing.assert_array_equal(found.users, expected.user_ids[expected.users])
     np.testing.assert_array_equal(found.items, expected.item_ids[expected.items])
-    np.testing.assert_array_equal(found.ratings, expected.ratings)  # to the bit
+    np.testing.assert_array_equal(found.ratings, expected.ratings.astype(np.float32))  # to the bit
     np.testing.assert_array_equal(found.timestamps, expected.timestamps)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.text('0123456789,.:-+e \n\r"x\t', max_size=60))
-def test_the_scan_never_reads_what_the_general_reader_refuses(content):
+@settings(max_examples=300, deadline=None)
+@given(st.text('0123456789,.:-+e \n\r"x\t', max_size=60), st.sampled_from([0, 30]))
+def test_the_scan_never_reads_what_the_general_reader_refuses(content, after):
+    content += "\n8,1,3,5" * after  # room for lines to be read eight letters at once
     found = scanned(content.encode())
     if found is None:
         return
@@ -55,7 +58,7 @@ def test_the_scan_never_reads_what_the_general_reader_refuses(content):
     except InputError:
         raise AssertionError(f"{content!r} was scanned, and is refused") from None
     np.testing.assert_array_equal(found.users, expected.user_ids[expected.users])
-    np.testing.assert_array_equal(found.ratings, expected.ratings)
+    np.testing.assert_array_equal(found.ratings, expected.ratings.astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,8 @@ def test_the_scan_never_reads_what_the_general_reader_refuses(content):
     ],
 )  # fmt: skip
 def test_whatever_is_not_plain_ends_the_scan(line):
-    assert scanned(f"7,1,3,5\n{line}\n8,1,3,5\n".encode()) is None
+    for after in (1, 30):  # with room to be read eight letters at once, too
+        assert scanned((f"7,1,3,5\n{line}\n" + "8,1,3,5\n" * after).encode()) is None
 
 
 def test_columns_that_play_no_role_are_passed_over():
@@ -100,3 +104,17 @@ def test_counting_is_a_stable_sort(monkeypatch, ordered):
             assert found is None
         else:
             np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), max_size=80), st.integers(1, 9))
+def test_repeats_and_starts_are_the_loops(pairs, more):
+    users, items = np.array(sorted(pairs), dtype=np.int32).reshape(-1, 2).T
+    n_users = int(users.max(initial=0)) + more
+    for least in (10**6, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(order, "LEAST", least)
+            found = order.starts(users, n_users)
+            assert found.tolist() == [int((users < user).sum()) for user in range(n_users + 1)]
+            again = [one == other for one, other in pairwise(sorted(pairs))]
+            assert order.repeats(users, items) == sum(again)

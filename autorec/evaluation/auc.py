@@ -12,7 +12,7 @@ _EXACT = 2**20  # ones that a float32 can count
 def user_auc(row: Any, columns: Any, liked: Any, best: Any) -> float:
     """Share of pairs (relevant item, other candidate) where the relevant one has the higher score, ties ½; of one user.
 
-    row [items]: scores, −inf where an item is no candidate (seen in training). columns [n]: test items, −1 where unknown;
+    row [items]: scores, −inf where an item is no candidate (seen in training). columns [n]: test items, −1: unknown;
     liked [n]: whether it is a relevant one. best [k]: the k highest scores of the row, descending. NaN without a
     relevant candidate or without another one. Equal to scikit-learn's roc_auc_score over the candidates.
 

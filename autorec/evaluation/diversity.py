@@ -12,7 +12,7 @@ LISTS = 100  # looked at, evenly spaced over the users; their mean has a standar
 
 
 def diversity(
-    items: npt.NDArray[np.int64], ks: Sequence[int], ratings: sparse.csr_array, counts: npt.NDArray[np.int64]
+    items: npt.NDArray[np.integer[Any]], ks: Sequence[int], ratings: sparse.csr_array, counts: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """[ks] mean over lists of the mean of 1 − cos(i, j) over the pairs of items in the first k places.
 
@@ -24,11 +24,11 @@ def diversity(
     if len(values):
         chosen = items[np.linspace(0, len(items) - 1, len(values)).astype(np.int64)]
         wanted = np.unique(chosen[chosen >= 0])
-        place = np.full(ratings.shape[1], -1, dtype=np.int64)
+        place = np.full(ratings.shape[1], len(wanted), dtype=np.uint32)
         place[wanted] = np.arange(len(wanted))
         ptr = np.concatenate(([0], np.cumsum(counts[wanted])))
         raters = _raters(ratings.indptr, ratings.indices, place, ptr)
-        lists = np.where(chosen >= 0, place[chosen], -1)
+        lists = np.where(chosen >= 0, place[chosen].astype(np.int64), -1)
         _of_lists(lists, np.asarray(ks), ptr, raters, ratings.shape[0], values)
     defined = ~np.isnan(values)
     n = defined.sum(axis=0)
@@ -38,14 +38,15 @@ def diversity(
 @numba.njit(cache=True, nogil=True)
 def _raters(indptr: Any, indices: Any, place: Any, ptr: Any) -> Any:
     """The users who rated each item that has a place, item by item: those of place j at ptr[j] … ptr[j + 1] − 1."""
-    at = ptr[:-1].copy()
-    raters = np.empty(ptr[-1], dtype=np.int32)
+    at = ptr.astype(np.uint64)  # where the next user of each goes; the last one takes those of all other items
+    more = np.ones(len(at), dtype=np.uint64)
+    more[-1] = 0
+    raters = np.empty(ptr[-1] + 1, dtype=np.int32)
     for user in range(len(indptr) - 1):
         for entry in range(indptr[user], indptr[user + 1]):
             j = place[indices[entry]]
-            if j >= 0:
-                raters[at[j]] = user
-                at[j] += 1
+            raters[at[j]] = user  # written always: no branch to guess
+            at[j] += more[j]
     return raters
 
 

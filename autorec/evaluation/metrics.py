@@ -39,7 +39,8 @@ class Hits:
 
     @cached_property
     def _cells(self) -> Counts:
-        column = np.searchsorted(np.asarray(self.ks), np.arange(self.ks[-1] + 2))  # of each rank: the first list with it
+        """[hits] user × the shortest list that holds it."""
+        column = np.searchsorted(np.asarray(self.ks), np.arange(self.ks[-1] + 2))  # of each rank
         return self.users * (len(self.ks) + 1) + column[np.minimum(self.ranks, self.ks[-1] + 1)]
 
     @cached_property

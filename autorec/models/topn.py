@@ -98,7 +98,7 @@ def _select_by_lanes(row: Any, lanes: int, items: Any, best: Any) -> bool:
         return False
     most = 4 * n + 64  # candidates that are worth ordering by comparing all with all
     candidates = np.empty(most + masks.WIDTH, dtype=np.int32)
-    found = 0
+    found: Any = 0
     for start in range(0, whole, masks.WIDTH):
         reaching = masks.reaching(row, start, bound)
         places = candidates[found : found + masks.WIDTH]
@@ -130,15 +130,15 @@ def _order(row: Any, candidates: Any, items: Any, best: Any) -> None:
         scores[place] = row[candidates[place]]
     items[:] = -1
     for place in range(len(candidates)):
-        rank = np.int64(0)
+        rank: Any = 0
         for start in range(0, len(scores), masks.WIDTH):
             rank += np.int64(masks.count(masks.above(scores, start, scores[place])))
         while rank < len(items) and items[rank] >= 0:  # an equal one of a lower item stands there
             rank += 1
         if rank < len(items):
             items[rank] = candidates[place]
-    for rank in range(len(items)):
-        best[rank] = row[items[rank]]
+    for place in range(len(items)):
+        best[place] = row[items[place]]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -174,9 +174,9 @@ def _bound(highest: Any, n: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _reaching(values: Any, bound: float) -> int:
+def _reaching(values: Any, bound: float) -> Any:
     """How many values are at or above the bound; whole 64 of them."""
-    count = np.int64(0)
+    count: Any = 0
     for start in range(0, len(values), masks.WIDTH):
         count += np.int64(masks.count(masks.reaching(values, start, bound)))
     return count

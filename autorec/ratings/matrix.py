@@ -16,7 +16,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.order import order_of_pairs
+from autorec.ratings.order import order_of_pairs, repeats, starts
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -190,14 +190,14 @@ def build(
     order = order_of_pairs(users, items, len(user_ids), len(item_ids))
     if order is not None:
         users, items = users[order], items[order]
-    duplicates = _duplicates(users, items)
+    duplicates = repeats(users, items)
     if duplicates:
         again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair
         kept = _last_of_each_pair(np.arange(len(users)) if order is None else order, again, timestamps)
         first = np.concatenate(([True], ~again))  # of each pair, in the order that `kept` has too
         users, items, order = users[first], items[first], kept
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
-    indptr = np.searchsorted(users, np.arange(len(user_ids) + 1, dtype=users.dtype)).astype(dtype)
+    indptr = starts(users, len(user_ids)).astype(dtype)
     csr = sparse.csr_array(
         (values if order is None else values[order], items.astype(dtype, copy=False), indptr),
         shape=(len(user_ids), len(item_ids)),
@@ -213,15 +213,6 @@ def build(
         duplicates=duplicates,
         skipped=skipped,
     )
-
-
-def _duplicates(users: IntArray, items: IntArray) -> int:
-    """How many of the pairs, in order, are the same as the one before."""
-    count = 0
-    for start in range(1, len(users), _BLOCK):
-        block, before = slice(start, start + _BLOCK), slice(start - 1, min(start + _BLOCK, len(users)) - 1)
-        count += int(np.count_nonzero((users[block] == users[before]) & (items[block] == items[before])))
-    return count
 
 
 def _last_of_each_pair(order: IntArray, again: BoolArray, timestamps: IntArray | None) -> IntArray:

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from autorec import masks
 from autorec.ratings.layout import Layout
 from autorec.ratings.sources import Data
 
@@ -21,6 +22,9 @@ _ROLES = {"user": _USER, "item": _ITEM, "rating": _RATING, "timestamp": _TIMESTA
 _DIGITS = 18  # that always fit an int64
 _EXACT = 15  # digits whose whole number and power of ten are exact in float64, so that their quotient is the nearest
 _ZERO, _POINT, _MINUS, _QUOTE, _RETURN, _NEWLINE = (np.uint8(ord(sign)) for sign in '0.-"\r\n')
+_POWERS = np.array([10**digits for digits in range(16)], dtype=np.uint64)
+_TENTHS = (np.arange(100) / 10).astype(np.float32)
+_AHEAD = 16  # letters that may be read beyond the 64 of a look, by numbers that begin within
 _PARTS = 4  # a thread, so that one that is held up does not hold up the others
 
 
@@ -30,7 +34,7 @@ class Scanned:
 
     users: npt.NDArray[np.integer[Any]]
     items: npt.NDArray[np.integer[Any]]
-    ratings: npt.NDArray[np.float64]
+    ratings: npt.NDArray[np.float32]
     timestamps: npt.NDArray[np.int64] | None
 
 
@@ -53,7 +57,7 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     offsets = np.concatenate(([0], np.cumsum(counts)))
     n, last = int(offsets[-1]), int(bool(tail))
     timed = "timestamp" in layout.columns
-    ratings, timestamps = np.empty(n + last, np.float64), np.empty((n + last) if timed else 0, np.int64)
+    ratings, timestamps = np.empty(n + last, np.float32), np.empty((n + last) if timed else 0, np.int64)
     kinds: tuple[Any, ...] = (np.int32, np.int64)
     for kind in kinds:  # ids that fit the narrow one are written, and later coded, in half the bytes
         users, items = np.empty(n + last, kind), np.empty(n + last, kind)
@@ -96,14 +100,13 @@ def _line_starts(data: Data, header: int, end: int) -> npt.NDArray[np.int64]:
 @numba.njit(parallel=True, cache=True, nogil=True)
 def _count_lines(text: Any, bounds: Any, counts: Any) -> None:
     for part in numba.prange(len(counts)):
-        lines = 0
         mine = text[bounds[part] : bounds[part + 1]]
-        for start in range(0, len(mine), 2**12):  # so few that 16 bits count them, many at a time
-            block: Any = mine[start : start + 2**12]
-            few: Any = np.uint16(0)
-            for place in range(len(block)):
-                few = np.uint16(few + (np.uint16(1) if block[place] == _NEWLINE else np.uint16(0)))
-            lines += few
+        whole = len(mine) // masks.WIDTH * masks.WIDTH
+        lines = np.uint64(0)
+        for start in range(0, whole, masks.WIDTH):
+            lines += masks.count(masks.equal(mine, start, _NEWLINE))
+        for place in range(whole, len(mine)):
+            lines += np.uint64(mine[place] == _NEWLINE)
         counts[part] = lines
 
 
@@ -125,30 +128,153 @@ def _parse(
     it."""
     plain = np.zeros(len(bounds) - 1, dtype=np.bool_)
     for part in numba.prange(len(plain)):
-        place = np.uint64(bounds[part])  # unsigned: no index counts from the end, so none is looked at for that
+        place, row, end = np.uint64(bounds[part]), offsets[part], offsets[part + 1]
         good = True
-        for row in range(offsets[part], offsets[part + 1]):
-            for column in range(len(roles)):
-                role = roles[column]
-                if role == _USER:
-                    users[row], place, right = _id(text, place, highest)
-                elif role == _ITEM:
-                    items[row], place, right = _id(text, place, highest)
-                elif role == _RATING:
-                    ratings[row], place, right = _decimal(text, place)
-                elif role == _TIMESTAMP:
-                    start = place
-                    timestamps[row], place = _whole(text, place)
-                    right = 0 < place - start <= _DIGITS
-                else:
-                    place, right = _skipped(text, place, separator)
-                good &= right
-                place, right = _closed(text, place, separator, second, column == len(roles) - 1)
-                good &= right
-            if not good:
-                break
+        while row < end and good:
+            place, row = _short_lines(
+                text, place, separator, second, roles, row, end, users, items, ratings, timestamps
+            )
+            if row < end:
+                place, good = _line(
+                    text, place, separator, second, roles, highest, row, users, items, ratings, timestamps
+                )
+                row += 1
         plain[part] = good and place == bounds[part + 1]
     return bool(plain.all())
+
+
+@numba.njit(cache=True, nogil=True)
+def _short_lines(
+    text: Any,
+    line: Any,
+    separator: int,
+    second: int,
+    roles: Any,
+    row: int,
+    end_row: int,
+    users: Any,
+    items: Any,
+    ratings: Any,
+    timestamps: Any,
+) -> Any:
+    """Read rows up to `end_row` → (the place, the row) of the first line that `_line` is to read: one of more than 64
+    letters, with a sign, with an id or part of a rating of more than 8 digits, near the end of the text, or not plain.
+
+    Where all fields of a line end is known from one look at 64 letters; digits are read eight at once. What is made of
+    a line that is not plain is nowhere used, and no place beyond `_AHEAD` is read for it.
+    """
+    one, eight = np.uint64(1), np.uint64(8)  # unsigned: no index counts from the end, so none is looked at for that
+    width = np.uint64(2 if second >= 0 else 1)
+    columns = len(roles)
+    of_role = np.full(5, -1)
+    for column in range(columns):
+        of_role[roles[column]] = column
+    user, item, rating, timestamp = of_role[_USER], of_role[_ITEM], of_role[_RATING], of_role[_TIMESTAMP]
+    stops = np.empty(columns + 1, dtype=np.uint64)  # where the fields end, from the second on
+    while row < end_row and np.int64(line) <= len(text) - masks.WIDTH - _AHEAD:
+        ends = masks.equal(text, line, _NEWLINE)
+        length = masks.lowest(ends)
+        within = (one << (length & np.uint64(63))) - one
+        separators = masks.equal(text, line, separator)
+        if second >= 0:
+            separators &= masks.equal(text, line, second) >> one
+        separators &= within
+        others = (masks.no_digits(text, line) & within) ^ (separators | separators << width - one)
+        good = ends != np.uint64(0) and np.int64(masks.count(separators)) == columns - 1
+        stops[0] = line - width
+        for column in range(1, columns):
+            stops[column] = line + masks.lowest(separators)
+            separators &= separators - one
+        stops[columns] = line + length
+        if others and text[line + length - one] == _RETURN:
+            others ^= one << (length - one & np.uint64(63))
+            stops[columns] -= one
+        users[row], right = _short_id(text, stops[user] + width, stops[user + 1])
+        good &= right
+        items[row], right = _short_id(text, stops[item] + width, stops[item + 1])
+        good &= right
+        start, stop = stops[rating] + width, stops[rating + 1]
+        if others:
+            point = line + masks.lowest(others)
+            places = stop - point - one
+            good &= (others & others - one == np.uint64(0)) & (text[point] == _POINT)
+            good &= (point - start - one < eight) & (places - one < eight) & (stop - start - one <= np.uint64(_EXACT))
+            if good and point == start + one and places == one:
+                number = np.uint64(text[start] - _ZERO) * np.uint64(10) + np.uint64(text[point + one] - _ZERO)
+                ratings[row] = _TENTHS[number]
+            else:
+                power = _POWERS[places & np.uint64(15)]
+                whole = _number(text, start, point - start) * power + _number(text, point + one, places)
+                ratings[row] = np.float64(whole) / np.float64(power)
+        else:
+            good &= stop - start - one < eight
+            ratings[row] = np.float64(_number(text, start, stop - start))
+        if timestamp >= 0:
+            start, stop = stops[timestamp] + width, stops[timestamp + 1]
+            good &= stop - start - one < np.uint64(16)
+            if stop - start <= eight:
+                timestamps[row] = _number(text, start, stop - start)
+            elif good:
+                high = _number(text, start, stop - start - eight)
+                timestamps[row] = high * np.uint64(10**8) + _number(text, stop - eight, eight)
+        if not good:
+            break
+        line += length + one
+        row += 1
+    return line, row
+
+
+@numba.njit(cache=True, nogil=True)
+def _short_id(text: Any, start: Any, stop: Any) -> Any:
+    """A number, whether it has up to 8 digits and no leading zero. (No `and`: it would be a branch to guess.)"""
+    digits = stop - start
+    right = (digits - np.uint64(1) < np.uint64(8)) & ((text[start] != _ZERO) | (digits == np.uint64(1)))
+    return _number(text, start, digits), right
+
+
+@numba.njit(cache=True, nogil=True)
+def _number(text: Any, start: Any, digits: Any) -> Any:
+    """The number that 1 … 8 digits make; of others any. Pairs of neighbours become one number, three times."""
+    letters = masks.eight(text, start) << (np.uint64(64) - digits * np.uint64(8) & np.uint64(63))  # zeros come first
+    pairs = (letters & np.uint64(0x0F0F0F0F0F0F0F0F)) * np.uint64(10 * 2**8 + 1) >> np.uint64(8)
+    fours = (pairs & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(100 * 2**16 + 1) >> np.uint64(16)
+    return (fours & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(10_000 * 2**32 + 1) >> np.uint64(32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _line(
+    text: Any,
+    place: Any,
+    separator: int,
+    second: int,
+    roles: Any,
+    highest: int,
+    row: int,
+    users: Any,
+    items: Any,
+    ratings: Any,
+    timestamps: Any,
+) -> Any:
+    """(where the next line begins, whether all was plain), letter by letter."""
+    good = True
+    for column in range(len(roles)):
+        role = roles[column]
+        if role == _USER:
+            users[row], place, right = _id(text, place, highest)
+        elif role == _ITEM:
+            items[row], place, right = _id(text, place, highest)
+        elif role == _RATING:
+            ratings[row], place, right = _decimal(text, place)
+        elif role == _TIMESTAMP:
+            start = place
+            timestamps[row], place = _whole(text, place)
+            right = 0 < place - start <= _DIGITS
+        else:
+            place, right = _skipped(text, place, separator)
+        good &= right
+        place, right = _closed(text, place, separator, second, column == len(roles) - 1)
+        good &= right
+    return place, good
 
 
 @numba.njit(cache=True, nogil=True)
@@ -220,8 +346,9 @@ def _closed(text: Any, place: Any, separator: int, second: int, last: bool) -> A
 
 @numba.njit(parallel=True, cache=True, nogil=True)
 def _mark(ids: Any, table: Any) -> None:
-    for k in numba.prange(len(ids)):  # several threads may write the same 1
-        table[ids[k]] = 1
+    for k in numba.prange(len(ids)):  # several threads may write the same 1; once, so that they don't wait for it
+        if not table[ids[k]]:
+            table[ids[k]] = 1
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
