@@ -26,7 +26,7 @@ STEPS: dict[str, Callable[[], Iterator[Row]]] = {
     "top-1m": lambda: ranking.top_ten("ml-1m"),
     "top-10m": lambda: ranking.top_ten("ml-10m"),
     "evaluation": ranking.evaluation,
-    "implicit": rivals.against_implicit,
+    "top-elsewhere": rivals.top_ten_elsewhere,
     "reading": files.reading,
     "start-up": files.start_up,
     "growth": training.growth,

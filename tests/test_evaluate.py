@@ -13,6 +13,7 @@ from autorec import AutoRec, Bias, Ease, Popularity, Ratings, compare, create, e
 from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.evaluation.baselines import BASELINES, GRIDS
 from autorec.evaluation.bootstrap import bootstrap_intervals
+from autorec.evaluation.evaluate import value_of
 from autorec.ratings.matrix import as_ratings
 from autorec.ratings.split import random_split
 
@@ -220,6 +221,15 @@ def test_bootstrap_intervals_are_those_of_the_normal_law_where_there_are_many_us
         (math.sqrt(mse - 1.96 * spread), math.sqrt(mse + 1.96 * spread)), abs=0.1 * spread
     )
     assert bootstrap_intervals(table) == found
+
+
+@pytest.mark.parametrize("model", [Bias(), Popularity()])
+def test_one_metric_alone_is_that_of_the_whole(model) -> None:
+    one = random_split(as_ratings(random_frame()), 0.3)
+    model.fit(one.train)
+    found = evaluate(model, one.test, k=(3, 5)).metrics
+    for metric in ("rmse", "ndcg@5") if model.rates else ("ndcg@3", "recall@5"):
+        assert value_of(metric, model, one.test) == found[metric]
 
 
 def test_an_interval_holds_the_value_it_is_of() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from sklearn.base import clone
 
 from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
-from autorec.evaluation.evaluate import evaluate
+from autorec.evaluation.evaluate import value_of
 from autorec.models.base import Recommender
 from autorec.models.presets import create
 from autorec.ratings.matrix import Ratings
@@ -59,7 +59,7 @@ def at_its_best(name: str, model: Recommender, train: Ratings, k: int, seed: int
             fitted = clone(model).set_params(**settings).fit(split.train)
         except (InputError, NotEnoughMemoryError):
             return clone(model), {}  # the training on all of it will say why
-        tried.append({**settings, metric: evaluate(fitted, split.test, k=k).metrics[metric]})
+        tried.append({**settings, metric: value_of(metric, fitted, split.test)})
     if not tried or any(math.isnan(one[metric]) for one in tried):
         return clone(model), {}
     best = min(tried, key=lambda one: sign * one[metric])

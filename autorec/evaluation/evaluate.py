@@ -102,6 +102,16 @@ def evaluate(
     return Evaluation(rating | ranking, counts, table, settings, slices)
 
 
+def value_of(metric: str, model: Recommender, test: Ratings) -> float:
+    """rmse or ndcg@K alone, as `evaluate` gives it; for choosing among many. NaN where undefined."""
+    if metric == "rmse":
+        predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
+        return metrics.rmse(predicted, test.csr.data.astype(np.float64))
+    name, _, k = metric.partition("@")
+    lists = ranked_lists(model, test, liked_from(model.ratings_.scale), [int(k)])
+    return _mean(metrics.RANKING[name](lists.hits, lists.relevant)[:, 0])
+
+
 def _rating_part(
     model: Recommender, test: Ratings, cold: float | None
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int], dict[str, list[dict[str, float]]]]:

@@ -5,24 +5,23 @@ A trial has a place, 0 for the defaults, and draws with a seed of its own made o
 search that goes on from its storage tries what it would have tried without the break.
 """
 
-import contextlib
 import contextvars
 import functools
-import json
 import math
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autorec import progress
 from autorec.errors import AutoRecError, DivergedError, InputError, NotEnoughMemoryError
-from autorec.evaluation.evaluate import evaluate
+from autorec.evaluation.evaluate import value_of
+from autorec.evaluation.trials import Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
 from autorec.evaluation.workers import side_by_side
 from autorec.models.base import Recommender
 from autorec.models.presets import create
@@ -32,10 +31,6 @@ from autorec.training.loop import Watcher, watching
 
 if TYPE_CHECKING:
     import optuna
-
-STUDY = "autorec"
-STARTUP = 5  # trials that finish before any is pruned
-WARMUP = 4  # the part of its epochs in which a trial is not pruned: one in so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,18 +65,6 @@ class Task:
         return model
 
 
-@dataclass(frozen=True)
-class Trial:
-    """state: complete, pruned or failed. value: of the metric on the validation part, None unless complete."""
-
-    place: int
-    state: str
-    value: float | None
-    settings: dict[str, Any]
-    seconds: float
-    error: str | None
-
-
 def require_optuna() -> None:
     """AutoRecError, saying what to install, when Optuna is missing."""
     try:
@@ -101,24 +84,24 @@ def search(
     when the storage holds another. jobs: trials at a time, each in a process of its own.
     """
     require_optuna()
-    with _silent_optuna(), tempfile.TemporaryDirectory(prefix="autorec-tune-") as folder:
+    with silent_optuna(), tempfile.TemporaryDirectory(prefix="autorec-tune-") as folder:
         if storage is None and jobs > 1:
             storage = Path(folder) / "trials"
         if storage is not None:
-            _mend(storage)  # here, where no other process writes to it
-        study = open_study(storage, task)
-        _claim(study, fingerprint, storage)
+            mend(storage)  # here, where no other process writes to it
+        study = _study(storage, task)
+        claim(study, fingerprint, storage)
         with progress.bar("tuning", trials) as update:
 
             def told() -> None:
-                update(len(_done(study)), _line(study, task))
+                update(len(done(study)), _line(study, task))
 
             told()
             try:
-                if 0 not in _done(study):
+                if 0 not in done(study):
                     _run_defaults(study, task)
                     told()
-                missing = [place for place in range(1, trials) if place not in _done(study)]
+                missing = [place for place in range(1, trials) if place not in done(study)]
                 if storage is not None and jobs > 1:
                     side_by_side(functools.partial(_run_elsewhere, task, storage), missing, jobs, told)
                 else:
@@ -126,8 +109,20 @@ def search(
                         run_trial(study, task, place)
                         told()
             except KeyboardInterrupt:
-                return _finished(study), True
-        return _finished(study), False
+                return finished(study), True
+        return finished(study), False
+
+
+def _study(storage: Path | None, task: Task) -> "optuna.Study":
+    return open_study(storage, task.by_error, getattr(task.estimator({}), "epochs", 0))
+
+
+def _line(study: "optuna.Study", task: Task) -> str:
+    best = best_of(finished(study), task.by_error)
+    if best is None:
+        return "the defaults first"
+    whose = "the defaults" if best.place == 0 else f"trial {best.place}"
+    return f"best {task.metric} {best.value:.4f} by {whose}"
 
 
 # --- one trial ----------------------------------------------------------------------------------------------
@@ -164,8 +159,8 @@ def run_trial(
 
 def _run_elsewhere(task: Task, storage: Path, place: int, stopped: Callable[[], bool]) -> None:
     """A trial in a process of its own."""
-    with _silent_optuna():
-        run_trial(open_study(storage, task), task, place, stopped, alone=False)
+    with silent_optuna():
+        run_trial(_study(storage, task), task, place, stopped, alone=False)
 
 
 def _measured(task: Task, model: Recommender, watcher: Watcher) -> float:
@@ -177,7 +172,7 @@ def _measured(task: Task, model: Recommender, watcher: Watcher) -> float:
             model.fit(task.train)
         if model.summary_.get("stopped") == "interrupted":
             raise KeyboardInterrupt
-        return evaluate(model, task.validation, k=task.k).metrics[task.metric]
+        return value_of(task.metric, model, task.validation)
 
     value = contextvars.copy_context().run(work)
     if not math.isfinite(value):
@@ -249,108 +244,3 @@ def _distributions(space: Space) -> "dict[str, optuna.distributions.BaseDistribu
             made = IntDistribution(int(low), int(high), log) if kind == "int" else FloatDistribution(low, high, log)
             found[name] = made
     return found
-
-
-# --- what was tried -----------------------------------------------------------------------------------------
-
-
-def open_study(storage: Path | None, task: Task) -> "optuna.Study":
-    """The study of a file, made when missing; without a file one that lives as long as the process."""
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    direction: Literal["minimize", "maximize"] = "minimize" if task.by_error else "maximize"
-    epochs = getattr(task.estimator({}), "epochs", 0)
-    warmup = epochs // WARMUP if isinstance(epochs, int) else 0  # what is no number the model itself refuses
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=warmup)
-    if storage is None:
-        return optuna.create_study(direction=direction, pruner=pruner)
-    path = str(storage)
-    try:
-        kept = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
-        return optuna.create_study(
-            storage=kept, study_name=STUDY, direction=direction, pruner=pruner, load_if_exists=True
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{storage} is damaged or no storage of a search ({error}); name another file") from None
-
-
-def _mend(storage: Path) -> None:
-    """A kill can cut the last line; what is written after it would be unreadable, so it goes."""
-    if not storage.exists():
-        return
-    written = storage.read_bytes()
-    if written and not written.startswith(b'{"op_code"'):
-        raise InputError(f"{storage} is no storage of a search; name another file")
-    if written and not written.endswith(b"\n"):
-        with storage.open("r+b") as file:
-            file.truncate(written.rfind(b"\n") + 1)
-
-
-def _claim(study: "optuna.Study", fingerprint: dict[str, Any], storage: Path | None) -> None:
-    """InputError when the storage belongs to another search."""
-    known = study.user_attrs.get("fingerprint")
-    if known is None and not study.trials:
-        study.set_user_attr("fingerprint", fingerprint)
-        return
-    wanted = json.loads(json.dumps(fingerprint))
-    other = [name for name, value in wanted.items() if not isinstance(known, dict) or known.get(name) != value]
-    if other:
-        raise InputError(
-            f"{storage} holds a search with other {', '.join(other)}; name another storage, or ask as before"
-        )
-
-
-def _done(study: "optuna.Study") -> dict[int, "optuna.trial.FrozenTrial"]:
-    """Place → finished trial. Not those that were broken off."""
-    found: dict[int, optuna.trial.FrozenTrial] = {}
-    for trial in study.get_trials(deepcopy=False):
-        state = trial.state.name
-        if state in ("COMPLETE", "PRUNED") or (state == "FAIL" and "error" in trial.user_attrs):
-            found[trial.user_attrs["place"]] = trial
-    return found
-
-
-def _finished(study: "optuna.Study") -> list[Trial]:
-    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-    return [
-        Trial(
-            place=place,
-            state=states[trial.state.name],
-            value=trial.value if trial.state.name == "COMPLETE" else None,
-            settings=trial.user_attrs["settings"],
-            seconds=trial.user_attrs["seconds"],
-            error=trial.user_attrs.get("error"),
-        )
-        for place, trial in sorted(_done(study).items())
-    ]
-
-
-def best_of(trials: Sequence[Trial], by_error: bool) -> Trial | None:
-    """The best complete trial, of equals the earliest; None without one."""
-    complete = [trial for trial in trials if trial.value is not None]
-    sign = 1 if by_error else -1
-    return min(complete, key=lambda trial: sign * (trial.value or 0.0), default=None)
-
-
-def _line(study: "optuna.Study", task: Task) -> str:
-    finished = _finished(study)
-    best = best_of(finished, task.by_error)
-    if best is None:
-        return "the defaults first"
-    whose = "the defaults" if best.place == 0 else f"trial {best.place}"
-    return f"best {task.metric} {best.value:.4f} by {whose}"
-
-
-@contextlib.contextmanager
-def _silent_optuna() -> Iterator[None]:
-    """Optuna's log is off within the block."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -21,7 +21,8 @@ import pandas as pd
 from autorec import __version__, files
 from autorec.errors import ParameterError
 from autorec.evaluation.compare import Comparison, compare
-from autorec.evaluation.search import Task, Trial, best_of, require_optuna, search
+from autorec.evaluation.search import Task, require_optuna, search
+from autorec.evaluation.trials import Trial, best_of
 from autorec.evaluation.workers import fitting_jobs
 from autorec.models.base import Recommender
 from autorec.models.preflight import available_memory

@@ -14,17 +14,12 @@ import numpy.typing as npt
 
 from autorec import masks
 from autorec.ratings.layout import Layout
+from autorec.ratings.plain_lines import ITEM, NEWLINE, RATING, SKIP, TIMESTAMP, USER, plain_line, short_lines
 from autorec.ratings.sources import Data
 
 LEAST = 4 * 2**20  # bytes from which on it pays: loading the compiled code takes longer than parsing less
-_SKIP, _USER, _ITEM, _RATING, _TIMESTAMP = range(5)
-_ROLES = {"user": _USER, "item": _ITEM, "rating": _RATING, "timestamp": _TIMESTAMP}
-_DIGITS = 18  # that always fit an int64
-_EXACT = 15  # digits whose whole number and power of ten are exact in float64, so that their quotient is the nearest
-_ZERO, _POINT, _MINUS, _QUOTE, _RETURN, _NEWLINE = (np.uint8(ord(sign)) for sign in '0.-"\r\n')
-_POWERS = np.array([10**digits for digits in range(16)], dtype=np.uint64)
-_TENTHS = (np.arange(100) / 10).astype(np.float32)
-_AHEAD = 16  # letters that may be read beyond the 64 of a look, by numbers that begin within
+_ROLES = {"user": USER, "item": ITEM, "rating": RATING, "timestamp": TIMESTAMP}
+_ALIKE = 8  # lines read letter by letter before others are tried at once: such lines seldom come alone
 _PARTS = 4  # a thread, so that one that is held up does not hold up the others
 
 
@@ -43,7 +38,7 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     separator = layout.separator.encode()
     if not 1 <= len(separator) <= 2 or not {"user", "item", "rating"} <= set(layout.columns):
         return None
-    roles = np.full(layout.n_columns, _SKIP, dtype=np.int8)
+    roles = np.full(layout.n_columns, SKIP, dtype=np.int8)
     for role, place in layout.columns.items():
         roles[place] = _ROLES[role]
     signs = (separator[0], separator[1] if len(separator) == 2 else -1)
@@ -61,7 +56,7 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     kinds: tuple[Any, ...] = (np.int32, np.int64)
     for kind in kinds:  # ids that fit the narrow one are written, and later coded, in half the bytes
         users, items = np.empty(n + last, kind), np.empty(n + last, kind)
-        found = (int(np.iinfo(kind).max), users, items, ratings, timestamps)
+        found = (int(np.iinfo(kind).max), (users, items, ratings, timestamps))
         plain = _parse(body, bounds, offsets, *signs, roles, *found)
         if plain and last:
             plain = _parse(end, np.array([0, len(end)]), np.array([n, n + 1]), *signs, roles, *found)
@@ -104,9 +99,9 @@ def _count_lines(text: Any, bounds: Any, counts: Any) -> None:
         whole = len(mine) // masks.WIDTH * masks.WIDTH
         lines = np.uint64(0)
         for start in range(0, whole, masks.WIDTH):
-            lines += masks.count(masks.equal(mine, start, _NEWLINE))
+            lines += masks.count(masks.equal(mine, start, NEWLINE))
         for place in range(whole, len(mine)):
-            lines += np.uint64(mine[place] == _NEWLINE)
+            lines += np.uint64(mine[place] == NEWLINE)
         counts[part] = lines
 
 
@@ -119,10 +114,7 @@ def _parse(
     second: int,
     roles: Any,
     highest: int,
-    users: Any,
-    items: Any,
-    ratings: Any,
-    timestamps: Any,
+    columns: Any,
 ) -> bool:
     """Whether all was plain and no id above `highest`. Every line of the text ends in a newline: no field runs beyond
     it."""
@@ -131,217 +123,13 @@ def _parse(
         place, row, end = np.uint64(bounds[part]), offsets[part], offsets[part + 1]
         good = True
         while row < end and good:
-            place, row = _short_lines(
-                text, place, separator, second, roles, row, end, users, items, ratings, timestamps
-            )
-            if row < end:
-                place, good = _line(
-                    text, place, separator, second, roles, highest, row, users, items, ratings, timestamps
-                )
+            place, row = short_lines(text, place, separator, second, roles, row, end, columns)
+            stop = min(row + _ALIKE, end)
+            while row < stop and good:
+                place, good = plain_line(text, place, separator, second, roles, highest, row, columns)
                 row += 1
         plain[part] = good and place == bounds[part + 1]
     return bool(plain.all())
-
-
-@numba.njit(cache=True, nogil=True)
-def _short_lines(
-    text: Any,
-    line: Any,
-    separator: int,
-    second: int,
-    roles: Any,
-    row: int,
-    end_row: int,
-    users: Any,
-    items: Any,
-    ratings: Any,
-    timestamps: Any,
-) -> Any:
-    """Read rows up to `end_row` → (the place, the row) of the first line that `_line` is to read: one of more than 64
-    letters, with a sign, with an id or part of a rating of more than 8 digits, near the end of the text, or not plain.
-
-    Where all fields of a line end is known from one look at 64 letters; digits are read eight at once. What is made of
-    a line that is not plain is nowhere used, and no place beyond `_AHEAD` is read for it.
-    """
-    one, eight = np.uint64(1), np.uint64(8)  # unsigned: no index counts from the end, so none is looked at for that
-    width = np.uint64(2 if second >= 0 else 1)
-    columns = len(roles)
-    of_role = np.full(5, -1)
-    for column in range(columns):
-        of_role[roles[column]] = column
-    user, item, rating, timestamp = of_role[_USER], of_role[_ITEM], of_role[_RATING], of_role[_TIMESTAMP]
-    stops = np.empty(columns + 1, dtype=np.uint64)  # where the fields end, from the second on
-    while row < end_row and np.int64(line) <= len(text) - masks.WIDTH - _AHEAD:
-        ends = masks.equal(text, line, _NEWLINE)
-        length = masks.lowest(ends)
-        within = (one << (length & np.uint64(63))) - one
-        separators = masks.equal(text, line, separator)
-        if second >= 0:
-            separators &= masks.equal(text, line, second) >> one
-        separators &= within
-        others = (masks.no_digits(text, line) & within) ^ (separators | separators << width - one)
-        good = ends != np.uint64(0) and np.int64(masks.count(separators)) == columns - 1
-        stops[0] = line - width
-        for column in range(1, columns):
-            stops[column] = line + masks.lowest(separators)
-            separators &= separators - one
-        stops[columns] = line + length
-        if others and text[line + length - one] == _RETURN:
-            others ^= one << (length - one & np.uint64(63))
-            stops[columns] -= one
-        users[row], right = _short_id(text, stops[user] + width, stops[user + 1])
-        good &= right
-        items[row], right = _short_id(text, stops[item] + width, stops[item + 1])
-        good &= right
-        start, stop = stops[rating] + width, stops[rating + 1]
-        if others:
-            point = line + masks.lowest(others)
-            places = stop - point - one
-            good &= (others & others - one == np.uint64(0)) & (text[point] == _POINT)
-            good &= (point - start - one < eight) & (places - one < eight) & (stop - start - one <= np.uint64(_EXACT))
-            if good and point == start + one and places == one:
-                number = np.uint64(text[start] - _ZERO) * np.uint64(10) + np.uint64(text[point + one] - _ZERO)
-                ratings[row] = _TENTHS[number]
-            else:
-                power = _POWERS[places & np.uint64(15)]
-                whole = _number(text, start, point - start) * power + _number(text, point + one, places)
-                ratings[row] = np.float64(whole) / np.float64(power)
-        else:
-            good &= stop - start - one < eight
-            ratings[row] = np.float64(_number(text, start, stop - start))
-        if timestamp >= 0:
-            start, stop = stops[timestamp] + width, stops[timestamp + 1]
-            good &= stop - start - one < np.uint64(16)
-            if stop - start <= eight:
-                timestamps[row] = _number(text, start, stop - start)
-            elif good:
-                high = _number(text, start, stop - start - eight)
-                timestamps[row] = high * np.uint64(10**8) + _number(text, stop - eight, eight)
-        if not good:
-            break
-        line += length + one
-        row += 1
-    return line, row
-
-
-@numba.njit(cache=True, nogil=True)
-def _short_id(text: Any, start: Any, stop: Any) -> Any:
-    """A number, whether it has up to 8 digits and no leading zero. (No `and`: it would be a branch to guess.)"""
-    digits = stop - start
-    right = (digits - np.uint64(1) < np.uint64(8)) & ((text[start] != _ZERO) | (digits == np.uint64(1)))
-    return _number(text, start, digits), right
-
-
-@numba.njit(cache=True, nogil=True)
-def _number(text: Any, start: Any, digits: Any) -> Any:
-    """The number that 1 … 8 digits make; of others any. Pairs of neighbours become one number, three times."""
-    letters = masks.eight(text, start) << (np.uint64(64) - digits * np.uint64(8) & np.uint64(63))  # zeros come first
-    pairs = (letters & np.uint64(0x0F0F0F0F0F0F0F0F)) * np.uint64(10 * 2**8 + 1) >> np.uint64(8)
-    fours = (pairs & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(100 * 2**16 + 1) >> np.uint64(16)
-    return (fours & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(10_000 * 2**32 + 1) >> np.uint64(32)
-
-
-@numba.njit(cache=True, nogil=True)
-def _line(
-    text: Any,
-    place: Any,
-    separator: int,
-    second: int,
-    roles: Any,
-    highest: int,
-    row: int,
-    users: Any,
-    items: Any,
-    ratings: Any,
-    timestamps: Any,
-) -> Any:
-    """(where the next line begins, whether all was plain), letter by letter."""
-    good = True
-    for column in range(len(roles)):
-        role = roles[column]
-        if role == _USER:
-            users[row], place, right = _id(text, place, highest)
-        elif role == _ITEM:
-            items[row], place, right = _id(text, place, highest)
-        elif role == _RATING:
-            ratings[row], place, right = _decimal(text, place)
-        elif role == _TIMESTAMP:
-            start = place
-            timestamps[row], place = _whole(text, place)
-            right = 0 < place - start <= _DIGITS
-        else:
-            place, right = _skipped(text, place, separator)
-        good &= right
-        place, right = _closed(text, place, separator, second, column == len(roles) - 1)
-        good &= right
-    return place, good
-
-
-@numba.njit(cache=True, nogil=True)
-def _whole(text: Any, place: Any) -> Any:
-    """(the number that the digits from `place` on make, the place after them)."""
-    value = np.int64(0)
-    digit = np.uint8(text[place] - _ZERO)
-    while digit <= 9:
-        value = value * 10 + np.int64(digit)
-        place += np.uint64(1)
-        digit = np.uint8(text[place] - _ZERO)
-    return value, place
-
-
-@numba.njit(cache=True, nogil=True)
-def _id(text: Any, place: Any, highest: int) -> Any:
-    """A number, the place after it, whether it was written the one way it can be, no leading zero, and not too high."""
-    value, after = _whole(text, place)
-    digits = np.int64(after - place)
-    return value, after, 0 < digits <= _DIGITS and (digits == 1 or text[place] != _ZERO) and value <= highest
-
-
-@numba.njit(cache=True, nogil=True)
-def _decimal(text: Any, place: Any) -> Any:
-    """[-]digits[.digits] → the nearest float64, the place after it, whether it was one with at most 15 digits."""
-    negative = text[place] == _MINUS
-    start = place + np.uint64(negative)
-    value, place = _whole(text, start)
-    digits = np.int64(place - start)
-    if text[place] != _POINT:
-        return np.float64(-value if negative else value), place, 0 < digits <= _EXACT
-    power = 1.0
-    place += np.uint64(1)
-    digit = np.uint8(text[place] - _ZERO)
-    while digit <= 9:
-        value = value * 10 + np.int64(digit)
-        power *= 10.0
-        digits += 1
-        place += np.uint64(1)
-        digit = np.uint8(text[place] - _ZERO)
-    number = value / power
-    return (-number if negative else number), place, 0 < digits <= _EXACT
-
-
-@numba.njit(cache=True, nogil=True)
-def _skipped(text: Any, place: Any, separator: int) -> Any:
-    """The place after a field that nobody asked for, and whether it was without quotes."""
-    plain = True
-    while text[place] != separator and text[place] != _NEWLINE and text[place] != _RETURN:
-        plain &= text[place] != _QUOTE
-        place += np.uint64(1)
-    return place, plain
-
-
-@numba.njit(cache=True, nogil=True)
-def _closed(text: Any, place: Any, separator: int, second: int, last: bool) -> Any:
-    """The place after what ends a field (a separator; the last: the end of a line), and whether it was there. Where it
-    was not, the place stays, so that it never comes to lie beyond the line's end."""
-    if last:
-        if text[place] == _RETURN:
-            place += np.uint64(1)
-        return (place + np.uint64(1), True) if text[place] == _NEWLINE else (place, False)
-    if text[place] != separator:
-        return place, False
-    if second < 0:
-        return place + np.uint64(1), True
-    return (place + np.uint64(2), True) if text[place + np.uint64(1)] == second else (place, False)
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)

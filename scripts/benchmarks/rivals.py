@@ -21,6 +21,14 @@ from autorec.training.schedule import warm_cosine
 from benchmarks.timing import SCRIPTS, SHAPES, Row, process, users_by_items
 from benchmarks.ranking import top_ten
 
+_OLD = ("numpy<2", "pandas<2.3", "scipy<1.12", "scikit-learn<1.6")  # recbole's last release knows none that are newer
+_NEEDED = ("pyyaml", "tqdm", "colorlog", "colorama", "psutil", "tabulate", "texttable", "tensorboard", "thop", "plotly")
+WANTED = {  # what pip is asked for, in turn
+    "cornac": [["cornac"]],
+    "implicit": [["implicit"]],
+    "surprise": [["scikit-surprise", "pandas"]],
+    "recbole": [["torch==2.13.0"], [*_OLD, *_NEEDED], ["--no-deps", "recbole==1.2.1"]],  # without ray
+}
 TARGETS = (0.8373, 0.831)
 EPOCHS = (12, 13, 14, 15, 16, 18, 20, 25, 30)
 
@@ -99,7 +107,7 @@ def dense(one: Any, epochs: int, hidden: int = 500, l2: float = 350.0) -> tuple[
     return seconds, float(np.sqrt(np.mean((np.clip(found, 1, 5) - one.test.csr.data) ** 2)))
 
 
-def against_implicit() -> Iterator[Row]:
+def top_ten_elsewhere() -> Iterator[Row]:
     """128 units and 128 factors."""
     with tempfile.TemporaryDirectory() as folder:
         for shape in SHAPES:
@@ -107,26 +115,28 @@ def against_implicit() -> Iterator[Row]:
             sparse.save_npz(seen, sparse.csr_matrix(users_by_items(shape)))
             row = next(top_ten(shape))
             mine = float(row.ours.split()[0].replace(",", ""))
-            them = other("implicit", seen, 128)["users a second"]
-            yield Row(row.measure, row.ours, f"implicit {them:,.0f} users/s", mine / them, "times faster")
+            for name in ("implicit", "recbole") if shape == "ml-1m" else ("implicit",):
+                them = other(name, seen, 128)["users a second"]
+                yield Row(row.measure, row.ours, f"{name} {them:,.0f} users/s", mine / them, "times faster")
 
 
 def other(name: str, *arguments: object) -> dict[str, float]:
-    """What `others.py` prints; OpenBLAS on one thread, as implicit asks for."""
-    command = [environment(), SCRIPTS / "benchmarks" / "others.py", name, *arguments]
-    done = process(command, OPENBLAS_NUM_THREADS="1")
+    """What `others.py` prints; for implicit OpenBLAS on one thread, as it asks for."""
+    threads = {} if name == "recbole" else {"OPENBLAS_NUM_THREADS": "1"}
+    command = [environment(name), SCRIPTS / "benchmarks" / "others.py", name, *arguments]
+    done = process(command, **threads)
     found: dict[str, float] = json.loads(done.output.splitlines()[-1])
     return found | {"gib": done.gib}
 
 
-def environment() -> Path:
-    """Python of an environment with the other libraries, made when there is none."""
-    folder = SCRIPTS.parent / ".rivals"
+def environment(name: str) -> Path:
+    """Python of an environment with this library, made when there is none."""
+    folder = SCRIPTS.parent / ".rivals" / name
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
-        print("Installing implicit, Cornac and Surprise beside the checkout, in .rivals.", file=sys.stderr)
+        print(f"Installing {name} beside the checkout, in .rivals.", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        wanted = ["implicit", "cornac", "scikit-surprise"]
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
+        for wanted in WANTED[name]:
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
         (folder / "ready").touch()
     return python
