@@ -6,6 +6,7 @@ Shapes are made by make_ratings.py from a fixed seed, so that anyone can repeat 
 in turn; the machine is printed. --ratings (MovieLens 1M's ratings.dat) adds the whole way from file to model and the
 other libraries, --large what takes long: a billion ratings (20 GB of memory, 15 of disk), SVD++.
 """
+# ruff: noqa: I001 (autorec comes before NumPy: it settles how threads wait)
 
 import argparse
 import json
@@ -13,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import autorec  # noqa: F401
 from benchmarks import files, ranking, rivals, training
 from benchmarks.timing import COLUMNS, Row
 
-import autorec  # noqa: F401
 from autorec.cli.text import show_table
 from autorec.evaluation.environment import environment
 
@@ -25,7 +26,8 @@ STEPS: dict[str, Callable[[], Iterator[Row]]] = {
     "step-10m": lambda: training.steps("ml-10m"),
     "top-1m": lambda: ranking.top_ten("ml-1m"),
     "top-10m": lambda: ranking.top_ten("ml-10m"),
-    "evaluation": ranking.evaluation,
+    "evaluation-1m": lambda: ranking.evaluation("ml-1m"),
+    "evaluation-10m": lambda: ranking.evaluation("ml-10m"),
     "top-elsewhere": rivals.top_ten_elsewhere,
     "reading": files.reading,
     "start-up": files.start_up,
