@@ -47,22 +47,30 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     tail = bytes(data[whole:]) + b"\n" if whole < len(data) else b""
     body, end = np.frombuffer(data, dtype=np.uint8), np.frombuffer(tail, dtype=np.uint8)
     bounds = _line_starts(data, layout.header, whole)
-    counts = np.zeros(len(bounds) - 1, dtype=np.int64)
-    _count_lines(body, bounds, counts)
-    offsets = np.concatenate(([0], np.cumsum(counts)))
-    n, last = int(offsets[-1]), int(bool(tail))
+    first = np.array([bounds[0], max(data.find(b"\n", bounds[0]) + 1, bounds[0])])
     timed = "timestamp" in layout.columns
-    ratings, timestamps = np.empty(n + last, np.float32), np.empty((n + last) if timed else 0, np.int64)
     kinds: tuple[Any, ...] = (np.int32, np.int64)
     for kind in kinds:  # ids that fit the narrow one are written, and later coded, in half the bytes
-        users, items = np.empty(n + last, kind), np.empty(n + last, kind)
-        found = (int(np.iinfo(kind).max), (users, items, ratings, timestamps))
-        plain = _parse(body, bounds, offsets, *signs, roles, *found)
+        how = (*signs, roles, int(np.iinfo(kind).max))
+        if first[0] < first[1] and not _parse(body, first, np.array([0, 1]), *how, _columns(1, kind, timed)):
+            continue  # as most text that is not plain: told from its first line
+        counts = np.zeros(len(bounds) - 1, dtype=np.int64)
+        _count_lines(body, bounds, counts)
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        n, last = int(offsets[-1]), int(bool(tail))
+        columns = _columns(n + last, kind, timed)
+        plain = _parse(body, bounds, offsets, *how, columns)
         if plain and last:
-            plain = _parse(end, np.array([0, len(end)]), np.array([n, n + 1]), *signs, roles, *found)
+            plain = _parse(end, np.array([0, len(end)]), np.array([n, n + 1]), *how, columns)
         if plain:
+            users, items, ratings, timestamps = columns
             return Scanned(users, items, ratings, timestamps if timed else None)
     return None
+
+
+def _columns(n: int, kind: Any, timed: bool) -> tuple[npt.NDArray[Any], ...]:
+    """Room for users, items, ratings, timestamps."""
+    return np.empty(n, kind), np.empty(n, kind), np.empty(n, np.float32), np.empty(n if timed else 0, np.int64)
 
 
 def coded(ids: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:

@@ -99,18 +99,18 @@ def _columns(table: pa.Table, layout: Layout, skipped: int = 0) -> Columns:
     return Columns(users, items, user_ids, item_ids, ratings, timestamps, skipped)
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], Ids]:
+def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], Ids]:
     """Codes into the sorted ids. ValueError: an id is empty."""
     if not column.num_chunks:
-        return np.zeros(0, dtype=np.int64), id_tools.from_tokens([])
+        return np.zeros(0, dtype=np.int32), id_tools.from_tokens([])
     whole = column.unify_dictionaries()
     tokens = whole.chunk(0).dictionary.to_pylist()
     if any(not token.strip() for token in tokens):
         raise ValueError("an id is empty")
     ids = id_tools.from_tokens(tokens)
     order = np.argsort(ids, kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
     codes = np.concatenate([chunk.indices.to_numpy() for chunk in whole.chunks])
     return rank[codes], ids[order]
 
