@@ -16,7 +16,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.order import order_of_pairs, repeats, starts
+from autorec.ratings.order import gone_through, order_of_pairs
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -187,17 +187,20 @@ def build(
     latest by timestamp stays, without timestamps (or on equal ones) the last in source order.
     """
     values = _checked_values(values, scale)
-    order = order_of_pairs(users, items, len(user_ids), len(item_ids))
-    if order is not None:
+    order = None
+    ordered, duplicates, starts = gone_through(users, items, len(user_ids))
+    if not ordered:
+        order = order_of_pairs(users, items, len(user_ids), len(item_ids))
         users, items = users[order], items[order]
-    duplicates = repeats(users, items)
+        _, duplicates, starts = gone_through(users, items, len(user_ids))
     if duplicates:
         again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair
         kept = _last_of_each_pair(np.arange(len(users)) if order is None else order, again, timestamps)
         first = np.concatenate(([True], ~again))  # of each pair, in the order that `kept` has too
         users, items, order = users[first], items[first], kept
+        _, _, starts = gone_through(users, items, len(user_ids))
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
-    indptr = starts(users, len(user_ids)).astype(dtype)
+    indptr = starts.astype(dtype)
     csr = sparse.csr_array(
         (values if order is None else values[order], items.astype(dtype, copy=False), indptr),
         shape=(len(user_ids), len(item_ids)),

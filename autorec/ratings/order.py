@@ -11,16 +11,14 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 LEAST = 2**20  # pairs from which on counting pays: loading the compiled code takes longer than sorting fewer
 _PARTS = 64  # of the pairs, gone through side by side
+_BLOCK = 512  # pairs looked at together
 
 
-def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> IntArray | None:
-    """[n] places of the pairs in order, None when they are in order already; users < n_users, items < n_items."""
+def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> IntArray:
+    """[n] places of the pairs in order; users < n_users, items < n_items."""
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
     if len(users) < LEAST:
-        order: IntArray = np.lexsort((items, users)).astype(dtype)
-        return None if (order == np.arange(len(order))).all() else order
-    if _is_ordered(users, items):
-        return None
+        return np.lexsort((items, users)).astype(dtype)
     order = np.empty(len(users), dtype=dtype)
     starts = np.zeros(n_users + 1, dtype=np.int64)
     _count(users, starts, order)
@@ -28,60 +26,44 @@ def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int)
     return order
 
 
-def repeats(users: IntArray, items: IntArray) -> int:
-    """How many of the pairs, in order, are the same as the one before."""
+def gone_through(users: IntArray, items: IntArray, n_users: int) -> tuple[bool, int, npt.NDArray[np.int64]]:
+    """Whether the pairs are in order; if so, how many are the same as the one before, and [n_users + 1] the place where
+    those of each user begin, the last their number."""
+    starts = np.zeros(n_users + 1, dtype=np.int64)
     if len(users) < LEAST:
-        return int(np.count_nonzero((users[1:] == users[:-1]) & (items[1:] == items[:-1])))
-    return int(_repeats(users, items))
-
-
-def starts(users: IntArray, n_users: int) -> npt.NDArray[np.int64]:
-    """[n_users + 1] the place where the pairs of each user begin, of ascending users; last, their number."""
-    if len(users) < LEAST:
-        return np.searchsorted(users, np.arange(n_users + 1)).astype(np.int64)
-    found = np.empty(n_users + 1, dtype=np.int64)
-    found[: users[0] + 1], found[users[-1] + 1 :] = 0, len(users)
-    _starts(users, found)
-    return found
+        same = users[1:] == users[:-1]
+        later = (users[1:] > users[:-1]) | (same & (items[1:] >= items[:-1]))
+        starts[1:] = np.cumsum(np.bincount(users, minlength=n_users))
+        return bool(later.all()), int(np.count_nonzero(same & (items[1:] == items[:-1]))), starts
+    starts[users[-1] + 1 :] = len(users)
+    ordered, repeats = _go_through(users, items, starts)
+    return ordered, repeats, starts
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _is_ordered(users: Any, items: Any) -> bool:
-    ordered = np.ones(_PARTS, dtype=np.bool_)
+def _go_through(users: Any, items: Any, starts: Any) -> Any:
+    n = len(users)
+    ordered, repeats = np.ones(_PARTS, dtype=np.bool_), np.zeros(_PARTS, dtype=np.int64)
     for part in numba.prange(_PARTS):
-        user, user_before, item, item_before = _neighbours(users, items, part)
-        later = False  # no way out of the loop, which so goes many at a time
-        for k in range(len(user)):
-            later |= (user[k] < user_before[k]) | ((user[k] == user_before[k]) & (item[k] < item_before[k]))
-        ordered[part] = not later
-    return bool(ordered.all())
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _repeats(users: Any, items: Any) -> int:
-    counts = np.zeros(_PARTS, dtype=np.int64)
-    for part in numba.prange(_PARTS):
-        user, user_before, item, item_before = _neighbours(users, items, part)
-        for k in range(len(user)):
-            counts[part] += (user[k] == user_before[k]) & (item[k] == item_before[k])
-    return int(counts.sum())
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _starts(users: Any, found: Any) -> None:
-    for part in numba.prange(_PARTS):
-        user, user_before, _, _ = _neighbours(users, users, part)
-        first = max(len(users) * part // _PARTS, 1)
-        for k in range(len(user)):
-            if user[k] != user_before[k]:
-                found[user_before[k] + 1 : user[k] + 1] = first + k
-
-
-@numba.njit(cache=True, nogil=True)
-def _neighbours(users: Any, items: Any, part: int) -> Any:
-    """A part of the users, the ones before each of these, and of the items the same."""
-    first, end = max(len(users) * part // _PARTS, 1), len(users) * (part + 1) // _PARTS
-    return users[first:end], users[first - 1 : end - 1], items[first:end], items[first - 1 : end - 1]
+        first, end = max(n * part // _PARTS, 1), n * (part + 1) // _PARTS
+        for start in range(first, end, _BLOCK):
+            stop = min(start + _BLOCK, end)
+            user, user_before = users[start:stop], users[start - 1 : stop - 1]
+            item, item_before = items[start:stop], items[start - 1 : stop - 1]
+            earlier, again = False, np.int32(0)  # no way out of the loop, which so goes many at a time
+            for k in range(len(user)):
+                same = user[k] == user_before[k]
+                earlier |= (user[k] < user_before[k]) | (same & (item[k] < item_before[k]))
+                again += np.int32(same & (item[k] == item_before[k]))
+            if earlier:
+                ordered[part] = False
+                break
+            repeats[part] += again
+            if user[-1] != user_before[0]:
+                for k in range(len(user)):
+                    for one in range(user_before[k] + 1, user[k] + 1):
+                        starts[one] = start + k
+    return bool(ordered.all()), int(repeats.sum())
 
 
 @numba.njit(cache=True, nogil=True)
