@@ -10,6 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 WIDTH = 64
@@ -20,13 +21,13 @@ _LONG = ir.IntType(64)
 @intrinsic
 def above(_: Any, values: Any, start: Any, bound: Any) -> Any:
     """Bit j: values[start + j] > bound. values [n] float32, contiguous; start uint64."""
-    return types.uint64(values, start, bound), _comparing(">")
+    return _checked(values, types.float32)(values, start, bound), _comparing(">")
 
 
 @intrinsic
 def reaching(_: Any, values: Any, start: Any, bound: Any) -> Any:
     """Bit j: values[start + j] ≥ bound. values [n] float32, contiguous; start uint64."""
-    return types.uint64(values, start, bound), _comparing(">=")
+    return _checked(values, types.float32)(values, start, bound), _comparing(">=")
 
 
 @intrinsic
@@ -38,7 +39,7 @@ def no_digits(_: Any, text: Any, start: Any) -> Any:
         from_zero = builder.sub(letters, ir.Constant(letters.type, [ord("0")] * WIDTH))
         return builder.bitcast(builder.icmp_unsigned(">", from_zero, ir.Constant(letters.type, [9] * WIDTH)), _LONG)
 
-    return types.uint64(text, start), code
+    return _checked(text, types.uint8)(text, start), code
 
 
 @intrinsic
@@ -50,7 +51,7 @@ def equal(_: Any, text: Any, start: Any, letter: Any) -> Any:
         wanted = context.cast(builder, given[2], signature.args[2], types.uint8)
         return builder.bitcast(builder.icmp_unsigned("==", letters, _everywhere(builder, wanted)), _LONG)
 
-    return types.uint64(text, start, letter), code
+    return _checked(text, types.uint8)(text, start, letter), code
 
 
 @intrinsic
@@ -61,7 +62,7 @@ def eight(_: Any, text: Any, start: Any) -> Any:
         place = builder.gep(context.make_array(signature.args[0])(context, builder, given[0]).data, [given[1]])
         return builder.load(builder.bitcast(place, _LONG.as_pointer()), align=1)
 
-    return types.uint64(text, start), code
+    return _checked(text, types.uint8)(text, start), code
 
 
 @intrinsic
@@ -75,6 +76,13 @@ def lowest(_: Any, mask: Any) -> Any:
     """The lowest bit that is set; 64 for 0. mask uint64."""
     defined = ir.Constant(ir.IntType(1), 0)
     return types.uint64(mask), lambda context, builder, signature, given: builder.cttz(given[0], defined)
+
+
+def _checked(array: Any, kind: Any) -> Any:
+    """The type of a mask; TypingError, while compiling, where the elements are of another kind or not side by side."""
+    if not (isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and array.dtype == kind):
+        raise TypingError(f"a mask of {array}; give a contiguous array of {kind}")
+    return types.uint64
 
 
 def _comparing(sign: str) -> Callable[..., Any]:

@@ -49,3 +49,9 @@ def test_bits_of_a_mask() -> None:
     for mask in (0, 1, 0b1100, 2**63, 2**64 - 1):
         lowest = (mask & -mask).bit_length() - 1 if mask else 64
         assert of_mask(np.uint64(mask)) == (mask.bit_count(), lowest)
+
+
+def test_what_does_not_lie_side_by_side_is_refused() -> None:
+    for values in (np.zeros(200, dtype=np.float32)[::2], np.zeros(100)):
+        with pytest.raises(numba.TypingError, match="give a contiguous array of float32"):
+            of_scores(values, np.uint64(0), np.float32(0))

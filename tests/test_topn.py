@@ -52,6 +52,13 @@ def test_the_best_are_those_of_the_whole_order(n_items: int, n: int, how: str) -
     np.testing.assert_array_equal(best, values)
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_scores_may_be_of_any_kind_and_order(kind: type) -> None:
+    scores = np.random.default_rng(0).normal(size=(9, 700)).astype(np.float32)
+    ((_, items, _),) = top_n(lambda rows: np.asfortranarray(scores[rows].astype(kind)), np.arange(9), 700, 10, None)
+    np.testing.assert_array_equal(items, sorted_whole(scores, 10)[0])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 1200), st.integers(1, 40), st.sampled_from(KINDS), st.integers(0, 9))
 def test_what_was_seen_never_comes(n_items: int, n: int, how: str, seed: int) -> None:

@@ -163,7 +163,7 @@ class Recommender(BaseEstimator):
         size = block_rows(self._fitted().n_items)
         for start in range(0, len(rows), size):
             block = rows[start : start + size]
-            yield block, self._score_rows(block)
+            yield block, np.ascontiguousarray(self._score_rows(block), dtype=np.float32)
 
     def fold_in(self, new_ratings: Any, of: str = "users") -> Self:
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` is untouched.

@@ -42,7 +42,7 @@ def top_n(
     size = block_rows(n_items)
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
-        scores = score_rows(block)  # [B × items]
+        scores = np.ascontiguousarray(score_rows(block), dtype=np.float32)  # [B × items]
         items = np.empty((len(block), n), dtype=np.int64)
         best = np.empty((len(block), n), dtype=np.float32)
         _select(scores, block, seen_ptr, seen_items, items, best)
