@@ -228,7 +228,8 @@ def _last_of_each_pair(order: IntArray, again: BoolArray, timestamps: IntArray |
 
 
 def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
-    for start in range(0, len(values), _BLOCK):
+    finite = not len(values) or (np.isfinite(values.min()) and np.isfinite(values.max()))  # NaN would be both
+    for start in range(0, 0 if finite else len(values), _BLOCK):
         bad = ~np.isfinite(values[start : start + _BLOCK])
         if not bad.any():
             continue

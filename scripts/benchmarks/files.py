@@ -29,7 +29,7 @@ def reading() -> Iterator[Row]:
             "::": (colons, lambda: pd.read_csv(colons, sep=":", usecols=[0, 2, 4, 6], header=None)),
         }
         for name, (path, theirs) in rivals.items():
-            seconds = best({"ours": lambda path=path: autorec.read_ratings(path), "pandas": theirs}, repeats=2)
+            seconds = best({"ours": lambda path=path: autorec.read_ratings(path), "pandas": theirs})
             yield Row(
                 f"reading 10 million ratings, {name}",
                 f"{seconds['ours']:.3g} s",
