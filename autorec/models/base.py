@@ -22,7 +22,7 @@ from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
 from autorec.models.pairs import pair_products
-from autorec.models.topn import block_rows, top_n
+from autorec.models.topn import score_blocks, top_n
 from autorec.ratings.matrix import Ratings, as_ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -160,10 +160,7 @@ class Recommender(BaseEstimator):
 
     def score_blocks(self, rows: IntArray) -> Iterator[tuple[IntArray, npt.NDArray[np.float32]]]:
         """Yield (rows [B], scores [B × items]) over row numbers, in blocks of bounded memory. For evaluation."""
-        size = block_rows(self._fitted().n_items)
-        for start in range(0, len(rows), size):
-            block = rows[start : start + size]
-            yield block, np.ascontiguousarray(self._score_rows(block), dtype=np.float32)
+        yield from score_blocks(self._score_rows, rows, self._fitted().n_items)
 
     def fold_in(self, new_ratings: Any, of: str = "users") -> Self:
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` is untouched.

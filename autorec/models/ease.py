@@ -76,7 +76,9 @@ class Ease(Recommender):
 
 def _inverse(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Of a symmetric positive definite matrix, which is overwritten: by Cholesky, n³ multiplications in all."""
-    factor, _ = linalg.lapack.dpotrf(A.T, lower=True, overwrite_a=True)  # A.T: in the order of LAPACK, no copy
+    factor, failed = linalg.lapack.dpotrf(A.T, lower=True, overwrite_a=True)  # A.T: in the order of LAPACK, no copy
+    if failed:
+        raise linalg.LinAlgError(f"no Cholesky factor: LAPACK's dpotrf gave up with {failed}")
     inverse, _ = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)  # its lower triangle; 0 above it
     diagonal = inverse.diagonal().copy()
     inverse += inverse.T.copy()

@@ -26,6 +26,16 @@ def block_rows(n_items: int) -> int:
     return max(1, BLOCK_BYTES // (4 * max(n_items, 1)))
 
 
+def score_blocks(
+    score_rows: ScoreRows, rows: IntArray, n_items: int
+) -> Iterator[tuple[IntArray, npt.NDArray[np.float32]]]:
+    """Yield (rows [B], scores [B × items]) block by block: float32, each row in one piece, as the kernels want them."""
+    size = block_rows(n_items)
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        yield block, np.ascontiguousarray(score_rows(block), dtype=np.float32)
+
+
 def top_n(
     score_rows: ScoreRows,
     rows: IntArray,
@@ -39,10 +49,7 @@ def top_n(
     left the row ends in item −1 with score −inf. NaN scores are never chosen.
     """
     seen_ptr, seen_items = (seen.indptr, seen.indices) if seen is not None else _nothing(rows)
-    size = block_rows(n_items)
-    for start in range(0, len(rows), size):
-        block = rows[start : start + size]
-        scores = np.ascontiguousarray(score_rows(block), dtype=np.float32)  # [B × items]
+    for block, scores in score_blocks(score_rows, rows, n_items):
         items = np.empty((len(block), n), dtype=np.int64)
         best = np.empty((len(block), n), dtype=np.float32)
         _select(scores, block, seen_ptr, seen_items, items, best)

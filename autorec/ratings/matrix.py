@@ -22,8 +22,6 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
-_BLOCK = 2**20  # entries looked through at once
-
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
@@ -228,12 +226,8 @@ def _last_of_each_pair(order: IntArray, again: BoolArray, timestamps: IntArray |
 
 
 def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
-    finite = not len(values) or (np.isfinite(values.min()) and np.isfinite(values.max()))  # NaN would be both
-    for start in range(0, 0 if finite else len(values), _BLOCK):
-        bad = ~np.isfinite(values[start : start + _BLOCK])
-        if not bad.any():
-            continue
-        place = start + int(np.argmax(bad))
+    if len(values) and not (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN would be both
+        place = int(np.argmax(~np.isfinite(values)))
         raise InputError(f"rating {place + 1} of {len(values)} is {values[place]}; ratings are finite numbers")
     if scale is not None:
         low, high = scale

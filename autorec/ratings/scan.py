@@ -49,14 +49,14 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
     bounds = _line_starts(data, layout.header, whole)
     first = np.array([bounds[0], max(data.find(b"\n", bounds[0]) + 1, bounds[0])])
     timed = "timestamp" in layout.columns
+    offsets = None
     kinds: tuple[Any, ...] = (np.int32, np.int64)
     for kind in kinds:  # ids that fit the narrow one are written, and later coded, in half the bytes
         how = (*signs, roles, int(np.iinfo(kind).max))
         if first[0] < first[1] and not _parse(body, first, np.array([0, 1]), *how, _columns(1, kind, timed)):
             continue  # as most text that is not plain: told from its first line
-        counts = np.zeros(len(bounds) - 1, dtype=np.int64)
-        _count_lines(body, bounds, counts)
-        offsets = np.concatenate(([0], np.cumsum(counts)))
+        if offsets is None:
+            offsets = _offsets(body, bounds)
         n, last = int(offsets[-1]), int(bool(tail))
         columns = _columns(n + last, kind, timed)
         plain = _parse(body, bounds, offsets, *how, columns)
@@ -66,6 +66,13 @@ def scan(data: Data, layout: Layout) -> Scanned | None:
             users, items, ratings, timestamps = columns
             return Scanned(users, items, ratings, timestamps if timed else None)
     return None
+
+
+def _offsets(body: npt.NDArray[np.uint8], bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """[parts + 1] the row that each part begins with; last, how many there are."""
+    counts = np.zeros(len(bounds) - 1, dtype=np.int64)
+    _count_lines(body, bounds, counts)
+    return np.concatenate(([0], np.cumsum(counts)))
 
 
 def _columns(n: int, kind: Any, timed: bool) -> tuple[npt.NDArray[Any], ...]:
