@@ -4,7 +4,7 @@ An id column becomes int64 only when every token is a canonical integer ("7", "-
 integer then prints as exactly what was written. Any other column stays text. "007" and "7" are two ids.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,16 @@ def factorize(ids: Ids) -> tuple[npt.NDArray[np.int64], Ids]:
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank[codes], unique[order]
+
+
+def ranked(tokens: Sequence[str]) -> tuple[npt.NDArray[np.int32], Ids]:
+    """The place of each of these different tokens among the sorted ids, and these: integers by value, text by code
+    point."""
+    ids = from_tokens(tokens)
+    order = np.array(sorted(range(len(ids)), key=ids.tolist().__getitem__), dtype=np.int64)
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank, ids[order]
 
 
 def _texts(values: Iterable[str]) -> Ids:

@@ -16,7 +16,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.order import gone_through, order_of_pairs
+from autorec.ratings.order import gone_through, order_of_pairs, taken
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -189,7 +189,7 @@ def build(
     ordered, duplicates, starts = gone_through(users, items, len(user_ids))
     if not ordered:
         order = order_of_pairs(users, items, len(user_ids), len(item_ids))
-        users, items = users[order], items[order]
+        users, items = taken(users, order), taken(items, order)
         _, duplicates, starts = gone_through(users, items, len(user_ids))
     if duplicates:
         again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair
@@ -200,7 +200,7 @@ def build(
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
     indptr = starts.astype(dtype)
     csr = sparse.csr_array(
-        (values if order is None else values[order], items.astype(dtype, copy=False), indptr),
+        (values if order is None else taken(values, order), items.astype(dtype, copy=False), indptr),
         shape=(len(user_ids), len(item_ids)),
     )
     csr.has_canonical_format = True
@@ -208,7 +208,7 @@ def build(
         csr,
         user_ids,
         item_ids,
-        timestamps=timestamps if timestamps is None or order is None else timestamps[order],
+        timestamps=timestamps if timestamps is None or order is None else taken(timestamps, order),
         order=order,
         given_scale=scale,
         duplicates=duplicates,

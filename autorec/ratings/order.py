@@ -1,6 +1,7 @@
 """Pairs by user, then item: their order, stable (of equal pairs the earlier in the source stays the earlier), which of
 them come again, where those of each user begin."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -17,13 +18,31 @@ _BLOCK = 512  # pairs looked at together
 def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> IntArray:
     """[n] places of the pairs in order; users < n_users, items < n_items."""
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
-    if len(users) < LEAST:
+    if not LEAST <= len(users) < 2**32:
         return np.lexsort((items, users)).astype(dtype)
     order = np.empty(len(users), dtype=dtype)
     starts = np.zeros(n_users + 1, dtype=np.int64)
-    _count(users, starts, order)
-    _sort_within(items, starts, order)
+    _counted(users, starts)
+    parts = int(numba.get_num_threads())
+    bounds = np.searchsorted(starts, np.linspace(0, len(users), parts + 1)[1:-1])
+    _sort(users, items, starts, np.concatenate(([0], bounds, [n_users])), order)
     return order
+
+
+def taken(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
+    """values[order], by all threads when there are many."""
+    if len(order) < LEAST:
+        return values[order]
+    found = np.empty(len(order), dtype=values.dtype)
+    threads = int(numba.get_num_threads())
+    bounds = [len(order) * part // (4 * threads) for part in range(4 * threads + 1)]
+
+    def take(first: int, end: int) -> None:
+        np.take(values, order[first:end], out=found[first:end], mode="clip")  # which, unlike "raise", needs no copy
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(take, bounds[:-1], bounds[1:]))
+    return found
 
 
 def gone_through(users: IntArray, items: IntArray, n_users: int) -> tuple[bool, int, npt.NDArray[np.int64]]:
@@ -67,22 +86,27 @@ def _go_through(users: Any, items: Any, starts: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(keys: Any, starts: Any, order: Any) -> None:
-    """Counting sort: `order` holds the places by the key of each, ties as they come; starts [keys + 1], given as zeros:
-    where those of each key begin."""
-    for key in keys:
-        starts[key + 1] += 1
-    for key in range(1, len(starts)):
-        starts[key] += starts[key - 1]
-    place = starts[:-1].copy()
-    for k in range(len(keys)):
-        order[place[keys[k]]] = k
-        place[keys[k]] += 1
+def _counted(users: Any, starts: Any) -> None:
+    """starts [users + 1], given as zeros: where the pairs of each user begin."""
+    for user in users:
+        starts[user + 1] += 1
+    for user in range(1, len(starts)):
+        starts[user] += starts[user - 1]
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _sort_within(items: Any, starts: Any, order: Any) -> None:
-    """The places of each user by item, ties as they come."""
-    for user in numba.prange(len(starts) - 1):
-        run = order[starts[user] : starts[user + 1]]
-        run[:] = run[np.argsort(items[run], kind="mergesort")]
+def _sort(users: Any, items: Any, starts: Any, bounds: Any, order: Any) -> None:
+    """Each part, of its users bounds[part] … bounds[part + 1], finds all pairs and orders them: item and place in the
+    source are one number, so that those of one item stay as they come."""
+    pairs, place_of = np.empty(len(users), dtype=np.uint64), starts[:-1].copy()
+    for part in numba.prange(len(bounds) - 1):
+        first, end = bounds[part], bounds[part + 1]
+        for k in range(len(users)):
+            user = users[k]
+            if first <= user < end:
+                pairs[place_of[user]] = np.uint64(items[k]) << np.uint64(32) | np.uint64(k)
+                place_of[user] += 1
+        for user in range(first, end):
+            pairs[starts[user] : starts[user + 1]].sort()
+        for k in range(starts[first], starts[end]):
+            order[k] = pairs[k] & np.uint64(2**32 - 1)

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from autorec.errors import InputError, ParameterError
+from autorec.ratings import codes, text
 from autorec.ratings import ids as id_tools
-from autorec.ratings import scan, text
+from autorec.ratings.columns import Columns
 from autorec.ratings.ids import Ids
 from autorec.ratings.layout import FORMATS, Layout, is_netflix, sniff
 from autorec.ratings.matrix import Ratings, build, from_frame
@@ -30,13 +31,13 @@ _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "
 _PARQUET_ROWS = 2**20  # taken at once
 _PARQUET_BUFFER = 2**20  # bytes of a column read ahead
 
-Columns = Mapping[str, str | int] | str | None
+ColumnsOption = Mapping[str, str | int] | str | None
 
 
 def read_ratings(
     path: str | PathLike[str],
     *,
-    columns: Columns = None,
+    columns: ColumnsOption = None,
     sep: str | None = None,
     format: str | None = None,
     header: bool | None = None,
@@ -79,7 +80,7 @@ def read_ratings(
     return with_titles(ratings, titles) if titles is not None else ratings
 
 
-def read_pairs(path: str | PathLike[str], *, columns: Columns = None, sep: str | None = None) -> pd.DataFrame:
+def read_pairs(path: str | PathLike[str], *, columns: ColumnsOption = None, sep: str | None = None) -> pd.DataFrame:
     """Pairs of a file → DataFrame user, item: raw ids in the order of the file; other columns are left out."""
     file = fspath(path)
     data = load(file)
@@ -155,7 +156,7 @@ def _if_there(path: Path) -> str | None:
     return str(path) if path.is_file() else None
 
 
-def _columns_option(columns: Columns) -> Mapping[str, str | int] | None:
+def _columns_option(columns: ColumnsOption) -> Mapping[str, str | int] | None:
     if not isinstance(columns, str):
         return columns
     pairs = [part.partition("=") for part in columns.split(",")]
@@ -170,7 +171,7 @@ def _text_lines(path: str, data: Data) -> list[str]:
     return text.head_lines(data)
 
 
-def _built(path: str, found: text.Columns, scale: tuple[float, float] | None) -> Ratings:
+def _built(path: str, found: Columns, scale: tuple[float, float] | None) -> Ratings:
     if found.ratings is None or not len(found.ratings):
         raise InputError(f"{path} has a header and no ratings below it")
     try:
@@ -188,7 +189,7 @@ def _built(path: str, found: text.Columns, scale: tuple[float, float] | None) ->
         raise InputError(f"{path}: {error}") from None
 
 
-def _from_netflix(path: str, data: Data, on_error: str) -> text.Columns:
+def _from_netflix(path: str, data: Data, on_error: str) -> Columns:
     """Blocks `ITEM:` and below it `user,rating,date` → the same as three columns and the item of each line."""
     raw = bytes(data).replace(b"\r\n", b"\n")
     raw = raw if raw.endswith(b"\n") else raw + b"\n"
@@ -242,7 +243,7 @@ def _parquet_file(path: str, data: Data) -> pa_parquet.ParquetFile:
     return pa_parquet.ParquetFile(source, buffer_size=_PARQUET_BUFFER, pre_buffer=False)
 
 
-def _numbers(file: pa_parquet.ParquetFile, roles: Mapping[str, str]) -> text.Columns | None:
+def _numbers(file: pa_parquet.ParquetFile, roles: Mapping[str, str]) -> Columns | None:
     """Columns of a file whose ids are numbers ≥ 0, taken row group by row group: never twice in memory.
 
     None where that does not hold, a value is missing or a rating is not finite: then the whole table is looked at.
@@ -273,6 +274,6 @@ def _numbers(file: pa_parquet.ParquetFile, roles: Mapping[str, str]) -> text.Col
     if not n:
         return None
     pa.default_memory_pool().release_unused()  # a third of a GiB after 100 million ratings
-    users, user_ids = scan.coded(arrays.pop("user"))
-    items, item_ids = scan.coded(arrays.pop("item"))
-    return text.Columns(users, items, user_ids, item_ids, arrays["rating"], arrays.get("timestamp"))
+    users, user_ids = codes.of_numbers(arrays.pop("user"))
+    items, item_ids = codes.of_numbers(arrays.pop("item"))
+    return Columns(users, items, user_ids, item_ids, arrays["rating"], arrays.get("timestamp"))

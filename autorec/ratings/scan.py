@@ -1,11 +1,12 @@
 """Large plain text → columns, on all cores, about as fast as it can be counted.
 
-Plain: whole non-negative numbers as ids, written the one way they can be; decimal ratings; whole seconds as times; one
-row a line; no quotes. That is what MovieLens and most exports are. Whatever else is met, be it one letter, ends the
-scan with None, and the general reader takes the file from its beginning and says what is wrong, if anything is.
+Plain: one row a line; decimal ratings; whole seconds as times; ids of any letters but quotes and control characters.
+That is what MovieLens and most exports are. Whatever else is met, be it one letter, ends the scan with None, and the
+general reader takes the file from its beginning and says what is wrong, if anything is.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -13,148 +14,150 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec import masks
+from autorec.ratings import codes, text_ids
+from autorec.ratings.columns import Columns
 from autorec.ratings.layout import Layout
-from autorec.ratings.plain_lines import ITEM, NEWLINE, RATING, SKIP, TIMESTAMP, USER, plain_line, short_lines
+from autorec.ratings.plain import (
+    ITEM,
+    NEWLINE,
+    NO_ITEM_NUMBER,
+    NO_USER_NUMBER,
+    NOT_PLAIN,
+    RATING,
+    SKIP,
+    TEXT,
+    TIMESTAMP,
+    USER,
+)
+from autorec.ratings.plain_lines import read_lines
 from autorec.ratings.sources import Data
 
 LEAST = 4 * 2**20  # bytes from which on it pays: loading the compiled code takes longer than parsing less
+
 _ROLES = {"user": USER, "item": ITEM, "rating": RATING, "timestamp": TIMESTAMP}
-_ALIKE = 8  # lines read letter by letter before others are tried at once: such lines seldom come alone
 _PARTS = 4  # a thread, so that one that is held up does not hold up the others
+_END = 16  # letters, at least, at the end that are read from a copy: what is read there may lie beyond the end
+
+Text = npt.NDArray[np.uint8]
+Piece = tuple[Text, int, int, int, int]  # some lines: the text, where in it they begin and end, the first row, the next
+Read = tuple[Any, list[codes.Rows]]  # tables of text ids, the rows whose codes they give
 
 
-@dataclass(frozen=True, eq=False)
-class Scanned:
-    """users, items: the ids as numbers, one a row. timestamps: None when the layout has none."""
-
-    users: npt.NDArray[np.integer[Any]]
-    items: npt.NDArray[np.integer[Any]]
-    ratings: npt.NDArray[np.float32]
-    timestamps: npt.NDArray[np.int64] | None
-
-
-def scan(data: Data, layout: Layout) -> Scanned | None:
+def scan(data: Data, layout: Layout) -> Columns | None:
     """All rows below the header, or None when the text is not plain."""
     separator = layout.separator.encode()
     if not 1 <= len(separator) <= 2 or not {"user", "item", "rating"} <= set(layout.columns):
         return None
-    roles = np.full(layout.n_columns, SKIP, dtype=np.int8)
-    for role, place in layout.columns.items():
-        roles[place] = _ROLES[role]
-    signs = (separator[0], separator[1] if len(separator) == 2 else -1)
-    # Lines that end are read without a look at where the text ends; a last one that does not gets its end in a copy.
-    whole = data.rfind(b"\n") + 1
-    tail = bytes(data[whole:]) + b"\n" if whole < len(data) else b""
-    body, end = np.frombuffer(data, dtype=np.uint8), np.frombuffer(tail, dtype=np.uint8)
-    bounds = _line_starts(data, layout.header, whole)
-    first = np.array([bounds[0], max(data.find(b"\n", bounds[0]) + 1, bounds[0])])
-    timed = "timestamp" in layout.columns
-    offsets = None
-    kinds: tuple[Any, ...] = (np.int32, np.int64)
-    for kind in kinds:  # ids that fit the narrow one are written, and later coded, in half the bytes
-        how = (*signs, roles, int(np.iinfo(kind).max))
-        if first[0] < first[1] and not _parse(body, first, np.array([0, 1]), *how, _columns(1, kind, timed)):
-            continue  # as most text that is not plain: told from its first line
-        if offsets is None:
-            offsets = _offsets(body, bounds)
-        n, last = int(offsets[-1]), int(bool(tail))
-        columns = _columns(n + last, kind, timed)
-        plain = _parse(body, bounds, offsets, *how, columns)
-        if plain and last:
-            plain = _parse(end, np.array([0, len(end)]), np.array([n, n + 1]), *how, columns)
-        if plain:
-            users, items, ratings, timestamps = columns
-            return Scanned(users, items, ratings, timestamps if timed else None)
-    return None
+    start = _below(data, layout.header)
+    first = bytes(data[start : data.find(b"\n", start) + 1 or len(data)])
+    signs = (separator[0], separator[1] if len(separator) == 2 else -1, first.endswith(b"\r\n"))
+    timed, texts = "timestamp" in layout.columns, 0
+    pieces: list[Piece] = []
+    while True:  # at first all ids are taken for numbers; those of columns that have others, then, for text
+        form = (*signs, _roles(layout, texts))
+        wrong, read = _read([_copied(first, 0)], form, _room(1, timed), threads=1)  # most are told by their first line
+        if not wrong:
+            pieces = pieces or _pieces(data, start)
+            columns = _room(pieces[-1][-1], timed)
+            wrong, read = _read(pieces, form, columns, int(numba.get_num_threads()))
+        if not wrong:
+            return _coded(columns, read, texts)
+        if wrong & NOT_PLAIN:
+            return None
+        texts |= wrong
 
 
-def _offsets(body: npt.NDArray[np.uint8], bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """[parts + 1] the row that each part begins with; last, how many there are."""
-    counts = np.zeros(len(bounds) - 1, dtype=np.int64)
-    _count_lines(body, bounds, counts)
-    return np.concatenate(([0], np.cumsum(counts)))
-
-
-def _columns(n: int, kind: Any, timed: bool) -> tuple[npt.NDArray[Any], ...]:
-    """Room for users, items, ratings, timestamps."""
-    return np.empty(n, kind), np.empty(n, kind), np.empty(n, np.float32), np.empty(n if timed else 0, np.int64)
-
-
-def coded(ids: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
-    """Numbers ≥ 0 → codes into the sorted different ones, and these. int32 are overwritten by their codes."""
-    highest = int(ids.max(initial=0))
-    if highest > max(4 * len(ids), 2**20):  # a table would be larger than what it orders
-        unique, codes = np.unique(ids, return_inverse=True)
-        return codes, unique.astype(np.int64)
-    table = np.zeros(highest + 1, dtype=np.int32)
-    _mark(ids, table)
-    unique = np.flatnonzero(table)
-    table[unique] = np.arange(len(unique), dtype=np.int32)
-    codes = ids if ids.dtype == np.int32 else np.empty(len(ids), dtype=np.int32)
-    _look_up(ids, table, codes)
-    return codes, unique.astype(np.int64)
-
-
-def _line_starts(data: Data, header: int, end: int) -> npt.NDArray[np.int64]:
-    """Bounds of parts of about equal size that begin at the start of a line, below the header and before `end`."""
-    start = 0
+def _below(data: Data, header: int) -> int:
+    """Where the first row begins."""
+    start = 3 if data[:3] == b"\xef\xbb\xbf" else 0  # a byte order mark
     for _ in range(header):
         start = data.find(b"\n", start) + 1 or len(data)
-    start = min(start, end)
+    return start
+
+
+def _roles(layout: Layout, texts: int) -> npt.NDArray[np.int8]:
+    roles = np.full(layout.n_columns, SKIP, dtype=np.int8)
+    for name, place in layout.columns.items():
+        roles[place] = _ROLES[name]
+    roles[(roles == USER) & bool(texts & NO_USER_NUMBER)] |= TEXT
+    roles[(roles == ITEM) & bool(texts & NO_ITEM_NUMBER)] |= TEXT
+    return roles
+
+
+def _room(n: int, timed: bool) -> tuple[npt.NDArray[Any], ...]:
+    """For users, items, ratings, timestamps."""
+    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.float32), np.empty(n if timed else 0, np.int64)
+
+
+def _copied(lines: bytes, row: int) -> Piece:
+    """A piece by itself, whose last line ends, with room after it."""
+    lines += b"" if lines.endswith(b"\n") or not lines else b"\n"
+    text = np.frombuffer(lines + bytes(_END), dtype=np.uint8)
+    return text, 0, len(lines), row, row + lines.count(b"\n")
+
+
+def _pieces(data: Data, start: int) -> list[Piece]:
+    """All lines from `start` on, in parts of about equal size; the last few in a copy."""
+    text = np.frombuffer(data, dtype=np.uint8)
+    end = max(data.rfind(b"\n", 0, max(len(data) - _END, 0)) + 1, start)
     parts = _PARTS * int(numba.get_num_threads())
     wanted = [start + (end - start) * part // parts for part in range(1, parts)]
-    found = [min(data.find(b"\n", place) + 1 or end, end) for place in wanted]
-    return np.array([start, *found, end], dtype=np.int64)
+    bounds = [start, *(min(data.find(b"\n", place) + 1, end) for place in wanted), end]
+    with ThreadPoolExecutor(int(numba.get_num_threads())) as pool:
+        counts = list(pool.map(_count_lines, [text] * parts, bounds[:-1], bounds[1:]))
+    rows = np.cumsum([0, *counts]).tolist()
+    pieces = list(zip([text] * parts, bounds[:-1], bounds[1:], rows[:-1], rows[1:], strict=True))
+    return [*pieces, _copied(bytes(data[end:]), rows[-1])]
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _count_lines(text: Any, bounds: Any, counts: Any) -> None:
-    for part in numba.prange(len(counts)):
-        mine = text[bounds[part] : bounds[part + 1]]
-        whole = len(mine) // masks.WIDTH * masks.WIDTH
-        lines = np.uint64(0)
-        for start in range(0, whole, masks.WIDTH):
-            lines += masks.count(masks.equal(mine, start, NEWLINE))
-        for place in range(whole, len(mine)):
-            lines += np.uint64(mine[place] == NEWLINE)
-        counts[part] = lines
+def _read(
+    pieces: Sequence[Piece], form: Any, columns: tuple[npt.NDArray[Any], ...], threads: int
+) -> tuple[int, list[Read]]:
+    """Fill the columns → (what is wrong: 0 or bits of `plain`; what each thread read)."""
+    waiting = iter(pieces)
+
+    def work() -> tuple[int, Read]:
+        tables: Any = (text_ids.new_table(), text_ids.new_table())
+        rows: list[codes.Rows] = []
+        for text, start, stop, row, end_row in waiting:  # the next that no thread has taken
+            wrong, tables = read_lines(text, start, stop, row, end_row, form, columns, tables)
+            if wrong:
+                list(waiting)  # nothing is left to the others
+                return wrong, (tables, rows)
+            rows.append((row, end_row))
+        return 0, (tables, rows)
+
+    if threads == 1:
+        done = [work()]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            done = [future.result() for future in [pool.submit(work) for _ in range(threads)]]
+    return int(np.bitwise_or.reduce([wrong for wrong, _ in done])), [read for _, read in done]
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _parse(
-    text: Any,
-    bounds: Any,
-    offsets: Any,
-    separator: int,
-    second: int,
-    roles: Any,
-    highest: int,
-    columns: Any,
-) -> bool:
-    """Whether all was plain and no id above `highest`. Every line of the text ends in a newline: no field runs beyond
-    it."""
-    plain = np.zeros(len(bounds) - 1, dtype=np.bool_)
-    for part in numba.prange(len(plain)):
-        place, row, end = np.uint64(bounds[part]), offsets[part], offsets[part + 1]
-        good = True
-        while row < end and good:
-            place, row = short_lines(text, place, separator, second, roles, row, end, columns)
-            stop = min(row + _ALIKE, end)
-            while row < stop and good:
-                place, good = plain_line(text, place, separator, second, roles, highest, row, columns)
-                row += 1
-        plain[part] = good and place == bounds[part + 1]
-    return bool(plain.all())
+def _coded(columns: tuple[npt.NDArray[Any], ...], read: Sequence[Read], texts: int) -> Columns | None:
+    users, items, ratings, timestamps = columns
+    rows = [mine for _, mine in read]
+    sides = []
+    for side, (ids, text) in enumerate(((users, texts & NO_USER_NUMBER), (items, texts & NO_ITEM_NUMBER))):
+        if text:
+            unique = codes.of_tables([tables[side] for tables, _ in read], rows, ids)
+            if unique is None:
+                return None
+            sides.append((ids, unique))
+        else:
+            sides.append(codes.of_numbers(ids))
+    (users, user_ids), (items, item_ids) = sides
+    return Columns(users, items, user_ids, item_ids, ratings, timestamps if len(timestamps) else None)
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _mark(ids: Any, table: Any) -> None:
-    for k in numba.prange(len(ids)):  # several threads may write the same 1; once, so that they don't wait for it
-        if not table[ids[k]]:
-            table[ids[k]] = 1
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _look_up(ids: Any, table: Any, codes: Any) -> None:
-    for k in numba.prange(len(ids)):
-        codes[k] = table[ids[k]]
+@numba.njit(cache=True, nogil=True)
+def _count_lines(text: Any, start: int, stop: int) -> int:
+    mine = text[start:stop]
+    whole = len(mine) // masks.WIDTH * masks.WIDTH
+    lines = np.uint64(0)
+    for place in range(0, whole, masks.WIDTH):
+        lines += masks.count(masks.equal(mine, place, NEWLINE))
+    for place in range(whole, len(mine)):
+        lines += np.uint64(mine[place] == NEWLINE)
+    return int(lines)

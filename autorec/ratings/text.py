@@ -5,7 +5,6 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow.csv as pa_csv
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings import scan
+from autorec.ratings.columns import Columns
 from autorec.ratings.ids import Ids
 from autorec.ratings.layout import Layout
 from autorec.ratings.sources import Data
@@ -25,24 +25,10 @@ _SINGLE = "\x1f"  # stands for a separator of several letters; ASCII's own unit 
 _BLOCK = 8 * 2**20  # bytes a thread parses at once
 
 
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """What was read, in the order of the source. users, items: codes into user_ids, item_ids. skipped: rows dropped."""
-
-    users: npt.NDArray[np.integer[Any]]
-    items: npt.NDArray[np.integer[Any]]
-    user_ids: Ids
-    item_ids: Ids
-    ratings: npt.NDArray[np.floating[Any]] | None
-    timestamps: npt.NDArray[np.int64] | None
-    skipped: int = 0
-
-
 def parse(path: str, data: Data, layout: Layout, on_error: str) -> Columns:
     """All rows below the header. InputError names file and line; on_error="skip" drops and counts such rows."""
     if len(data) >= scan.LEAST and (plain := scan.scan(data, layout)) is not None:
-        (users, user_ids), (items, item_ids) = scan.coded(plain.users), scan.coded(plain.items)
-        return Columns(users, items, user_ids, item_ids, plain.ratings, plain.timestamps)
+        return plain
     kinds = _timestamp_kind(data, layout)
     try:
         return _columns(_fast(data, layout, kinds), layout)
@@ -107,12 +93,8 @@ def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], Ids]:
     tokens = whole.chunk(0).dictionary.to_pylist()
     if any(not token.strip() for token in tokens):
         raise ValueError("an id is empty")
-    ids = id_tools.from_tokens(tokens)
-    order = np.argsort(ids, kind="stable")
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in whole.chunks])
-    return rank[codes], ids[order]
+    rank, ids = id_tools.ranked(tokens)
+    return rank[np.concatenate([chunk.indices.to_numpy() for chunk in whole.chunks])], ids
 
 
 def _timestamp_kind(data: Data, layout: Layout) -> pa.DataType:
