@@ -178,14 +178,19 @@ def test_codes_are_ranks_among_the_different_ids(highest):
     np.testing.assert_array_equal(unique[found], numbers)
 
 
-def test_pairs_are_ordered_as_by_a_stable_sort(monkeypatch):
-    rng = np.random.default_rng(0)
-    users, items = rng.integers(0, 20, 500), rng.integers(0, 7, 500)
-    expected = np.lexsort((np.arange(500), items, users))
-    for least in (10**6, 0):
+@pytest.mark.parametrize("n, n_users, n_items", [(500, 20, 7), (3, 1, 1), (1, 9, 9), (40, 1000, 2), (2000, 3, 900)])
+def test_pairs_are_sorted_as_by_a_stable_sort(monkeypatch, n, n_users, n_items):
+    rng = np.random.default_rng(n)
+    users, items = (rng.integers(0, most, n).astype(np.int32) for most in (n_users, n_items))
+    expected = np.lexsort((np.arange(n), items, users))
+    for least, threads in ((10**6, 1), (0, 1), (0, 2), (0, 5)):
         monkeypatch.setattr(order, "LEAST", least)
-        np.testing.assert_array_equal(order.order_of_pairs(users, items, 20, 7), expected)
-        np.testing.assert_array_equal(order.taken(users, expected), users[expected])
+        monkeypatch.setattr(order.numba, "get_num_threads", lambda threads=threads: threads)
+        places, sorted_users, sorted_items = order.sorted_pairs(users, items, n_users, n_items)
+        np.testing.assert_array_equal(places, expected)
+        np.testing.assert_array_equal(sorted_users, users[expected])
+        np.testing.assert_array_equal(sorted_items, items[expected])
+        np.testing.assert_array_equal(order.taken(users, places), users[expected])
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,7 +16,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.order import gone_through, order_of_pairs, taken
+from autorec.ratings.order import gone_through, sorted_pairs, taken
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -188,8 +188,7 @@ def build(
     order = None
     ordered, duplicates, starts = gone_through(users, items, len(user_ids))
     if not ordered:
-        order = order_of_pairs(users, items, len(user_ids), len(item_ids))
-        users, items = taken(users, order), taken(items, order)
+        order, users, items = sorted_pairs(users, items, len(user_ids), len(item_ids))
         _, duplicates, starts = gone_through(users, items, len(user_ids))
     if duplicates:
         again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair

@@ -15,18 +15,26 @@ _PARTS = 64  # of the pairs, gone through side by side
 _BLOCK = 512  # pairs looked at together
 
 
-def order_of_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> IntArray:
-    """[n] places of the pairs in order; users < n_users, items < n_items."""
-    dtype: Any = np.int32 if len(users) < 2**31 else np.int64
-    if not LEAST <= len(users) < 2**32:
-        return np.lexsort((items, users)).astype(dtype)
-    order = np.empty(len(users), dtype=dtype)
-    starts = np.zeros(n_users + 1, dtype=np.int64)
-    _counted(users, starts)
-    parts = int(numba.get_num_threads())
-    bounds = np.searchsorted(starts, np.linspace(0, len(users), parts + 1)[1:-1])
-    _sort(users, items, starts, np.concatenate(([0], bounds, [n_users])), order)
-    return order
+def sorted_pairs(
+    users: IntArray, items: IntArray, n_users: int, n_items: int
+) -> tuple[IntArray, IntArray, IntArray]:
+    """[n] the places of the pairs in order, their users, their items; users < n_users, items < n_items.
+
+    Many are counted and put where they belong twice, first by item, then by user, by all threads.
+    """
+    n = len(users)
+    dtype: Any = np.int32 if n < 2**31 else np.int64
+    if not LEAST <= n < 2**32:
+        order = np.lexsort((items, users)).astype(dtype)
+        return order, users[order], items[order]
+    parts = min(int(numba.get_num_threads()), max(4 * n // max(n_users, n_items), 1))
+    bounds = np.linspace(0, n, parts + 1).astype(np.int64)
+    order, sorted_users, sorted_items = np.empty(n, dtype), np.empty(n, users.dtype), np.empty(n, items.dtype)
+    by_item = np.empty(n, dtype=np.uint64)
+    ends = _put_by_item(users, items, np.zeros((parts, n_items), dtype=np.int64), bounds, by_item)
+    places = np.zeros((parts, n_users), dtype=np.int64)
+    _put_by_user(by_item, ends, places, bounds, order, sorted_users, sorted_items)
+    return order, sorted_users, sorted_items
 
 
 def taken(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
@@ -85,28 +93,60 @@ def _go_through(users: Any, items: Any, starts: Any) -> Any:
     return bool(ordered.all()), int(repeats.sum())
 
 
+# What both passes have in common: the pairs are cut into parts at `bounds`; `places` [parts × keys], given as zeros,
+# becomes where each part puts its next pair of that key: after those of lower keys and those of earlier parts, so that
+# pairs of the same key stay as they come. A pair is one number: a key, and the place in the source in the lower half.
+
+
 @numba.njit(cache=True, nogil=True)
-def _counted(users: Any, starts: Any) -> None:
-    """starts [users + 1], given as zeros: where the pairs of each user begin."""
-    for user in users:
-        starts[user + 1] += 1
-    for user in range(1, len(starts)):
-        starts[user] += starts[user - 1]
+def _to_places(counts: Any) -> None:
+    """How many pairs each part has of each key → where it puts the first of them."""
+    place = 0
+    for key in range(counts.shape[1]):
+        for part in range(counts.shape[0]):
+            here = counts[part, key]
+            counts[part, key] = place
+            place += here
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _sort(users: Any, items: Any, starts: Any, bounds: Any, order: Any) -> None:
-    """Each part, of its users bounds[part] … bounds[part + 1], finds all pairs and orders them: item and place in the
-    source are one number, so that those of one item stay as they come."""
-    pairs, place_of = np.empty(len(users), dtype=np.uint64), starts[:-1].copy()
+def _put_by_item(users: Any, items: Any, places: Any, bounds: Any, by_item: Any) -> Any:
+    """by_item: users and places in the source, by item; where the pairs of each item end."""
     for part in numba.prange(len(bounds) - 1):
-        first, end = bounds[part], bounds[part + 1]
-        for k in range(len(users)):
-            user = users[k]
-            if first <= user < end:
-                pairs[place_of[user]] = np.uint64(items[k]) << np.uint64(32) | np.uint64(k)
-                place_of[user] += 1
-        for user in range(first, end):
-            pairs[starts[user] : starts[user + 1]].sort()
-        for k in range(starts[first], starts[end]):
-            order[k] = pairs[k] & np.uint64(2**32 - 1)
+        mine = places[part]
+        for k in range(bounds[part], bounds[part + 1]):
+            mine[items[k]] += 1
+    _to_places(places)
+    for part in numba.prange(len(bounds) - 1):
+        mine = places[part]
+        for k in range(bounds[part], bounds[part + 1]):
+            by_item[mine[items[k]]] = np.uint64(users[k]) << np.uint64(32) | np.uint64(k)
+            mine[items[k]] += 1
+    return places[-1]
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _put_by_user(
+    by_item: Any, item_ends: Any, places: Any, bounds: Any, order: Any, sorted_users: Any, sorted_items: Any
+) -> None:
+    half, low, by_user = np.uint64(32), np.uint64(2**32 - 1), np.empty_like(by_item)
+    for part in numba.prange(len(bounds) - 1):
+        mine = places[part]
+        for k in range(bounds[part], bounds[part + 1]):
+            mine[by_item[k] >> half] += 1
+    _to_places(places)
+    for part in numba.prange(len(bounds) - 1):
+        mine, item = places[part], np.searchsorted(item_ends, bounds[part], side="right")
+        for k in range(bounds[part], bounds[part + 1]):
+            while k >= item_ends[item]:
+                item += 1
+            user = by_item[k] >> half
+            by_user[mine[user]] = np.uint64(item) << half | by_item[k] & low
+            mine[user] += 1
+    user_ends = places[-1]
+    for part in numba.prange(len(bounds) - 1):
+        user = np.searchsorted(user_ends, bounds[part], side="right")
+        for k in range(bounds[part], bounds[part + 1]):
+            while k >= user_ends[user]:
+                user += 1
+            order[k], sorted_users[k], sorted_items[k] = by_user[k] & low, user, by_user[k] >> half

@@ -8,25 +8,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from make_ratings import blocks
+from scipy import sparse
 
 import autorec
 from benchmarks.timing import SHAPES, Row, best, process
 
 
 def reading() -> Iterator[Row]:
-    """A file of 10 million ratings, against pandas.read_csv (C engine) of the same file."""
+    """A file of 10 million ratings, against pandas.read_csv (C engine) of the same file; one of text ids, out of order,
+    also against what pandas and SciPy take to make a matrix of it."""
     columns = [np.concatenate(column) for column in zip(*blocks(*SHAPES["ml-10m"]), strict=True)]
     frame = pd.DataFrame(dict(zip(("userId", "movieId", "rating"), columns, strict=True)))
     frame["timestamp"] = 1_000_000_000 + np.arange(len(frame))
     with tempfile.TemporaryDirectory() as folder:
-        comma, colons = Path(folder) / "ratings.csv", Path(folder) / "ratings.dat"
+        comma, colons, texts = (Path(folder) / name for name in ("ratings.csv", "ratings.dat", "texts.csv"))
         frame.to_csv(comma, index=False)
+        named = frame.sample(frac=1, random_state=0)
+        for side, length in (("userId", 14), ("movieId", 10)):
+            named[side] = _names(int(named[side].max()) + 1, length)[named[side]]
+        named.to_csv(texts, index=False)
+        del named
         with comma.open("rb") as source, colons.open("wb") as target:
             next(source)
             target.writelines(line.replace(b",", b"::") for line in source)
         rivals = {
             "CSV": (comma, lambda: pd.read_csv(comma)),
             "::": (colons, lambda: pd.read_csv(colons, sep=":", usecols=[0, 2, 4, 6], header=None)),
+            "CSV of text ids, shuffled": (texts, lambda: pd.read_csv(texts)),
+            "the same, to a matrix": (texts, lambda: _matrix(pd.read_csv(texts))),
         }
         for name, (path, theirs) in rivals.items():
             seconds = best({"ours": lambda path=path: autorec.read_ratings(path), "pandas": theirs})
@@ -37,6 +46,20 @@ def reading() -> Iterator[Row]:
                 seconds["pandas"] / seconds["ours"],
                 "times faster",
             )
+
+
+def _names(n: int, length: int) -> np.ndarray:
+    """[n] text ids without order, such as shops have."""
+    letters = np.random.default_rng(0).choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), (n, length))
+    return np.array(["".join(name) for name in letters], dtype=object)
+
+
+def _matrix(frame: pd.DataFrame) -> sparse.csr_array:
+    (users, user_ids), (items, item_ids) = (pd.factorize(frame[side], sort=True) for side in ("userId", "movieId"))
+    shape = len(user_ids), len(item_ids)
+    matrix = sparse.csr_array((frame["rating"].to_numpy(np.float32), (users, items)), shape=shape)
+    matrix.sort_indices()
+    return matrix
 
 
 def start_up() -> Iterator[Row]:
