@@ -15,10 +15,8 @@ _PARTS = 64  # of the pairs, gone through side by side
 _BLOCK = 512  # pairs looked at together
 
 
-def sorted_pairs(
-    users: IntArray, items: IntArray, n_users: int, n_items: int
-) -> tuple[IntArray, IntArray, IntArray]:
-    """[n] the places of the pairs in order, their users, their items; users < n_users, items < n_items.
+def sorted_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> tuple[IntArray, IntArray, IntArray]:
+    """[n] the places of the pairs in order, their users and items; users < n_users, items < n_items.
 
     Many are counted and put where they belong twice, first by item, then by user, by all threads.
     """
