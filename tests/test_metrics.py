@@ -23,6 +23,7 @@ from sklearn.metrics import (
 from autorec import Bias, Ratings, evaluate
 from autorec.evaluation import metrics
 from autorec.evaluation.diversity import diversity
+from autorec.evaluation.lists import shown
 from autorec.models.base import Recommender
 
 
@@ -115,7 +116,7 @@ def test_rating_metrics_are_global() -> None:
 
 
 def test_catalogue_metrics() -> None:
-    short, long = metrics.shown(np.array([[0, 1], [0, 1], [0, -1]]), (1, 2), 4)
+    short, long = shown(np.array([[0, 1], [0, 1], [0, -1]]), (1, 2), 4)
     assert (short.tolist(), long.tolist()) == ([3, 0, 0, 0], [3, 2, 0, 0])
     assert metrics.coverage(long) == 0.5
     naive_gini = sum(abs(a - b) for a in long for b in long) / (2 * len(long) * sum(long))

@@ -5,7 +5,7 @@ from typing import Any
 import numba
 import numpy as np
 
-_EXACT = 2**20  # ones that a float32 can count
+from autorec import masks
 
 
 @numba.njit(cache=True, nogil=True)
@@ -53,16 +53,15 @@ def higher(best: Any, score: float) -> int:
     return low
 
 
-@numba.njit(fastmath={"reassoc"}, cache=True, nogil=True)
-def _counts(row: Any, score: float) -> tuple[int, int]:
-    """(scores above this one, scores equal to it); counted in floats, as wide as what is compared, in exact parts."""
-    above = at_least = 0
-    for start in range(0, len(row), _EXACT):
-        part = row[start : start + _EXACT]
-        more = same = np.float32(0)
-        for place in range(len(part)):
-            more += np.float32(1) if part[place] > score else np.float32(0)
-            same += np.float32(1) if part[place] >= score else np.float32(0)
-        above += int(more)
-        at_least += int(same)
-    return above, at_least - above
+@numba.njit(cache=True, nogil=True)
+def _counts(row: Any, score: float) -> Any:
+    """(scores above this one, scores equal to it)."""
+    above = at_least = np.uint64(0)
+    whole = len(row) // masks.WIDTH * masks.WIDTH
+    for start in range(0, whole, masks.WIDTH):
+        above += masks.count(masks.above(row, start, score))
+        at_least += masks.count(masks.reaching(row, start, score))
+    for place in range(whole, len(row)):
+        above += np.uint64(row[place] > score)
+        at_least += np.uint64(row[place] >= score)
+    return np.int64(above), np.int64(at_least - above)

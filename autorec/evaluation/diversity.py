@@ -38,16 +38,17 @@ def diversity(
 @numba.njit(cache=True, nogil=True)
 def _raters(indptr: Any, indices: Any, place: Any, ptr: Any) -> Any:
     """The users who rated each item that has a place, item by item: those of place j at ptr[j] … ptr[j + 1] − 1."""
-    at = ptr.astype(np.uint64)  # where the next user of each goes; the last one takes those of all other items
-    more = np.ones(len(at), dtype=np.uint64)
-    more[-1] = 0
-    raters = np.empty(ptr[-1] + 1, dtype=np.int32)
+    raters, places = np.empty(ptr[-1] + 1, dtype=np.int32), np.empty(ptr[-1] + 1, dtype=np.uint32)
+    n = np.uint64(0)
     for user in range(len(indptr) - 1):
         for entry in range(indptr[user], indptr[user + 1]):
-            j = place[indices[entry]]
-            raters[at[j]] = user  # written always: no branch to guess
-            at[j] += more[j]
-    return raters
+            raters[n], places[n] = user, place[indices[entry]]  # written always: no branch to guess
+            n += np.uint64(places[n] < len(ptr) - 1)
+    by_item, at = np.empty(ptr[-1], dtype=np.int32), ptr.copy()  # where the next user of each goes
+    for k in range(n):
+        by_item[at[places[k]]] = raters[k]
+        at[places[k]] += 1
+    return by_item
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)

@@ -14,7 +14,7 @@ from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.diversity import diversity
 from autorec.evaluation.evaluation_text import INTERVAL, counts_text, formulas, formulas_text, interval_text
-from autorec.evaluation.lists import ranked_lists
+from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.page import evaluation_page
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.evaluation.tables import markdown_table, number
@@ -109,7 +109,7 @@ def value_of(metric: str, model: Recommender, test: Ratings) -> float:
         return metrics.rmse(predicted, test.csr.data.astype(np.float64))
     name, _, k = metric.partition("@")
     lists = ranked_lists(model, test, liked_from(model.ratings_.scale), [int(k)])
-    return _mean(metrics.RANKING[name](lists.hits, lists.relevant)[:, 0])
+    return float(_means(metrics.RANKING[name](lists.hits, lists.relevant))[0])
 
 
 def _rating_part(
@@ -148,7 +148,7 @@ def _known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDArray[np
     if of == "users":
         counts, places = np.diff(fitted.csr.indptr), fitted.find_users(test.user_ids)
     else:
-        counts, places = np.bincount(fitted.csr.indices, minlength=fitted.n_items), fitted.find_items(test.item_ids)
+        counts, places = fitted.item_counts, fitted.find_items(test.item_ids)
     return np.where(places >= 0, counts[places], 0).astype(np.int64)
 
 
@@ -160,38 +160,41 @@ def ranking_part(
     lists = ranked_lists(model, test, threshold, ks)
     found = {name: metric(lists.hits, lists.relevant) for name, metric in metrics.RANKING.items()}  # [users × ks]
     found["ndcg_graded"] = metrics.ndcg_graded(lists.tested, lists.gains, lists.ideal, lists.ideal_gains)
-    shown = metrics.shown(lists.items, ks, fitted.n_items)
-    ratings = np.bincount(fitted.csr.indices, minlength=fitted.n_items)
+    per_user = {name: _spread_out(of_users, lists.users, test.n_users) for name, of_users in found.items()}
+    means = {name: _means(of_users) for name, of_users in found.items()}
+    in_lists, ratings = shown(lists.items, ks, fitted.n_items), fitted.item_counts
     diverse = diversity(lists.items, ks, fitted.csr, ratings)
     popularity = np.maximum(ratings, 0.5) / fitted.n_users  # of an unrated item: as if half a user had rated it
     values: dict[str, float] = {}
-    per_user: dict[str, npt.NDArray[np.float64]] = {}
+    columns: dict[str, npt.NDArray[np.float64]] = {}
     for place, k in enumerate(ks):
-        for name, of_users in found.items():
-            per_user[f"{name}@{k}"] = _spread_out(of_users[:, place], lists.users, test.n_users)
-            values[f"{name}@{k}"] = _mean(of_users[:, place])
-        values[f"coverage@{k}"] = metrics.coverage(shown[place])
-        values[f"gini@{k}"] = metrics.gini(shown[place])
-        values[f"novelty@{k}"] = metrics.novelty(shown[place], popularity)
-        values[f"popularity_lift@{k}"] = metrics.popularity_lift(shown[place], ratings)
+        columns |= {f"{name}@{k}": of_users[:, place] for name, of_users in per_user.items()}
+        values |= {f"{name}@{k}": float(mean[place]) for name, mean in means.items()}
+        values[f"coverage@{k}"] = metrics.coverage(in_lists[place])
+        values[f"gini@{k}"] = metrics.gini(in_lists[place])
+        values[f"novelty@{k}"] = metrics.novelty(in_lists[place], popularity)
+        values[f"popularity_lift@{k}"] = metrics.popularity_lift(in_lists[place], ratings)
         values[f"diversity@{k}"] = float(diverse[place])
-    per_user["auc"], values["auc"] = _spread_out(lists.auc, lists.users, test.n_users), _mean(lists.auc)
+    auc = lists.auc[:, None]
+    columns["auc"], values["auc"] = _spread_out(auc, lists.users, test.n_users)[:, 0], float(_means(auc)[0])
     told = {
         "ranked_users": len(lists.users),
         "users_without_relevant": int((lists.liked == 0).sum()),
         "unknown_users": int((lists.liked > 0).sum()) - len(lists.users),
     }
-    return values, per_user, told
+    return values, columns, told
 
 
 def _spread_out(values: npt.NDArray[np.float64], users: npt.NDArray[np.int64], n_users: int) -> npt.NDArray[np.float64]:
-    """[users] → [test users], NaN for those who have none."""
-    column = np.full(n_users, np.nan)
-    column[users] = values
-    return column
+    """[users × ks] → [test users × ks], NaN for those who have none."""
+    spread = np.full((n_users, values.shape[1]), np.nan)
+    spread[users] = values
+    return spread
 
 
-def _mean(values: npt.NDArray[np.float64]) -> float:
-    """Over the users who have a value; NaN without any."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+def _means(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """[users × ks] → [ks] over the users who have a value; NaN without any."""
+    values = np.ascontiguousarray(values.T)  # each is then summed in the same order, however many there are
+    known = ~np.isnan(values)
+    n = known.sum(axis=1)
+    return np.where(n > 0, np.where(known, values, 0).sum(axis=1) / np.maximum(n, 1), np.nan)

@@ -14,6 +14,8 @@ from autorec.models.base import Recommender
 from autorec.models.topn import select, strike_out
 from autorec.ratings.matrix import Ratings
 
+_FEW = 32
+
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
 
@@ -47,6 +49,13 @@ class Lists:
     def relevant(self) -> Int:
         """[U] liked test items of those who are tested."""
         return self.liked[self.users]
+
+
+def shown(items: npt.NDArray[np.integer[Any]], ks: Sequence[int], n_items: int) -> Int:
+    """[ks × items of the model] in how many lists of length k each is. items [users × K], −1 for a place left empty."""
+    parts = np.zeros((int(numba.get_num_threads()), len(ks), n_items), dtype=np.int64)
+    _count(items, np.asarray(ks), parts)
+    return np.cumsum(parts.sum(axis=0), axis=0)
 
 
 def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequence[int]) -> Lists:
@@ -115,7 +124,7 @@ def _look(
         strike_out(row, seen[seen_ptr[rows[i]] : seen_ptr[rows[i] + 1]])
         select(row, items[i], best)
         _place(row, columns[mine], items[i], best, ranks[mine])
-        ideal[mine] = np.sort(gains[mine])[::-1]
+        _descending(gains[mine], ideal[mine])
         auc[i] = user_auc(row, columns[mine], likes[mine], best)
 
 
@@ -132,3 +141,30 @@ def _place(row: Any, columns: Any, items: Any, best: Any, ranks: Any) -> None:
                 if items[rank] == columns[place]:
                     ranks[place] = rank + 1
                 rank += 1
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _count(items: Any, ks: Any, parts: Any) -> None:
+    """parts [parts × ks × items]: how often each item stands in the places of a list that the next shorter has not."""
+    for part in numba.prange(len(parts)):
+        counts = parts[part]
+        for user in range(len(items) * part // len(parts), len(items) * (part + 1) // len(parts)):
+            at = 0
+            for place in range(items.shape[1]):
+                at += place == ks[at]
+                if items[user, place] >= 0:
+                    counts[at, items[user, place]] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _descending(values: Any, found: Any) -> None:
+    """found: the values, the largest first. Most users have a few, which insertion sorts sooner."""
+    if len(values) > _FEW:
+        found[:] = -np.sort(-values)
+        return
+    for k in range(len(values)):
+        place = k
+        while place > 0 and found[place - 1] < values[k]:
+            found[place] = found[place - 1]
+            place -= 1
+        found[place] = values[k]

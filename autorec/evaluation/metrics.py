@@ -10,7 +10,6 @@ out of means.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -134,16 +133,8 @@ RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
 }
 
 
-def shown(items: Counts, ks: Lengths, n_items: int) -> Counts:
-    """[ks × items] in how many lists of length k each item is. items [users × K], −1 for a place left empty."""
-    counts = np.zeros((len(ks), n_items + 1), dtype=np.int64)  # the first column takes the empty places
-    for place, (start, end) in enumerate(pairwise((0, *ks))):
-        counts[place] = np.bincount(items[:, start:end].ravel() + 1, minlength=n_items + 1)
-    return np.cumsum(counts, axis=0)[:, 1:]
-
-
 def coverage(counts: Counts) -> float:
-    """Items in at least one list ÷ all items of the model. counts [items]: a row of `shown`."""
+    """Items in at least one list ÷ all items of the model. counts [items]: a row of `lists.shown`."""
     return float(np.count_nonzero(counts) / len(counts)) if len(counts) else float("nan")
 
 

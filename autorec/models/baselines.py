@@ -78,7 +78,7 @@ class Popularity(Recommender):
     counts_: npt.NDArray[np.int64]
 
     def _fit(self, ratings: Ratings) -> dict[str, Any]:
-        self.counts_ = np.bincount(ratings.csr.indices, minlength=ratings.n_items)
+        self.counts_ = ratings.item_counts
         return {}
 
     def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:

@@ -152,7 +152,7 @@ def _single_users(ratings: Ratings) -> Finding | None:
 
 def _single_items(ratings: Ratings) -> Finding | None:
     """Items with one rating, share of all items. A note from 5 % up, a warning from half up."""
-    return _single("item", np.bincount(ratings.csr.indices, minlength=ratings.n_items))
+    return _single("item", ratings.item_counts)
 
 
 def _single(what: str, sizes: IntArray) -> Finding | None:

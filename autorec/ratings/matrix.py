@@ -79,6 +79,11 @@ class Ratings:
         return (float(self.csr.data.min()), float(self.csr.data.max()))
 
     @cached_property
+    def item_counts(self) -> npt.NDArray[np.int64]:
+        """[items] how many ratings each has; not to be written to."""
+        return np.bincount(self.csr.indices, minlength=self.n_items)
+
+    @cached_property
     def _user_index(self) -> pd.Index:
         return id_tools.index_of(self.user_ids)
 

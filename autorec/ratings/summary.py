@@ -22,7 +22,7 @@ def summarize(ratings: Any) -> dict[str, Any]:
     """
     ratings = as_ratings(ratings)
     by_user = np.diff(ratings.csr.indptr)
-    by_item = np.bincount(ratings.csr.indices, minlength=ratings.n_items)
+    by_item = ratings.item_counts
     facts = {
         "users": ratings.n_users,
         "items": ratings.n_items,
