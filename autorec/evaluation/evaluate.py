@@ -159,7 +159,7 @@ def ranking_part(
     fitted = model.ratings_
     lists = ranked_lists(model, test, threshold, ks)
     found = {name: metric(lists.hits, lists.relevant) for name, metric in metrics.RANKING.items()}  # [users × ks]
-    found["ndcg_graded"] = metrics.ndcg_graded(lists.tested, lists.gains, lists.ideal, lists.ideal_gains)
+    found["ndcg_graded"] = metrics.ndcg_graded(lists.tested, lists.gains, lists.best_gains)
     per_user = {name: _spread_out(of_users, lists.users, test.n_users) for name, of_users in found.items()}
     means = {name: _means(of_users) for name, of_users in found.items()}
     in_lists, ratings = shown(lists.items, ks, fitted.n_items), fitted.item_counts

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from autorec.evaluation import metrics
 from autorec.evaluation.auc import higher, user_auc
 from autorec.evaluation.metrics import Hits
 from autorec.models.base import Recommender
@@ -30,8 +31,7 @@ class Lists:
     hits         where liked test items stand in the lists
     tested       where any test items stand in the lists
     gains        [tested] test rating − lowest rating of the scale
-    ideal        where all test items would stand, those with the highest rating first
-    ideal_gains  [ideal] as `gains`
+    best_gains   [U × ks] Σ gain / log₂(1 + rank) over the first k of all test items, the highest rating first
     auc          [U] see `autorec.evaluation.auc`
     """
 
@@ -41,8 +41,7 @@ class Lists:
     hits: Hits
     tested: Hits
     gains: Float
-    ideal: Hits
-    ideal_gains: Float
+    best_gains: Float
     auc: Float
 
     @property
@@ -63,41 +62,32 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
     which the lists are cut, ascending; the last one is that of `items`."""
     fitted, csr = model.ratings_, test.csr
     likes = csr.data >= relevant  # [test ratings]
-    test_rows = test.rows()
-    liked = np.bincount(test_rows[likes], minlength=test.n_users)
+    liked = np.diff(np.concatenate(([0], np.cumsum(likes)))[csr.indptr])
     rows = fitted.find_users(test.user_ids)
     users = np.flatnonzero((liked > 0) & (rows >= 0))
     columns = fitted.find_items(test.item_ids)[csr.indices]  # [test ratings] −1 where unknown
     gains = csr.data.astype(np.float64) - fitted.scale[0]
     items = np.full((len(users), ks[-1]), -1, dtype=np.int32)
-    ranks, ideal = np.zeros(len(gains), dtype=np.int32), np.empty(len(gains))
-    auc = np.empty(len(users))
+    ranks = np.zeros(len(gains), dtype=np.int32)
+    best_gains, auc = np.empty((len(users), len(ks))), np.empty(len(users))
+    how = (np.asarray(ks), metrics.discounts(ks[-1]))
     found = items[:, : min(ks[-1], fitted.n_items)]
     start = 0
     for block, scores in model.score_blocks(rows[users]):
         part = slice(start, start + len(block))
         of_model = (scores, block, fitted.csr.indptr, fitted.csr.indices)
         of_test = (users[part], csr.indptr, columns, likes, gains)
-        _look(*of_model, *of_test, found[part], ranks, ideal, auc[part])
+        _look(*of_model, *of_test, *how, found[part], ranks, best_gains[part], auc[part])
         start += len(block)
     place = np.full(test.n_users, -1)
     place[users] = np.arange(len(users))
-    place = place[test_rows]  # [test ratings] of the user among those tested
-    in_list = np.flatnonzero(ranks)
-    in_list = in_list[np.argsort(place[in_list] * (ks[-1] + 1) + ranks[in_list])]
-    hit = in_list[likes[in_list]]
-    whole = np.flatnonzero(place >= 0)
-    return Lists(
-        liked,
-        users,
-        items,
-        Hits(len(users), ks, place[hit], ranks[hit]),
-        Hits(len(users), ks, place[in_list], ranks[in_list]),
-        gains[in_list],
-        Hits(len(users), ks, place[whole], whole - csr.indptr[test_rows[whole]] + 1),
-        ideal[whole],
-        auc,
-    )
+    in_list = np.flatnonzero(ranks)  # [test ratings in a list]
+    place = place[np.searchsorted(csr.indptr, in_list, side="right") - 1]  # of the user among those tested
+    in_order = np.argsort(place * (ks[-1] + 1) + ranks[in_list])
+    in_list, place = in_list[in_order], place[in_order]
+    hit = likes[in_list]
+    hits, tested = (Hits(len(users), ks, place[which], ranks[in_list[which]]) for which in (hit, slice(None)))
+    return Lists(liked, users, items, hits, tested, gains[in_list], best_gains, auc)
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
@@ -111,9 +101,11 @@ def _look(
     columns: Any,
     likes: Any,
     gains: Any,
+    ks: Any,
+    discounts: Any,
     items: Any,
     ranks: Any,
-    ideal: Any,
+    best_gains: Any,
     auc: Any,
 ) -> None:
     """All that is asked of each user's scores, while they are at hand; the scores are overwritten."""
@@ -124,7 +116,7 @@ def _look(
         strike_out(row, seen[seen_ptr[rows[i]] : seen_ptr[rows[i] + 1]])
         select(row, items[i], best)
         _place(row, columns[mine], items[i], best, ranks[mine])
-        _descending(gains[mine], ideal[mine])
+        _best_gains(gains[mine], ks, discounts, best_gains[i])
         auc[i] = user_auc(row, columns[mine], likes[mine], best)
 
 
@@ -149,22 +141,30 @@ def _count(items: Any, ks: Any, parts: Any) -> None:
     for part in numba.prange(len(parts)):
         counts = parts[part]
         for user in range(len(items) * part // len(parts), len(items) * (part + 1) // len(parts)):
-            at = 0
-            for place in range(items.shape[1]):
-                at += place == ks[at]
-                if items[user, place] >= 0:
-                    counts[at, items[user, place]] += 1
+            place = 0
+            for at in range(len(ks)):
+                while place < ks[at]:
+                    if items[user, place] >= 0:
+                        counts[at, items[user, place]] += 1
+                    place += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _descending(values: Any, found: Any) -> None:
-    """found: the values, the largest first. Most users have a few, which insertion sorts sooner."""
-    if len(values) > _FEW:
-        found[:] = -np.sort(-values)
-        return
-    for k in range(len(values)):
-        place = k
-        while place > 0 and found[place - 1] < values[k]:
-            found[place] = found[place - 1]
-            place -= 1
-        found[place] = values[k]
+def _best_gains(gains: Any, ks: Any, discounts: Any, sums: Any) -> None:
+    """sums [ks]: Σ gain · discount over the k largest gains."""
+    if len(gains) > _FEW:
+        best = -np.sort(-gains)
+    else:  # most users have a few test items, which insertion orders sooner
+        best = np.empty_like(gains)
+        for k in range(len(gains)):
+            place = k
+            while place > 0 and best[place - 1] < gains[k]:
+                best[place] = best[place - 1]
+                place -= 1
+            best[place] = gains[k]
+    total, rank = 0.0, 0
+    for cut in range(len(ks)):
+        while rank < min(ks[cut], len(best)):
+            total += best[rank] * discounts[rank]
+            rank += 1
+        sums[cut] = total

@@ -56,7 +56,12 @@ class Hits:
     @property
     def discounts(self) -> Float:
         """[hits] 1 / log₂(1 + rank)."""
-        return _discounts(int(self.ranks.max(initial=0)))[self.ranks - 1]
+        return discounts(int(self.ranks.max(initial=0)))[self.ranks - 1]
+
+
+def discounts(k: int) -> Float:
+    """[k] 1 / log₂(1 + rank) of the ranks from 1."""
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
 
 
 def rmse(predicted: Float, true: Float) -> float:
@@ -101,7 +106,7 @@ def mrr(hits: Hits, relevant: Counts) -> Float:
 
 def ndcg(hits: Hits, relevant: Counts) -> Float:
     """Σ_hits 1/log₂(1 + rank) ÷ Σ_{rank ≤ min(k, n)} 1/log₂(1 + rank): binary gain, ideal cut at min(k, n)."""
-    ideal = np.cumsum(_discounts(hits.ks[-1]))[_reachable(relevant, hits.ks) - 1]
+    ideal = np.cumsum(discounts(hits.ks[-1]))[_reachable(relevant, hits.ks) - 1]
     return _defined(hits.sums(hits.discounts) / ideal, relevant)
 
 
@@ -110,14 +115,13 @@ def average_precision(hits: Hits, relevant: Counts) -> Float:
     return _defined(hits.sums(hits.ordinals / hits.ranks) / _reachable(relevant, hits.ks), relevant)
 
 
-def ndcg_graded(hits: Hits, gains: Float, ideal: Hits, ideal_gains: Float) -> Float:
+def ndcg_graded(hits: Hits, gains: Float, best: Float) -> Float:
     """Σ gain/log₂(1 + rank) ÷ the same sum over the user's test items in the best order, at most k of them.
 
     hits: where the test items stand, all of them and not the relevant ones only; gains [hits]: test rating − lowest
-    rating of the scale; ideal: where they would stand in the best order. Gains are linear, as in scikit-learn's
-    ndcg_score (others take 2^gain − 1). NaN where the ideal is 0.
+    rating of the scale; best [users × ks]: the sums of the best order. Gains are linear, as in scikit-learn's
+    ndcg_score (others take 2^gain − 1). NaN where the best is 0.
     """
-    best = ideal.sums(ideal_gains * ideal.discounts)
     found = hits.sums(gains * hits.discounts)
     return np.asarray(np.divide(found, best, out=np.full(best.shape, np.nan), where=best > 0))
 
@@ -178,10 +182,6 @@ FORMULAS = {
     "diversity": "mean of 1 − cos(i, j) over the pairs of a list, cos of who rated the items in training; 100 lists",
     "novelty": "mean −log₂(share of training users who rated the recommended item)",
 }
-
-
-def _discounts(k: int) -> Float:
-    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
 
 
 def _reachable(relevant: Counts, ks: Lengths) -> Counts:
