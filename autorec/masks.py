@@ -20,14 +20,14 @@ _LONG = ir.IntType(64)
 
 @intrinsic
 def above(_: Any, values: Any, start: Any, bound: Any) -> Any:
-    """Bit j: values[start + j] > bound. values [n] float32, contiguous; start uint64."""
-    return _checked(values, types.float32)(values, start, bound), _comparing(">")
+    """Bit j: values[start + j] > bound. values [n] float32 or int16, contiguous; start uint64."""
+    return _checked(values, types.float32, types.int16)(values, start, bound), _comparing(">")
 
 
 @intrinsic
 def reaching(_: Any, values: Any, start: Any, bound: Any) -> Any:
-    """Bit j: values[start + j] ≥ bound. values [n] float32, contiguous; start uint64."""
-    return _checked(values, types.float32)(values, start, bound), _comparing(">=")
+    """Bit j: values[start + j] ≥ bound. values [n] float32 or int16, contiguous; start uint64."""
+    return _checked(values, types.float32, types.int16)(values, start, bound), _comparing(">=")
 
 
 @intrinsic
@@ -78,19 +78,23 @@ def lowest(_: Any, mask: Any) -> Any:
     return types.uint64(mask), lambda context, builder, signature, given: builder.cttz(given[0], defined)
 
 
-def _checked(array: Any, kind: Any) -> Any:
+def _checked(array: Any, *kinds: Any) -> Any:
     """The type of a mask; TypingError, while compiling, where the elements are of another kind or not side by side."""
-    if not (isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and array.dtype == kind):
-        raise TypingError(f"a mask of {array}; give a contiguous array of {kind}")
+    if not (isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and array.dtype in kinds):
+        raise TypingError(f"a mask of {array}; give a contiguous array of {' or '.join(map(str, kinds))}")
     return types.uint64
 
 
 def _comparing(sign: str) -> Callable[..., Any]:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind = ir.FloatType()
-        scores = _vector(context, builder, signature.args[0], given[0], given[1], kind)
-        bound = context.cast(builder, given[2], signature.args[2], types.float32)
-        return builder.bitcast(builder.fcmp_ordered(sign, scores, _everywhere(builder, bound)), _LONG)
+        kind = signature.args[0].dtype
+        floats = kind == types.float32
+        values = _vector(
+            context, builder, signature.args[0], given[0], given[1], ir.FloatType() if floats else ir.IntType(16)
+        )
+        bounds = _everywhere(builder, context.cast(builder, given[2], signature.args[2], kind))
+        compare = builder.fcmp_ordered if floats else builder.icmp_signed
+        return builder.bitcast(compare(sign, values, bounds), _LONG)
 
     return code
 
@@ -105,5 +109,5 @@ def _everywhere(builder: Any, value: Any) -> Any:
 def _vector(context: Any, builder: Any, kind: Any, array: Any, start: Any, element: Any) -> Any:
     """array[start : start + 64] as one value."""
     place = builder.gep(context.make_array(kind)(context, builder, array).data, [start])
-    align = 4 if isinstance(element, ir.FloatType) else 1
+    align = 4 if isinstance(element, ir.FloatType) else element.width // 8
     return builder.load(builder.bitcast(place, ir.VectorType(element, WIDTH).as_pointer()), align=align)

@@ -35,6 +35,14 @@ def test_masks_of_scores(start: int) -> None:
         assert of_scores(values, np.uint64(start), bound) == (bits(part > bound), bits(part >= bound))
 
 
+@pytest.mark.parametrize("start", [0, 1, 17])
+def test_masks_of_keys(start: int) -> None:
+    keys = np.random.default_rng(0).integers(-(2**15), 2**15, 100).astype(np.int16)
+    part = keys[start : start + 64]
+    for bound in (part[5], np.int16(-(2**15)), np.int16(2**15 - 1)):
+        assert of_scores(keys, np.uint64(start), bound) == (bits(part > bound), bits(part >= bound))
+
+
 @pytest.mark.parametrize("start", [0, 1, 33])
 def test_masks_of_letters(start: int) -> None:
     text = np.random.default_rng(1).permutation(np.arange(256, dtype=np.uint8))[:100]
