@@ -22,6 +22,7 @@ from sklearn.metrics import (
 
 from autorec import Bias, Ratings, evaluate
 from autorec.evaluation import metrics
+from autorec.evaluation.auc import user_auc
 from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import shown
 from autorec.models.base import Recommender
@@ -181,6 +182,34 @@ def test_graded_ndcg_and_auc_are_scikit_learns_with_ties(seed: int) -> None:
             else:
                 expected = ndcg_score([gains], [scored[user][candidates]], k=5)
             np.testing.assert_allclose(mine[name], expected, rtol=1e-12)
+
+
+SCORES = {
+    "spread": lambda rng, n: rng.normal(size=n),
+    "close": lambda rng, n: 3 + rng.integers(0, 50, n) * 2.0**-21,  # float32 neighbours of 3 are 2⁻²² apart
+    "close but for one": lambda rng, n: np.where(np.arange(n) == n // 2, -1e6, rng.normal(size=n)),
+    "few": lambda rng, n: rng.integers(0, 4, n),
+    "alike": lambda rng, n: np.zeros(n),
+    "huge": lambda rng, n: rng.uniform(-3e38, 3e38, n),
+    "tiny": lambda rng, n: rng.normal(size=n) * 1e-42,
+}
+
+
+@pytest.mark.parametrize("n_items", [2, 63, 64, 1000])
+@pytest.mark.parametrize("how", SCORES)
+def test_auc_of_many_items_is_scikit_learns(how: str, n_items: int) -> None:
+    rng = np.random.default_rng(n_items)
+    for _ in range(5):
+        row = SCORES[how](rng, n_items).astype(np.float32)
+        columns = rng.permutation(n_items)[: rng.integers(1, min(n_items, 60))]
+        row[rng.permutation(n_items)[: n_items // 5]] = -np.inf  # seen in training
+        liked = rng.random(len(columns)) < 0.7
+        best = np.sort(row)[::-1][: min(n_items, 10)].copy()
+        found = user_auc(row, np.append(columns, -1), np.append(liked, True), best)
+        relevant = np.isin(np.arange(n_items), columns[liked])[row > -np.inf]
+        proper = relevant.any() and not relevant.all()
+        expected = roc_auc_score(relevant, row[row > -np.inf].astype(np.float64)) if proper else math.nan
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:unsafe cast")  # in what ranx compiles

@@ -33,10 +33,14 @@ def spoilt(scores: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray
         return np.where(rng.random(scores.shape) < 0.3, np.nan, scores)
     if how == "far apart":
         return scores * np.float32(10) ** rng.integers(-30, 30, scores.shape)
+    if how == "close":  # neighbours of float32, which are told apart by their last bits alone
+        return 3 + rng.integers(0, 300, scores.shape) * np.float32(2**-22)
+    if how == "one far above":
+        return np.where(rng.random(scores.shape) < 2 / scores.shape[1], np.float32(1e6), scores)
     return scores
 
 
-KINDS = ("plain", "rounded", "equal", "few left", "missing", "far apart")
+KINDS = ("plain", "rounded", "equal", "few left", "missing", "far apart", "close", "one far above")
 
 
 @pytest.mark.parametrize("n_items", [1, 7, 300, 511, 512, 513, 3706])
