@@ -247,7 +247,7 @@ def test_reading_parquet_takes_few_bytes_a_rating(
     path = tmp_path / "ratings.parquet"
     read_ratings(path)  # imports
     found: list[Ratings] = []
-    assert bytes_at_most(lambda: found.append(read_ratings(path))) < (16 if ordered else 30) * n
+    assert bytes_at_most(lambda: found.append(read_ratings(path))) < (16 if ordered else 31) * n
     pd.testing.assert_frame_equal(found[0].to_frame(), frame.astype({"rating": np.float32}))
 
 

@@ -27,12 +27,13 @@ def sorted_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -
         return order, users[order], items[order]
     parts = min(int(numba.get_num_threads()), max(4 * n // max(n_users, n_items), 1))
     bounds = np.linspace(0, n, parts + 1).astype(np.int64)
-    order, sorted_users, sorted_items = np.empty(n, dtype), np.empty(n, users.dtype), np.empty(n, items.dtype)
     by_item = np.empty(n, dtype=np.uint64)
-    ends = _put_by_item(users, items, np.zeros((parts, n_items), dtype=np.int64), bounds, by_item)
+    item_ends = _put_by_item(users, items, np.zeros((parts, n_items), dtype=np.int64), bounds, by_item)
+    order, sorted_items = np.empty(n, dtype), np.empty(n, items.dtype)
     places = np.zeros((parts, n_users), dtype=np.int64)
-    _put_by_user(by_item, ends, places, bounds, order, sorted_users, sorted_items)
-    return order, sorted_users, sorted_items
+    user_ends = _put_by_user(by_item, item_ends, places, bounds, order, sorted_items)
+    del by_item
+    return order, np.repeat(np.arange(n_users, dtype=users.dtype), np.diff(user_ends, prepend=0)), sorted_items
 
 
 def taken(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
@@ -124,10 +125,9 @@ def _put_by_item(users: Any, items: Any, places: Any, bounds: Any, by_item: Any)
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def _put_by_user(
-    by_item: Any, item_ends: Any, places: Any, bounds: Any, order: Any, sorted_users: Any, sorted_items: Any
-) -> None:
-    half, low, by_user = np.uint64(32), np.uint64(2**32 - 1), np.empty_like(by_item)
+def _put_by_user(by_item: Any, item_ends: Any, places: Any, bounds: Any, order: Any, sorted_items: Any) -> Any:
+    """order, sorted_items: places in the source and items, by user; where the pairs of each user end."""
+    half, low = np.uint64(32), np.uint64(2**32 - 1)
     for part in numba.prange(len(bounds) - 1):
         mine = places[part]
         for k in range(bounds[part], bounds[part + 1]):
@@ -138,13 +138,7 @@ def _put_by_user(
         for k in range(bounds[part], bounds[part + 1]):
             while k >= item_ends[item]:
                 item += 1
-            user = by_item[k] >> half
-            by_user[mine[user]] = np.uint64(item) << half | by_item[k] & low
-            mine[user] += 1
-    user_ends = places[-1]
-    for part in numba.prange(len(bounds) - 1):
-        user = np.searchsorted(user_ends, bounds[part], side="right")
-        for k in range(bounds[part], bounds[part + 1]):
-            while k >= user_ends[user]:
-                user += 1
-            order[k], sorted_users[k], sorted_items[k] = by_user[k] & low, user, by_user[k] >> half
+            place = mine[by_item[k] >> half]
+            order[place], sorted_items[place] = by_item[k] & low, item
+            mine[by_item[k] >> half] += 1
+    return places[-1]
