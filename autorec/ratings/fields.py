@@ -32,7 +32,7 @@ _TO_HIGH = np.uint64(0x7676767676767676)  # added to 10 or more it reaches the h
 
 
 @numba.njit(cache=True, nogil=True)
-def signs(form: Any, room: int) -> Any:
+def signs_of(form: Any, room: int) -> Any:
     """[room] how many signs end each field, of line after line."""
     _, second, returns, roles = form
     many = np.empty(room, dtype=np.uint64)
@@ -99,13 +99,15 @@ def find_ends(text: Any, place: Any, form: Any, most: int, ends: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def lengths(ends: Any, signs: Any, found: Any) -> None:
+def lengths_of(ends: Any, signs: Any, found: Any) -> None:
+    """found [fields]: how many letters each has."""
     for k in range(len(found)):
         found[k] = ends[k + 1] - ends[k] - signs[k]
 
 
 @numba.njit(cache=True, nogil=True)
 def zero_leads(text: Any, ends: Any, lengths: Any, column: Any, step: Any, lines: int) -> bool:
+    """Whether a field of the column begins with a zero and has more digits, which the number of an id has not."""
     leads = False
     for _ in range(lines):
         leads |= text[ends[column] + _ONE] == ZERO and lengths[column] != _ONE
@@ -114,7 +116,7 @@ def zero_leads(text: Any, ends: Any, lengths: Any, column: Any, step: Any, lines
 
 
 @numba.njit(cache=True, nogil=True)
-def words(text: Any, ends: Any, lengths: Any, column: Any, step: Any, words: Any) -> bool:
+def words_of(text: Any, ends: Any, lengths: Any, column: Any, step: Any, words: Any) -> bool:
     """Each field as digits 0 … 9, a byte each, zeros before the first; whether one has no letters or more than 8."""
     long = np.uint64(0)
     for k in range(len(words)):
@@ -126,8 +128,8 @@ def words(text: Any, ends: Any, lengths: Any, column: Any, step: Any, words: Any
 
 
 @numba.njit(cache=True, nogil=True)
-def two_words(text: Any, ends: Any, lengths: Any, column: Any, step: Any, words: Any, highs: Any) -> bool:
-    """As `_words`: the last 8 digits and those before; whether one has no letters or more than 16."""
+def pairs_of_words(text: Any, ends: Any, lengths: Any, column: Any, step: Any, words: Any, highs: Any) -> bool:
+    """As `words_of`: the last 8 digits, and those before; whether one has no letters or more than 16."""
     long = np.uint64(0)
     for k in range(len(words)):
         length, start = lengths[column], ends[column] + _ONE
@@ -142,7 +144,7 @@ def two_words(text: Any, ends: Any, lengths: Any, column: Any, step: Any, words:
 
 
 @numba.njit(cache=True, nogil=True)
-def places(ends: Any, lengths: Any, column: Any, step: Any, starts: Any, mine: Any) -> bool:
+def places_of(ends: Any, lengths: Any, column: Any, step: Any, starts: Any, mine: Any) -> bool:
     """Where the fields begin and how many letters they have; whether one has none or too many for an id."""
     long = np.uint64(0)
     for k in range(len(starts)):
@@ -167,7 +169,8 @@ def _no_digits(word: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def numbers(words: Any, numbers: Any) -> bool:
+def numbers_of(words: Any, numbers: Any) -> bool:
+    """Whether a letter is no digit; here and below, words may be more than the numbers."""
     wrong = np.uint64(0)
     for k in range(len(numbers)):
         wrong |= _no_digits(words[k])
@@ -176,7 +179,8 @@ def numbers(words: Any, numbers: Any) -> bool:
 
 
 @numba.njit(cache=True, nogil=True)
-def times(words: Any, highs: Any, numbers: Any) -> bool:
+def times_of(words: Any, highs: Any, numbers: Any) -> bool:
+    """As `numbers_of`, of up to 16 digits."""
     wrong = np.uint64(0)
     for k in range(len(numbers)):
         wrong |= _no_digits(words[k]) | _no_digits(highs[k])
@@ -185,8 +189,8 @@ def times(words: Any, highs: Any, numbers: Any) -> bool:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def decimals(words: Any, numbers: Any) -> bool:
-    """digits[.digits] → the nearest float64: both numbers of the quotient are exact."""
+def decimals_of(words: Any, numbers: Any) -> bool:
+    """digits[.digits] → the nearest float64, both numbers of the quotient being exact; whether one is none such."""
     wrong = np.uint64(0)
     for k in range(len(numbers)):
         word = words[k]
@@ -214,6 +218,7 @@ def take_signs(text: Any, ends: Any, lengths: Any, column: Any, step: Any, negat
 
 @numba.njit(cache=True, nogil=True)
 def give_signs(negative: Any, numbers: Any) -> None:
+    """Minus the numbers that had one."""
     for k in range(len(numbers)):
         if negative[k]:
             numbers[k] = -numbers[k]

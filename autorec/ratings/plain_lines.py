@@ -21,17 +21,17 @@ def read_lines(text: Any, start: int, stop: int, row: int, end_row: int, form: A
     _, _, _, roles = form
     users, items, ratings, timestamps = columns
     n, step, room = len(roles), np.uint64(len(roles)), _MOST * len(roles) + 2 * masks.WIDTH
-    ends, lengths, signs = np.empty(room + 1, np.uint64), np.empty(room, np.uint64), fields.signs(form, room)
+    ends, lengths, signs = np.empty(room + 1, np.uint64), np.empty(room, np.uint64), fields.signs_of(form, room)
     words, more, negative = np.empty(_MOST, np.uint64), np.empty(_MOST, np.uint64), np.empty(_MOST, np.bool_)
     line, take, wrong = np.uint64(start), _LEAST, 0
     while row < end_row and not wrong:
         lines = 0
+        tables = text_ids.with_room(tables[0]), text_ids.with_room(tables[1])
         if np.int64(line) <= len(text) - fields.AHEAD:
             ends[0] = line - np.uint64(1)
             whole, bad, zeros, minuses = fields.find_ends(text, line, form, min(take, end_row - row), ends)
             lines = min(whole, end_row - row, take)
-            fields.lengths(ends, signs, lengths[: whole * n])
-            tables = text_ids.with_room(tables[0]), text_ids.with_room(tables[1])
+            fields.lengths_of(ends, signs, lengths[: whole * n])
             for field in range(n):
                 role, column = roles[field], np.uint64(field)
                 if bad or role == SKIP:
@@ -39,23 +39,23 @@ def read_lines(text: Any, start: int, stop: int, row: int, end_row: int, form: A
                 if role == RATING:
                     if minuses:
                         fields.take_signs(text, ends, lengths, column, step, negative[:lines])
-                    bad |= fields.words(text, ends, lengths, column, step, words[:lines])
-                    bad |= fields.decimals(words, ratings[row : row + lines])
+                    bad |= fields.words_of(text, ends, lengths, column, step, words[:lines])
+                    bad |= fields.decimals_of(words, ratings[row : row + lines])
                     if minuses:
                         fields.give_signs(negative, ratings[row : row + lines])
                 elif role == TIMESTAMP:
-                    bad |= fields.two_words(text, ends, lengths, column, step, words[:lines], more)
-                    bad |= fields.times(words, more, timestamps[row : row + lines])
+                    bad |= fields.pairs_of_words(text, ends, lengths, column, step, words[:lines], more)
+                    bad |= fields.times_of(words, more, timestamps[row : row + lines])
                 elif role & TEXT:
-                    bad |= fields.places(ends, lengths, column, step, words[:lines], more)
+                    bad |= fields.places_of(ends, lengths, column, step, words[:lines], more)
                     if not bad:
                         user = role & ~TEXT == USER
                         ids, table = (users, tables[0]) if user else (items, tables[1])
                         text_ids.codes_of(text, words, more, table, ids[row : row + lines])
                 else:
                     ids = users if role == USER else items
-                    bad |= fields.words(text, ends, lengths, column, step, words[:lines])
-                    bad |= fields.numbers(words, ids[row : row + lines])
+                    bad |= fields.words_of(text, ends, lengths, column, step, words[:lines])
+                    bad |= fields.numbers_of(words, ids[row : row + lines])
                     bad |= zeros and fields.zero_leads(text, ends, lengths, column, step, lines)
             lines = 0 if bad else lines
         if lines:
