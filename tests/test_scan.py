@@ -116,6 +116,14 @@ def test_whatever_is_not_plain_ends_the_scan(line):
         assert scanned((plain + line + "\n" + plain).encode("latin-1")) is None
 
 
+@pytest.mark.parametrize("rows", ["", "7,1,3,5", "7,1,3,5\n", "7,1,3,5\n8,1,3,5"])
+@pytest.mark.parametrize("header", ["", "a,b\n", "\ufeff", "\ufeffa,b\n"])
+def test_few_rows_or_none_are_scanned_with_and_without_what_comes_before(header, rows):
+    found = scanned((header + rows).encode(), Layout(",", int("a" in header), 4, LAYOUT.columns))
+    assert found is not None
+    assert found.user_ids[found.users].tolist() == [int(row[0]) for row in rows.split()]
+
+
 @pytest.mark.parametrize("lines", [511, 512, 513, 1500])
 @pytest.mark.parametrize("name", ["{}", "user number {}"])
 def test_many_lines_at_once_are_the_same_as_a_few(lines, name):

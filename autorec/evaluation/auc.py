@@ -6,8 +6,7 @@ import numba
 import numpy as np
 
 from autorec import masks
-
-_KEYS = 32_000
+from autorec.models.topn import keys_of
 
 
 @numba.njit(cache=True, nogil=True)
@@ -26,7 +25,7 @@ def user_auc(row: Any, columns: Any, liked: Any, best: Any) -> float:
     for place in range(len(columns)):
         if liked[place] and columns[place] >= 0 and -np.inf < row[columns[place]] < lowest:
             lowest = row[columns[place]]
-    keys = _keys(row, lowest, best[-1])
+    keys = keys_of(row, lowest, best[-1])
     n, total = 0, 0.0
     for place in range(len(columns)):
         if not (liked[place] and columns[place] >= 0):
@@ -47,25 +46,6 @@ def user_auc(row: Any, columns: Any, liked: Any, best: Any) -> float:
         total += above + 0.5 * equal
     pairs = n * (candidates - n)
     return 1 - (total - 0.5 * n * n) / pairs if pairs else np.nan
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _keys(row: Any, low: Any, high: Any) -> Any:
-    """[items, and −1 up to whole looks] whole numbers in the order of the scores from low to high, close ones equal; −1
-    for lower scores, one more than the highest for higher ones. Empty where there is no such range.
-
-    Twice as many of 16 bits as of float32 are compared at a time.
-    """
-    scale = np.float32(_KEYS) / (high - low)
-    if not 0 < scale < np.inf:
-        return np.empty(0, dtype=np.int16)
-    keys = np.empty(-(-len(row) // masks.WIDTH) * masks.WIDTH, dtype=np.int16)
-    for item in range(len(row)):
-        key = (row[item] - low) * scale
-        key = key if key > np.float32(-1) else np.float32(-1)
-        keys[item] = np.int32(key if key < np.float32(_KEYS + 1) else np.float32(_KEYS + 1))
-    keys[len(row) :] = -1
-    return keys
 
 
 @numba.njit(cache=True, nogil=True)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import masks
+from autorec.evaluation.metrics import means
 
 LISTS = 100  # looked at, evenly spaced over the users; their mean has a standard error under a hundredth
 _WORDS = 2**21  # of 64 users that are kept at a time, 16 MiB
@@ -34,9 +35,7 @@ def diversity(
         lists = np.where(chosen >= 0, place[chosen].astype(np.int64), -1)
         both = _raters_of_both(lists, place, len(wanted), ratings)
         _of_lists(lists, np.asarray(ks), 1 / np.sqrt(np.maximum(counts[wanted], 1)), both, values)
-    defined = ~np.isnan(values)
-    n = defined.sum(axis=0)
-    return np.where(n > 0, np.where(defined, values, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
+    return means(values)
 
 
 def _raters_of_both(

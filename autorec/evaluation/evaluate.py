@@ -109,7 +109,7 @@ def value_of(metric: str, model: Recommender, test: Ratings) -> float:
         return metrics.rmse(predicted, test.csr.data.astype(np.float64))
     name, _, k = metric.partition("@")
     lists = ranked_lists(model, test, liked_from(model.ratings_.scale), [int(k)])
-    return float(_means(metrics.RANKING[name](lists.hits, lists.relevant))[0])
+    return float(metrics.means(metrics.RANKING[name](lists.hits, lists.relevant))[0])
 
 
 def _rating_part(
@@ -161,7 +161,7 @@ def ranking_part(
     found = {name: metric(lists.hits, lists.relevant) for name, metric in metrics.RANKING.items()}  # [users × ks]
     found["ndcg_graded"] = metrics.ndcg_graded(lists.tested, lists.gains, lists.best_gains)
     per_user = {name: _spread_out(of_users, lists.users, test.n_users) for name, of_users in found.items()}
-    means = {name: _means(of_users) for name, of_users in found.items()}
+    means = {name: metrics.means(of_users) for name, of_users in found.items()}
     in_lists, ratings = shown(lists.items, ks, fitted.n_items), fitted.item_counts
     diverse = diversity(lists.items, ks, fitted.csr, ratings)
     popularity = np.maximum(ratings, 0.5) / fitted.n_users  # of an unrated item: as if half a user had rated it
@@ -176,7 +176,7 @@ def ranking_part(
         values[f"popularity_lift@{k}"] = metrics.popularity_lift(in_lists[place], ratings)
         values[f"diversity@{k}"] = float(diverse[place])
     auc = lists.auc[:, None]
-    columns["auc"], values["auc"] = _spread_out(auc, lists.users, test.n_users)[:, 0], float(_means(auc)[0])
+    columns["auc"], values["auc"] = _spread_out(auc, lists.users, test.n_users)[:, 0], float(metrics.means(auc)[0])
     told = {
         "ranked_users": len(lists.users),
         "users_without_relevant": int((lists.liked == 0).sum()),
@@ -190,11 +190,3 @@ def _spread_out(values: npt.NDArray[np.float64], users: npt.NDArray[np.int64], n
     spread = np.full((n_users, values.shape[1]), np.nan)
     spread[users] = values
     return spread
-
-
-def _means(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """[users × ks] → [ks] over the users who have a value; NaN without any."""
-    values = np.ascontiguousarray(values.T)  # each is then summed in the same order, however many there are
-    known = ~np.isnan(values)
-    n = known.sum(axis=1)
-    return np.where(n > 0, np.where(known, values, 0).sum(axis=1) / np.maximum(n, 1), np.nan)

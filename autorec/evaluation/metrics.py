@@ -184,6 +184,14 @@ FORMULAS = {
 }
 
 
+def means(values: Float) -> Float:
+    """[users × ks] → [ks] over the users who have a value; NaN without any."""
+    values = np.ascontiguousarray(values.T)  # each is then summed in the same order, however many there are
+    known = ~np.isnan(values)
+    n = known.sum(axis=1)
+    return np.where(n > 0, np.where(known, values, 0).sum(axis=1) / np.maximum(n, 1), np.nan)
+
+
 def _reachable(relevant: Counts, ks: Lengths) -> Counts:
     """[users × ks] min(k, n), 1 where n is 0."""
     return np.asarray(np.minimum(np.maximum(relevant, 1)[:, None], np.asarray(ks)))

@@ -16,7 +16,7 @@ from autorec import masks
 
 BLOCK_BYTES = 16 * 2**20  # of float32 scores; about half of an L3 cache
 _MOST = 512  # items a list; longer ones are kept in order one by one
-_KEYS = 32_000  # whole numbers that scores are mapped to, to be compared
+_KEYS = 32_000  # different keys, nearly as many as an int16 can tell
 
 IntArray = npt.NDArray[np.integer[Any]]
 ScoreRows = Callable[[IntArray], npt.NDArray[np.float32]]  # rows [B] → scores [B × items], a fresh array
@@ -128,27 +128,42 @@ def _select_by_lanes(row: Any, lanes: int, items: Any, best: Any) -> bool:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def keys_of(scores: Any, low: Any, high: Any) -> Any:
+    """[scores, and −1 up to whole looks of `masks`] int16 in the order of the scores, close ones having the same: 0 for
+    `low` and up for higher ones, −1 for lower ones, all above `high` alike. Empty where there is no such range.
+
+    They narrow down what is left to the scores: twice as many are compared at a time.
+    """
+    scale = np.float32(_KEYS) / (high - low)
+    if not 0 < scale < np.inf:
+        return np.empty(0, dtype=np.int16)
+    keys = np.empty(-(-len(scores) // masks.WIDTH) * masks.WIDTH, dtype=np.int16)
+    for place in range(len(scores)):
+        key = (scores[place] - low) * scale
+        key = key if key > np.float32(-1) else np.float32(-1)
+        keys[place] = np.int32(key if key < np.float32(_KEYS + 1) else np.float32(_KEYS + 1))
+    keys[len(scores) :] = -1
+    return keys
+
+
+@numba.njit(cache=True, nogil=True)
 def _order(row: Any, candidates: Any, low: Any, items: Any, best: Any) -> bool:
     """The n best of the candidates, n or more in the order of items, none below `low`; whether this was done: not where
     scores are alike or infinitely far from one another.
 
-    A rank is the number of larger scores. These are told from whole numbers of 16 bits, of which twice as many are
-    compared at a time, and which are in the same order but for neighbours that become equal; those are put right after.
+    A rank is the number of larger keys; neighbours whose keys are equal are put right after.
     """
-    found, width = len(candidates), -(-len(candidates) // masks.WIDTH) * masks.WIDTH
-    scores = np.empty(width, dtype=np.float32)
-    high, scores[found:] = low, low
+    found = len(candidates)
+    scores, high = np.empty(found, dtype=np.float32), low
     for place in range(found):
         score = row[candidates[place]]
         scores[place] = score
         high = score if score > high else high
-    scale = np.float32(_KEYS) / (high - low)
-    if not 0 < scale < np.inf:
+    keys = keys_of(scores, low, high)
+    width = len(keys)
+    if not width:
         return False
-    keys, ranks = np.empty(width, dtype=np.int16), np.zeros(width, dtype=np.int16)
-    for place in range(width):
-        keys[place] = np.int32((scores[place] - low) * scale)
-    keys[found:] = -1
+    ranks = np.zeros(width, dtype=np.int16)
     for place in range(0, found, 4):
         a, b, c, d = keys[place], keys[place + 1], keys[place + 2], keys[place + 3]
         for other in range(width):

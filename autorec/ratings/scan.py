@@ -102,7 +102,7 @@ def _pieces(data: Data, start: int) -> list[Piece]:
     end = max(data.rfind(b"\n", 0, max(len(data) - _END, 0)) + 1, start)
     parts = _PARTS * int(numba.get_num_threads())
     wanted = [start + (end - start) * part // parts for part in range(1, parts)]
-    bounds = [start, *(min(data.find(b"\n", place) + 1, end) for place in wanted), end]
+    bounds = [start, *(min(data.find(b"\n", place) + 1 or end, end) for place in wanted), end]
     with ThreadPoolExecutor(int(numba.get_num_threads())) as pool:
         counts = list(pool.map(_count_lines, [text] * parts, bounds[:-1], bounds[1:]))
     rows = np.cumsum([0, *counts]).tolist()
