@@ -9,13 +9,16 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autorec.audits.finding import Finding as Finding
+    from autorec.audits.of_ratings import audit as audit
+    from autorec.datasets.fetch import fetch as fetch
+    from autorec.datasets.sample import load_sample as load_sample
+    from autorec.datasets.sample import sample_groups as sample_groups
     from autorec.errors import AutoRecError as AutoRecError
     from autorec.evaluation.compare import Comparison as Comparison
     from autorec.evaluation.compare import compare as compare
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
-    from autorec.evaluation.tuning import Tuning as Tuning
-    from autorec.evaluation.tuning import tune as tune
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
@@ -29,16 +32,11 @@ if TYPE_CHECKING:
     from autorec.models.store import describe as describe
     from autorec.models.store import load as load
     from autorec.models.unknown import recommend_unknown as recommend_unknown
-    from autorec.ratings.audit import audit as audit
-    from autorec.ratings.fetch import fetch as fetch
-    from autorec.ratings.finding import Finding as Finding
     from autorec.ratings.matrix import Ratings as Ratings
     from autorec.ratings.read import read_ids as read_ids
     from autorec.ratings.read import read_json_lines as read_json_lines
     from autorec.ratings.read import read_pairs as read_pairs
     from autorec.ratings.read import read_ratings as read_ratings
-    from autorec.ratings.sample import load_sample as load_sample
-    from autorec.ratings.sample import sample_groups as sample_groups
     from autorec.ratings.split import Split as Split
     from autorec.ratings.split import given_split as given_split
     from autorec.ratings.split import kfold as kfold
@@ -51,6 +49,8 @@ if TYPE_CHECKING:
     from autorec.ratings.split import user_split as user_split
     from autorec.ratings.summary import summarize as summarize
     from autorec.threads import set_threads as set_threads
+    from autorec.tuning.tune import Tuning as Tuning
+    from autorec.tuning.tune import tune as tune
 
 __version__ = "0.1.0"
 
@@ -69,7 +69,7 @@ _HOME = {
     "Comparison": "autorec.evaluation.compare",
     "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
-    "Finding": "autorec.ratings.finding",
+    "Finding": "autorec.audits.finding",
     "GlobalMean": "autorec.models.baselines",
     "ItemKNN": "autorec.models.knn",
     "PRESETS": "autorec.models.presets",
@@ -77,18 +77,18 @@ _HOME = {
     "PureSVD": "autorec.models.puresvd",
     "Ratings": "autorec.ratings.matrix",
     "Split": "autorec.ratings.split",
-    "Tuning": "autorec.evaluation.tuning",
-    "audit": "autorec.ratings.audit",
+    "Tuning": "autorec.tuning.tune",
+    "audit": "autorec.audits.of_ratings",
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
     "describe": "autorec.models.store",
     "evaluate": "autorec.evaluation.evaluate",
-    "fetch": "autorec.ratings.fetch",
+    "fetch": "autorec.datasets.fetch",
     "given_split": "autorec.ratings.split",
     "kfold": "autorec.ratings.split",
     "last_out_split": "autorec.ratings.split",
     "load": "autorec.models.store",
-    "load_sample": "autorec.ratings.sample",
+    "load_sample": "autorec.datasets.sample",
     "per_user_split": "autorec.ratings.split",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
@@ -96,13 +96,13 @@ _HOME = {
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",
-    "sample_groups": "autorec.ratings.sample",
+    "sample_groups": "autorec.datasets.sample",
     "set_threads": "autorec.threads",
     "split": "autorec.ratings.split",
     "strong_generalisation": "autorec.ratings.split",
     "summarize": "autorec.ratings.summary",
     "time_split": "autorec.ratings.split",
-    "tune": "autorec.evaluation.tuning",
+    "tune": "autorec.tuning.tune",
     "user_split": "autorec.ratings.split",
 }
 

@@ -1,8 +1,8 @@
-"""Write data/sample from the generator in autorec.ratings.sample; the same bytes each time."""
+"""Write data/sample from the generator in autorec.datasets.sample; the same bytes each time."""
 
 from pathlib import Path
 
-from autorec.ratings.sample import GENRES, SEED, sample_tables
+from autorec.datasets.sample import GENRES, SEED, sample_tables
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "sample"
 

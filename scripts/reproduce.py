@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import autorec
-from autorec.evaluation.tables import number
+from autorec.report.tables import number
 
 GRID = (60, 125, 250, 350, 500, 750, 1000)
 PUBLISHED = {"i-autorec": 0.831, "u-autorec": 0.874}  # Sedhain et al., WWW 2015, MovieLens 1M

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import autorec
 from autorec import Finding, Ratings, Split, audit, compare, given_split, load_sample, random_split, time_split
+from autorec.audits.of_split import whole
 from autorec.cli.main import autorec as command
 from autorec.evaluation.data_audit import data_audit
-from autorec.ratings.audit_split import whole
 from autorec.ratings.matrix import as_ratings
 from autorec.ratings.split import last_out_split, user_split
 

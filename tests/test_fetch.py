@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from autorec import read_ratings
+from autorec.datasets import fetch as module
+from autorec.datasets.fetch import DataSet, fetch
 from autorec.errors import InputError, ParameterError
-from autorec.ratings import fetch as module
-from autorec.ratings.fetch import DataSet, fetch
 
 
 class Server(http.server.BaseHTTPRequestHandler):

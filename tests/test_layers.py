@@ -10,13 +10,17 @@ import autorec
 
 ROOT = Path(autorec.__file__).parent
 FLOORS = {
-    "ground": 0,  # errors, files, masks, progress, threads: known everywhere, knowing nothing
+    "ground": 0,  # checks, errors, files, masks, progress, threads: known everywhere, knowing nothing
     "ratings": 1,
     "network": 1,  # beside ratings, not above: it knows arrays, nothing of files, ids or users
+    "datasets": 2,
+    "audits": 2,
     "training": 2,
     "models": 3,
-    "evaluation": 4,
-    "cli": 5,
+    "report": 4,  # below evaluation: a result's own `to_html` asks it; it knows results, never a model
+    "evaluation": 5,
+    "tuning": 6,
+    "cli": 7,
 }
 LAZY = {"autorec/models/base.py": {"autorec.models.store"}}  # the store knows every model; `save` is its door
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import random_frame
 
 from autorec import AutoRec, Bias, compare, evaluate
-from autorec.evaluation.charts import Line, _ticks, line_chart
 from autorec.evaluation.slices import calibration, error_by_count
+from autorec.report.charts import Line, _ticks, line_chart
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -3,10 +3,10 @@
 import pytest
 
 from autorec import AutoRec, AutoRecError
+from autorec.datasets.sample import load_sample
 from autorec.errors import NotEnoughMemoryError
 from autorec.models import fitting, preflight
 from autorec.models.preflight import KEEP_MOST, available_memory, streamed, training_memory
-from autorec.ratings.sample import load_sample
 
 NETFLIX = (100_000_000, 17_770, 480_189)
 

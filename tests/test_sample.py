@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autorec import AutoRec, Bias, evaluate, load_sample, random_split, read_ratings, sample_groups
-from autorec.ratings.sample import sample_tables
+from autorec.datasets.sample import sample_tables
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "sample"
 

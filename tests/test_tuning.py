@@ -20,11 +20,12 @@ from conftest import checkerboard, random_frame
 from autorec import create, evaluate, random_split, read_ratings, tune
 from autorec.cli.main import autorec as command
 from autorec.errors import AutoRecError, InputError, ParameterError
-from autorec.evaluation import search, tuning
-from autorec.evaluation.workers import PROCESS, fitting_jobs
 from autorec.models.presets import PRESETS
 from autorec.models.spaces import SPACES, setting, space_of, training_bytes
 from autorec.ratings.matrix import as_ratings
+from autorec.tuning import search
+from autorec.tuning import tune as tuning
+from autorec.tuning.workers import PROCESS, fitting_jobs
 
 # Small and quick, and with validation ratings of its own, so that trials have learning curves.
 QUICK = {"hidden": 6, "epochs": 8, "validation": 0.2}

@@ -14,21 +14,21 @@ from autorec import progress
 from autorec.errors import NotEnoughMemoryError, ParameterError
 from autorec.evaluation.baselines import at_its_best
 from autorec.evaluation.baselines import baselines as baseline_models
-from autorec.evaluation.comparison_text import comparison_markdown
 from autorec.evaluation.data_audit import data_audit
 from autorec.evaluation.environment import environment
 from autorec.evaluation.evaluate import Evaluation, evaluate
-from autorec.evaluation.evaluation_text import formulas
 from autorec.evaluation.examples import example_users, lists, rated
 from autorec.evaluation.memory import peak_memory
-from autorec.evaluation.page import comparison_page
 from autorec.evaluation.significance import verdicts
-from autorec.evaluation.tables import spread
 from autorec.models.base import Recommender
 from autorec.models.presets import create, shown
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
+from autorec.report.comparison_text import comparison_markdown
+from autorec.report.evaluation_text import formulas
+from autorec.report.page import comparison_page
+from autorec.report.tables import spread
 
 Model = str | tuple[str, Recommender]
 
@@ -103,7 +103,7 @@ class Comparison:
         return table[["model", "split", *table.columns.drop(["model", "split"])]]
 
     def to_markdown(self) -> str:
-        """The report as Markdown; see `autorec.evaluation.comparison_text`."""
+        """The report as Markdown; see `autorec.report.comparison_text`."""
         return comparison_markdown(self.to_dict())
 
     def to_html(self) -> str:

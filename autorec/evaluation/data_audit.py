@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from autorec.ratings.audit import audit_ratings
-from autorec.ratings.audit_split import audit_split, whole
-from autorec.ratings.finding import LEVELS
+from autorec.audits.finding import LEVELS
+from autorec.audits.of_ratings import audit_ratings
+from autorec.audits.of_split import audit_split, whole
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split
 

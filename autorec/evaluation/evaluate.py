@@ -13,13 +13,13 @@ from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.diversity import diversity
-from autorec.evaluation.evaluation_text import INTERVAL, counts_text, formulas, formulas_text, interval_text
 from autorec.evaluation.lists import ranked_lists, shown
-from autorec.evaluation.page import evaluation_page
 from autorec.evaluation.slices import calibration, error_by_count
-from autorec.evaluation.tables import markdown_table, number
 from autorec.models.base import Recommender
 from autorec.ratings.matrix import Ratings, as_ratings, liked_from
+from autorec.report.evaluation_text import INTERVAL, counts_text, formulas, formulas_text, interval_text
+from autorec.report.page import evaluation_page
+from autorec.report.tables import markdown_table, number
 
 
 @dataclass(frozen=True, eq=False)

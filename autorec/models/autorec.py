@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models import checks
 from autorec.models.base import FloatArray, IntArray, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
+from autorec import checks
 from autorec.errors import NotEnoughMemoryError
-from autorec.models import checks
 from autorec.models.base import FloatArray, IntArray, Recommender
 from autorec.models.positives import positives
 from autorec.models.preflight import available_memory

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec.models import checks
+from autorec import checks
 from autorec.models.base import FloatArray, IntArray, Recommender
 from autorec.models.positives import positives
 from autorec.models.topn import top_n

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec import progress
-from autorec.models import checks
+from autorec import checks, progress
 from autorec.models.base import FloatArray, IntArray, Recommender
 from autorec.models.scale import inside, outside
 from autorec.ratings.matrix import Ratings

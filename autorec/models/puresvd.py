@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import linalg
 from scipy.sparse.linalg import svds
 
-from autorec.models import checks
+from autorec import checks
 from autorec.models.base import IntArray, Recommender
 from autorec.models.ease import products
 from autorec.models.positives import positives

@@ -21,13 +21,13 @@ import numpy as np
 from autorec import progress
 from autorec.errors import AutoRecError, DivergedError, InputError, NotEnoughMemoryError
 from autorec.evaluation.evaluate import value_of
-from autorec.evaluation.trials import Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
-from autorec.evaluation.workers import side_by_side
 from autorec.models.base import Recommender
 from autorec.models.presets import create
 from autorec.models.spaces import Space, setting, space_of
 from autorec.ratings.matrix import Ratings
 from autorec.training.loop import Watcher, watching
+from autorec.tuning.trials import Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
+from autorec.tuning.workers import side_by_side
 
 if TYPE_CHECKING:
     import optuna

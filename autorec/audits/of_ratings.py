@@ -1,6 +1,6 @@
 """What in ratings, or in a split of them, makes a measured error say less than it seems to.
 
-Each check is one function in RATINGS_CHECKS (those of a split: `autorec.ratings.audit_split`) that returns a Finding or
+Each check is one function in RATINGS_CHECKS (those of a split: `autorec.audits.of_split`) that returns a Finding or
 None; its docstring tells the threshold and what the share is of.
 """
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autorec.ratings.audit_split import audit_split
-from autorec.ratings.finding import (
+from autorec.audits.finding import (
     CERTAIN,
     COPIED,
     MANY_COPIES,
@@ -22,6 +21,7 @@ from autorec.ratings.finding import (
     row_hashes,
     worst_first,
 )
+from autorec.audits.of_split import audit_split
 from autorec.ratings.matrix import IntArray, Ratings, as_ratings
 from autorec.ratings.split import Split
 

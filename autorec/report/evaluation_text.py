@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from autorec.evaluation import metrics
-from autorec.evaluation.tables import number
+from autorec.report.tables import number
 
 INTERVAL = "95 % interval over users"
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from autorec.evaluation.data_audit import audit_lines
-from autorec.evaluation.evaluation_text import counts_text, formulas_text, interval_text
-from autorec.evaluation.tables import markdown_table, number, size, with_interval
+from autorec.report.evaluation_text import counts_text, formulas_text, interval_text
+from autorec.report.tables import markdown_table, number, size, with_interval
 
 Told = dict[str, Any]
 Table = tuple[list[str], list[list[tuple[str, str]]]]

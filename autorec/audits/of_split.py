@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from autorec.ratings import ids as id_tools
-from autorec.ratings.finding import (
+from autorec.audits.finding import (
     CERTAIN,
     COPIED,
     MANY_COPIES,
@@ -23,6 +22,7 @@ from autorec.ratings.finding import (
     row_hashes,
     worst_first,
 )
+from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
 from autorec.ratings.matrix import Ratings, build
 from autorec.ratings.split import Split

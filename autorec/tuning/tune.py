@@ -21,9 +21,6 @@ import pandas as pd
 from autorec import __version__, files
 from autorec.errors import ParameterError
 from autorec.evaluation.compare import Comparison, compare
-from autorec.evaluation.search import Task, require_optuna, search
-from autorec.evaluation.trials import Trial, best_of
-from autorec.evaluation.workers import fitting_jobs
 from autorec.models.base import Recommender
 from autorec.models.preflight import available_memory
 from autorec.models.presets import PRESETS, create
@@ -31,6 +28,9 @@ from autorec.models.spaces import space_of, training_bytes
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split, split
+from autorec.tuning.search import Task, require_optuna, search
+from autorec.tuning.trials import Trial, best_of
+from autorec.tuning.workers import fitting_jobs
 
 VALIDATION = 0.1  # of the outer training part
 DRAWN = ("random", "per-user", "users", "strong")  # splits that another seed makes anew

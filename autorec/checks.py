@@ -3,11 +3,12 @@ allowed."""
 
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from autorec.errors import ParameterError
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -56,8 +57,10 @@ def layers(value: Any) -> tuple[int, ...]:
     return units
 
 
-def device(value: Any) -> torch.device:
+def device(value: Any) -> "torch.device":
     """A torch device that is there."""
+    import torch
+
     try:
         chosen = torch.device(value)
         torch.empty(1, device=chosen)

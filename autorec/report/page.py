@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from autorec.evaluation.charts import COLOURS, Line, line_chart
-from autorec.evaluation.comparison_text import (
+from autorec.evaluation.data_audit import audit_lines
+from autorec.evaluation.slices import GROUPS
+from autorec.report.charts import COLOURS, Line, line_chart
+from autorec.report.comparison_text import (
     choices_text,
     full_table,
     made_counts,
@@ -14,10 +16,8 @@ from autorec.evaluation.comparison_text import (
     spread_text,
     verdict,
 )
-from autorec.evaluation.data_audit import audit_lines
-from autorec.evaluation.evaluation_text import INTERVAL, counts_text, interval_text
-from autorec.evaluation.slices import GROUPS
-from autorec.evaluation.tables import number
+from autorec.report.evaluation_text import INTERVAL, counts_text, interval_text
+from autorec.report.tables import number
 
 Told = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""What is suspicious in ratings, or between the parts of a split."""

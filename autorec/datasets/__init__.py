@@ -1,0 +1,1 @@
+"""Ratings to begin with: the built-in sample, and public data sets to fetch."""

@@ -1,0 +1,1 @@
+"""The search for settings: trials, workers, the choice among them."""
