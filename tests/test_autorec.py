@@ -270,3 +270,20 @@ def test_ctrl_c_in_any_of_the_trainings_ends_the_fit_and_is_told(monkeypatch, wh
     model = AutoRec(hidden=6, epochs=40).fit(random_frame(60, 40))
     assert model.summary_["stopped"] == "interrupted"
     assert len(calls) == which
+
+
+def test_each_validation_is_told_on_the_scale_of_the_ratings():
+    wide = random_frame(60, 40, 0.6).assign(rating=lambda f: f["rating"] * 10)
+    told = []
+    model = AutoRec(hidden=4, penalty="l2:20", epochs=3, validation=0.2)
+    model.fit(wide, on_validation=lambda epoch, score: told.append((epoch, score)))
+    curve = [(one["epoch"], one["validation_rmse"]) for one in model.summary_["curve"]]
+    assert told == curve and len(told) == 3
+
+
+def test_what_a_listener_raises_ends_the_fit():
+    def refuse(epoch, score):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        AutoRec(hidden=4, penalty="l2:20", epochs=3).fit(random_frame(60, 40, 0.6), on_validation=refuse)

@@ -256,7 +256,7 @@ class Scripted(Recommender):
     def __init__(self, scores: object = None) -> None:
         self.scores = scores
 
-    def _fit(self, ratings: Ratings) -> dict[str, object]:
+    def _fit(self, ratings: Ratings, on_validation: object) -> dict[str, object]:
         return {}
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """U-AutoRec and I-AutoRec (Sedhain, Menon, Sanner, Xie: AutoRec, WWW 2015) as one estimator."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fitting import Fitted, Settings, encode_rows, fit_network, preflight
@@ -20,6 +21,7 @@ from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
+from autorec.training.loop import watching
 from autorec.training.objective import parse_l2
 from autorec.training.optimizers import OPTIMIZERS
 
@@ -101,15 +103,16 @@ class AutoRec(Recommender):
     _codes: npt.NDArray[np.float32] | None  # kept where the ratings they stand on are not `ratings_`
     _vectors: npt.NDArray[np.float32] | None  # of all items, made when first asked for
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         settings = self._settings()
         csr = ratings.csr
         streams = preflight(csr.nnz, csr.shape if self.orientation == "user" else csr.shape[::-1], settings)
-        fitted = fit_network(self._rows_of(csr, ratings.scale), settings, streams)
+        factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
+        with _telling(on_validation, factor):
+            fitted = fit_network(self._rows_of(csr, ratings.scale), settings, streams)
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
         self._use_decoder_of_network()
-        factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
         return _summary(fitted, factor) | {"batches": "streamed" if streams else "kept"}
 
     def _use_decoder_of_network(self) -> None:
@@ -275,6 +278,13 @@ def _joined(vectors: npt.NDArray[np.float32], first: FloatArray, second: FloatAr
     joined[:, -2] = first
     joined[:, -1] = second
     return joined
+
+
+def _telling(on_validation: OnValidation | None, factor: float) -> contextlib.AbstractContextManager[None]:
+    """Within the block `on_validation` gets each validation RMSE, on the scale of the ratings."""
+    if on_validation is None:
+        return contextlib.nullcontext()
+    return watching(lambda epoch, rmse: on_validation(epoch, rmse * factor))
 
 
 def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:

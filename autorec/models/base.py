@@ -6,7 +6,7 @@ model without vectors (a popularity list, a closed form) gives `_score_rows` and
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -27,6 +27,7 @@ from autorec.ratings.matrix import Ratings, as_ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
+OnValidation = Callable[[int, float], None]  # gets the epoch, from 1, and the score of the validation
 
 _PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
 
@@ -46,8 +47,8 @@ class Recommender(BaseEstimator):
 
     # --- what a model brings --------------------------------------------------------------------------------
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
-        """Learn; return the summary."""
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
         raise NotImplementedError
 
     def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
@@ -94,9 +95,11 @@ class Recommender(BaseEstimator):
 
     # --- the verbs ------------------------------------------------------------------------------------------
 
-    def fit(self, ratings: Any, y: None = None) -> Self:
+    def fit(self, ratings: Any, y: None = None, *, on_validation: OnValidation | None = None) -> Self:
         """Learn from Ratings, a DataFrame (user, item, rating) or a SciPy matrix users × items. Returns self.
 
+        on_validation(epoch, score) is called after each validation of a model that trains in epochs, score on the
+        scale of the ratings; what it raises ends `fit`. y is ignored, as in scikit-learn.
         InputError: no ratings, or, for models that rate, ratings that do not vary.
         """
         ratings = as_ratings(ratings)
@@ -110,7 +113,7 @@ class Recommender(BaseEstimator):
             )
         self.fallback_ = bias_tools.fit_biases(ratings.csr)
         self.ratings_ = ratings
-        self.summary_ = self._fit(ratings)
+        self.summary_ = self._fit(ratings, on_validation)
         return self
 
     def predict(self, users: Any, items: Any) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec.models import biases as bias_tools
-from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.biases import Biases
 from autorec.ratings.matrix import Ratings
 
@@ -15,7 +15,7 @@ from autorec.ratings.matrix import Ratings
 class GlobalMean(Recommender):
     """r̂ = the mean of all training ratings. Its ranking is the order of the items: a floor, not an advice."""
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         return {}
 
     def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
@@ -44,7 +44,7 @@ class Bias(Recommender):
 
     biases_: Biases
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         self.biases_ = bias_tools.fit_biases(
             ratings.csr, user_damping=self.user_damping, item_damping=self.item_damping
         )
@@ -77,7 +77,7 @@ class Popularity(Recommender):
     rates: ClassVar[bool] = False
     counts_: npt.NDArray[np.int64]
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         self.counts_ = ratings.item_counts
         return {}
 

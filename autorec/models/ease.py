@@ -14,7 +14,7 @@ from scipy import linalg, sparse
 
 from autorec import checks
 from autorec.errors import NotEnoughMemoryError
-from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.positives import positives
 from autorec.models.preflight import available_memory
 from autorec.network import kernels
@@ -35,7 +35,7 @@ class Ease(Recommender):
         self.l2 = l2
         self.relevant = relevant
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         l2 = checks.number("l2", self.l2, above=0)
         self._require_memory(ratings.n_items)
         chosen = positives(ratings, self.relevant).astype(np.float64)

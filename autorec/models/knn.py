@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks
-from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.positives import positives
 from autorec.models.topn import top_n
 from autorec.ratings.matrix import Ratings
@@ -29,7 +29,7 @@ class ItemKNN(Recommender):
         self.k = k
         self.relevant = relevant
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         k = min(checks.whole("k", self.k), max(ratings.n_items - 1, 1))
         chosen = positives(ratings, self.relevant).tocsc()  # [users × items]
         norms = np.sqrt(np.diff(chosen.indptr))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks, progress
-from autorec.models.base import FloatArray, IntArray, Recommender
+from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.scale import inside, outside
 from autorec.ratings.matrix import Ratings
 
@@ -43,7 +43,7 @@ class BiasedMF(Recommender):
         self.sweeps = sweeps
         self.random_state = random_state
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         factors = checks.whole("factors", self.factors)
         sweeps = checks.whole("sweeps", self.sweeps)
         checks.number("l2", self.l2, above=0)

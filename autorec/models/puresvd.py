@@ -12,7 +12,7 @@ from scipy import linalg
 from scipy.sparse.linalg import svds
 
 from autorec import checks
-from autorec.models.base import IntArray, Recommender
+from autorec.models.base import IntArray, OnValidation, Recommender
 from autorec.models.ease import products
 from autorec.models.positives import positives
 from autorec.ratings.matrix import Ratings
@@ -34,7 +34,7 @@ class PureSVD(Recommender):
         self.relevant = relevant
         self.random_state = random_state
 
-    def _fit(self, ratings: Ratings) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         wanted = checks.whole("factors", self.factors)
         seed = checks.whole("random_state", self.random_state, least=0)
         chosen = positives(ratings, self.relevant).astype(np.float64)
