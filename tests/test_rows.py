@@ -15,7 +15,7 @@ from scipy import sparse
 
 import autorec.models.autorec
 from autorec import AutoRec, Ratings, read_ratings
-from autorec.models import fitting, preflight
+from autorec.models import fitting
 from autorec.models.biases import fit_biases, item_means
 from autorec.models.scale import inside, rows_inside
 from autorec.network.autoencoder import Autoencoder
@@ -23,6 +23,7 @@ from autorec.network.batch import Batch, make_batch
 from autorec.network.rows import Rows, levelled
 from autorec.ratings import order
 from autorec.ratings.matrix import as_ratings
+from autorec.training import memory
 from autorec.training.objective import Example, Objective, Streamed
 from autorec.training.optimizers import OPTIMIZERS
 
@@ -218,7 +219,7 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
     monkeypatch: pytest.MonkeyPatch, orientation: str, most: float
 ) -> None:
     """1 byte beside the ratings themselves, 5 where they are transposed and 1 more meanwhile; the rest is the batch."""
-    monkeypatch.setattr(preflight, "KEEP_MOST", 0)
+    monkeypatch.setattr(memory, "KEEP_MOST", 0)
     monkeypatch.setattr(fitting, "_RUN", 2**14)
     rng = np.random.default_rng(0)
     n, m, each = 2000, 2000, 300

@@ -14,9 +14,9 @@ from scipy import linalg, sparse
 
 from autorec import checks
 from autorec.errors import NotEnoughMemoryError
+from autorec.memory import available_memory
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.positives import positives
-from autorec.models.preflight import available_memory
 from autorec.network import kernels
 from autorec.ratings.matrix import Ratings
 

@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from autorec.memory import available_memory
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
-from autorec.models.preflight import available_memory, streamed, training_memory
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import Batch
 from autorec.network.rows import Rows
 from autorec.threads import torch_on_one_thread
 from autorec.training.loop import TrainingLog, train
+from autorec.training.memory import streamed, training_memory
 from autorec.training.objective import Example, Examples, Objective, Streamed
 from autorec.training.optimizers import OPTIMIZERS
 
@@ -97,7 +98,7 @@ class _Material:
 
 def preflight(n_ratings: int, shape: tuple[int, int], settings: Settings) -> bool:
     """Whether the batches are to be streamed, made anew each time, so that the training fits; see
-    `autorec.models.preflight`."""
+    `autorec.training.memory`."""
     if settings.device.type != "cpu":
         return False
     sizes = (n_ratings, *shape, settings.hidden, _batch_rows(shape[0], settings), settings.optimizer)

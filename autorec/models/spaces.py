@@ -9,10 +9,10 @@ from autorec.models.ease import Ease
 from autorec.models.fitting import BATCH_MOST
 from autorec.models.knn import ItemKNN
 from autorec.models.mf import BiasedMF
-from autorec.models.preflight import training_memory
 from autorec.models.presets import create
 from autorec.models.puresvd import PureSVD
 from autorec.ratings.matrix import Ratings
+from autorec.training.memory import training_memory
 
 # (kind, lowest, highest, logarithmic) or a list of choices. Kinds: int, float, and l2, the λ of a penalty `l2:λ`.
 Range = tuple[str, float, float, bool]

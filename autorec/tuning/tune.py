@@ -21,8 +21,8 @@ import pandas as pd
 from autorec import __version__, files
 from autorec.errors import ParameterError
 from autorec.evaluation.compare import Comparison, compare
+from autorec.memory import available_memory
 from autorec.models.base import Recommender
-from autorec.models.preflight import available_memory
 from autorec.models.presets import PRESETS, create
 from autorec.models.spaces import space_of, training_bytes
 from autorec.ratings.matrix import Ratings, as_ratings

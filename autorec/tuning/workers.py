@@ -20,7 +20,7 @@ from typing import Any
 import numba
 
 from autorec.errors import AutoRecError
-from autorec.models.preflight import readable
+from autorec.memory import readable
 from autorec.threads import set_threads
 
 Work = Callable[[int, Callable[[], bool]], None]

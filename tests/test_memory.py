@@ -5,8 +5,10 @@ import pytest
 from autorec import AutoRec, AutoRecError
 from autorec.datasets.sample import load_sample
 from autorec.errors import NotEnoughMemoryError
-from autorec.models import fitting, preflight
-from autorec.models.preflight import KEEP_MOST, available_memory, streamed, training_memory
+from autorec.memory import available_memory
+from autorec.models import fitting
+from autorec.training import memory
+from autorec.training.memory import KEEP_MOST, streamed, training_memory
 
 NETFLIX = (100_000_000, 17_770, 480_189)
 
@@ -52,7 +54,7 @@ def test_what_fits_is_let_go_and_what_does_not_gets_a_remedy_that_fits() -> None
 
 def test_what_is_decided_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(preflight.progress, "note", told.append)
+    monkeypatch.setattr(memory.progress, "note", told.append)
     streamed(*both(1_000_000, 3706, 6040, (500,), 927), (500,), None)
     streamed(*both(*NETFLIX, (500,), 3554), (500,), None)
     assert told[0].startswith("The training needs about") and "made anew" not in told[0]

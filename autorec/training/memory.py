@@ -5,13 +5,12 @@ memory. Streaming takes the same time a rating whatever the number of units: a f
 fifth at 128. So the more units, the less kept batches may take.
 """
 
-import os
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 
 from autorec import progress
 from autorec.errors import NotEnoughMemoryError
+from autorec.memory import readable
 from autorec.network.autoencoder import padded
 
 _ROWS = 6  # bytes a rating: column and level by row, and a level more while they are transposed
@@ -23,7 +22,6 @@ _FLOAT = 4
 # Of every weight: itself, the best so far, and what the optimiser keeps. Adam: two means; RProp: gradient, the last,
 # step sizes; L-BFGS: ten pairs of vectors, gradient, the last, direction, a copy.
 _COPIES = {"adam": 4, "rprop": 5, "lbfgs": 26}
-_GIB = 2**30
 
 Needs = Mapping[str, int]
 
@@ -77,37 +75,3 @@ def streamed(kept: Needs, anew: Needs, hidden: tuple[int, ...], available: int |
     fitting = int(min(hidden[0], hidden[-1]) * share * 0.9)
     remedy = f"set hidden to {fitting} or less" if fitting >= 1 else "train on fewer ratings"
     raise NotEnoughMemoryError(f"{told} and {readable(available)} are free: {remedy}, or use a larger machine")
-
-
-def readable(size: int) -> str:
-    """Bytes in words: 12 MiB, 3.4 GiB."""
-    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 2**20:.0f} MiB"
-
-
-def available_memory() -> int | None:
-    """Bytes that this process may still take: what the system has free, within a container's limit; None when
-    unknown."""
-    found = [size for size in (_free_of_system(), _free_of_container()) if size is not None]
-    return min(found, default=None)
-
-
-def _free_of_system() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, ValueError, StopIteration):
-        pass
-    try:  # elsewhere the whole memory is the best that is known
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
-
-
-def _free_of_container() -> int | None:
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        current = (group / "memory.current").read_text(encoding="ascii").strip()
-        return None if limit == "max" else max(int(limit) - int(current), 0)
-    except (OSError, ValueError):
-        return None
