@@ -16,6 +16,7 @@ from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.evaluate import value_of
 from autorec.ratings.matrix import as_ratings
 from autorec.ratings.split import random_split
+from autorec.report.results import Counts
 
 
 def test_ranking_is_full_and_by_hand() -> None:
@@ -29,10 +30,9 @@ def test_ranking_is_full_and_by_hand() -> None:
     assert result.metrics["mrr@2"] == 0.5
     assert result.metrics["hit@1"] == 0.0
     assert result.metrics["ndcg@2"] == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)))
-    assert result.counts == {
-        "test_ratings": 4, "test_users": 2, "cold_ratings": 1, "ranked_users": 1, "users_without_relevant": 1,
-        "unknown_users": 0,
-    }  # fmt: skip
+    assert result.counts == Counts(
+        test_ratings=4, test_users=2, cold_ratings=1, ranked_users=1, users_without_relevant=1, unknown_users=0
+    )
     assert "rmse" not in result.metrics
 
 
@@ -43,7 +43,7 @@ def test_cold_pairs_are_answered_and_counted() -> None:
     result = evaluate(model, test)
     predicted = model.predict(test["user"], test["item"])
     assert result.metrics["rmse"] == pytest.approx(math.sqrt(np.mean((predicted - test["rating"]) ** 2)))
-    assert (result.counts["cold_ratings"], result.counts["test_ratings"]) == (2, 3)
+    assert (result.counts.cold_ratings, result.counts.test_ratings) == (2, 3)
     assert predicted[2] == pytest.approx(train["rating"].mean())
 
 
@@ -61,7 +61,7 @@ def test_the_threshold_moves_with_the_scale() -> None:
     of_hundred = evaluate(
         Bias().fit(frame.assign(rating=frame["rating"] * 20)), frame.assign(rating=frame["rating"] * 20)
     )
-    assert (of_five.settings["relevant"], of_hundred.settings["relevant"]) == (4, 80)
+    assert (of_five.settings.relevant, of_hundred.settings.relevant) == (4, 80)
     assert of_five.counts == of_hundred.counts
 
 
@@ -69,9 +69,9 @@ def test_held_out_users_fold_in() -> None:
     (one,) = split(random_frame(), "users:5", 0)
     model = Bias().fit(one.train)
     alone = evaluate(model, one.test)
-    assert alone.counts["unknown_users"] + alone.counts["users_without_relevant"] == 5
+    assert alone.counts.unknown_users + alone.counts.users_without_relevant == 5
     folded = evaluate(model, one.test, fold_in=one.fold_in)
-    assert folded.counts["unknown_users"] == 0
+    assert folded.counts.unknown_users == 0
 
 
 def test_bad_arguments() -> None:
@@ -117,7 +117,7 @@ def test_baselines_are_at_their_best_on_validation_ratings() -> None:
         best = better(choice["tried"], key=lambda one: one[metric])
         assert choice["settings"] == {name: best[name] for name in GRIDS[model["name"]]}
     mine = compare(random_frame(60, 30), [("ease", Ease(l2=77.0))], by="random:0.2", baselines="none")
-    assert mine.results[0].choices == [{}]
+    assert mine.results[0].choices == [None]
     assert "left_out" in mine.to_dict()
 
 
@@ -152,7 +152,7 @@ def test_cold_pairs_may_have_an_answer_of_their_own() -> None:
     known = (model.predict([0], [1])[0] - 5) ** 2
     found = evaluate(model, test, cold=3)
     assert found.metrics["rmse"] == pytest.approx(math.sqrt((known + 0 + 4) / 3))
-    assert found.counts["cold_ratings"] == 2
+    assert found.counts.cold_ratings == 2
     assert "answered by 3, as asked for" in found.to_markdown()
 
 
@@ -163,11 +163,11 @@ def test_the_report_shows_what_people_would_see() -> None:
     (one,) = split(ratings, "random:0.3", 0)
     assert 1 <= len(result.examples) <= 3
     for example in result.examples:
-        shown = Bias(**result.results[0].choices[0]["settings"]).fit(one.train).recommend(example["user"], 6)
-        assert [item["item"] for item in example["lists"]["bias"]] == shown["item"].tolist()
-        stars = [item["rating"] for item in example["known"]]
+        shown = Bias(**result.results[0].choices[0].settings).fit(one.train).recommend(example.user, 6)
+        assert [item.item for item in example.lists["bias"]] == shown["item"].tolist()
+        stars = [item.rating for item in example.known]
         assert stars == sorted(stars, reverse=True)
-        assert all(item["title"] == f"film {item['item']}" for item in example["known"] + example["test"])
+        assert all(item.title == f"film {item.item}" for item in example.known + example.test)
     assert "`autorec compare x`" in result.to_markdown()
     table = result.per_user()
     assert set(table["model"]) == {"bias", "global-mean", "popularity"}

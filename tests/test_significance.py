@@ -32,7 +32,7 @@ def test_models_that_are_alike_are_not_told_apart() -> None:
     for _ in range(NULLS):
         base, ratings = rng.exponential(size=80), rng.integers(1, 40, 80)
         one, two = (base + rng.exponential(0.3, 80) for _ in range(2))
-        false += verdicts({"a": [fake(one, ratings)], "b": [fake(two, ratings)]})[0]["winner"] is not None
+        false += verdicts({"a": [fake(one, ratings)], "b": [fake(two, ratings)]})[0].winner is not None
     assert 1 <= false <= MOST
 
 
@@ -51,7 +51,7 @@ def test_models_with_shuffled_labels_are_not_told_apart() -> None:
         one.loc[swapped, columns] = b.loc[swapped, columns]
         two.loc[swapped, columns] = a.loc[swapped, columns]
         for verdict in verdicts({"a": [one], "b": [two]}):
-            false[verdict["metric"]] += verdict["winner"] is not None
+            false[verdict.metric] += verdict.winner is not None
     assert all(count <= MOST for count in false.values()), false
 
 
@@ -62,10 +62,10 @@ def test_the_difference_is_that_of_the_rmse_and_its_interval_that_of_a_bootstrap
     one = rng.exponential(size=n)
     two = one * rng.uniform(0.7, 1.4, n)
     found = verdicts({"one": [fake(one, ratings)], "two": [fake(two, ratings)]})[0]
-    assert found["difference"] == pytest.approx(rmse(one, ratings) - rmse(two, ratings))
+    assert found.difference == pytest.approx(rmse(one, ratings) - rmse(two, ratings))
     draws = rng.integers(0, n, (4000, n))
     spread = [rmse(one[d], ratings[d]) - rmse(two[d], ratings[d]) for d in draws]
-    half = (found["interval"][1] - found["interval"][0]) / 2
+    half = (found.interval[1] - found.interval[0]) / 2
     assert half == pytest.approx(1.96 * np.std(spread), rel=0.1)
 
 
@@ -74,25 +74,25 @@ def test_errors_are_summed_over_the_splits_of_a_user() -> None:
     errors, ratings = rng.exponential(size=(2, 2, 50)), rng.integers(1, 9, (2, 50))
     runs = {name: [fake(errors[m, s], ratings[s]) for s in range(2)] for m, name in enumerate(("a", "b"))}
     pooled = [rmse(np.concatenate(errors[m]), np.concatenate(ratings)) for m in range(2)]
-    assert verdicts(runs)[0]["difference"] == pytest.approx(pooled[0] - pooled[1])
+    assert verdicts(runs)[0].difference == pytest.approx(pooled[0] - pooled[1])
 
 
 def test_a_real_difference_is_found_and_said_plainly() -> None:
     rng = np.random.default_rng(0)
     base = rng.exponential(size=200)
     (found,) = verdicts({"good": [fake(base)], "bad": [fake(base + 0.2 + rng.normal(0, 0.1, 200))]})
-    assert found["sentence"].startswith("good beats bad by 0.0866 RMSE")
-    assert "(95 % interval 0.0" in found["sentence"] and "p < 0.0001" in found["sentence"]
-    assert found["interval"][0] < found["difference"] < found["interval"][1] < 0
-    assert found["winner"] == "good"
+    assert found.sentence.startswith("good beats bad by 0.0866 RMSE")
+    assert "(95 % interval 0.0" in found.sentence and "p < 0.0001" in found.sentence
+    assert found.interval[0] < found.difference < found.interval[1] < 0
+    assert found.winner == "good"
 
 
 def test_perfect_models_and_single_users() -> None:
     zero = np.zeros(30)
     (same,) = verdicts({"a": [fake(zero)], "b": [fake(zero)]})
-    assert (same["winner"], same["p"]) == (None, 1.0)
+    assert (same.winner, same.p) == (None, 1.0)
     (one,) = verdicts({"a": [fake(np.ones(1))], "b": [fake(np.zeros(1))]})
-    assert (one["winner"], one["interval"]) == (None, None)
+    assert (one.winner, one.interval) == (None, None)
 
 
 def test_the_pairs_of_the_best_are_marked() -> None:
@@ -101,10 +101,10 @@ def test_the_pairs_of_the_best_are_marked() -> None:
     runs = {
         name: [fake(base + worse + rng.normal(0, 0.05, 300))] for name, worse in zip("cab", (1, 0, 0.5), strict=True)
     }
-    found = {tuple(entry["models"]): entry for entry in verdicts(runs)}
-    assert {pair: entry["winner"] for pair, entry in found.items()} == {
+    found = {tuple(entry.models): entry for entry in verdicts(runs)}
+    assert {pair: entry.winner for pair, entry in found.items()} == {
         ("c", "a"): "a",
         ("c", "b"): "b",
         ("a", "b"): "a",
     }
-    assert {pair for pair, entry in found.items() if entry["of_best"]} == {("c", "a"), ("a", "b")}
+    assert {pair for pair, entry in found.items() if entry.of_best} == {("c", "a"), ("a", "b")}

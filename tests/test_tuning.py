@@ -322,8 +322,8 @@ def test_not_improved_by_the_luck_of_the_validation_part():
 
 
 def test_fresh_splits_where_a_seed_makes_them(found):
-    assert found.comparison.split["splits"] == 2
-    assert found.comparison.split["seed"] == 4
+    assert found.comparison.split.splits == 2
+    assert found.comparison.split.seed == 4
     assert tune(people(), "bias", by="last:2", trials=2).comparison is None
     assert tune(people(), "ease", by="strong:15", trials=2, repeats=1).comparison is not None
 

@@ -18,6 +18,7 @@ from autorec.models.base import Recommender
 from autorec.models.presets import create
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import per_user_split, random_split
+from autorec.report.results import Choice, Tried
 
 SIMPLE = ("bias", "global-mean", "popularity")
 BASELINES = {"all": (*SIMPLE, "biased-mf", "item-knn", "pure-svd", "ease"), "simple": SIMPLE, "none": ()}
@@ -42,7 +43,7 @@ def baselines(which: str, ratings: Ratings | None) -> list[tuple[str, Recommende
     return [(name, model) for name, model in models if varies or not model.rates]
 
 
-def at_its_best(name: str, model: Recommender, train: Ratings, k: int, seed: int) -> tuple[Recommender, dict[str, Any]]:
+def at_its_best(name: str, model: Recommender, train: Ratings, k: int, seed: int) -> tuple[Recommender, Choice | None]:
     """A copy of the model with the settings of its grid that are best on validation ratings, and what was tried.
 
     By RMSE for models that rate, else by NDCG@k. Without a grid, or with too few ratings to cut any, as it is.
@@ -50,22 +51,21 @@ def at_its_best(name: str, model: Recommender, train: Ratings, k: int, seed: int
     try:
         split = random_split(train, VALIDATION, seed) if model.rates else per_user_split(train, VALIDATION, seed)
     except InputError:
-        return clone(model), {}
+        return clone(model), None
     metric, sign = ("rmse", 1) if model.rates else (f"ndcg@{k}", -1)
     start = time.perf_counter()
-    tried: list[dict[str, Any]] = []
+    tried: list[Tried] = []
     for settings in _combinations(GRIDS.get(name, {})):
         try:
             fitted = clone(model).set_params(**settings).fit(split.train)
         except (InputError, NotEnoughMemoryError):
-            return clone(model), {}  # the training on all of it will say why
-        tried.append({**settings, metric: value_of(metric, fitted, split.test)})
-    if not tried or any(math.isnan(one[metric]) for one in tried):
-        return clone(model), {}
-    best = min(tried, key=lambda one: sign * one[metric])
-    chosen = {setting: value for setting, value in best.items() if setting != metric}
-    told = {"settings": chosen, "tried": tried, "seconds": time.perf_counter() - start}
-    return clone(model).set_params(**chosen), told
+            return clone(model), None  # the training on all of it will say why
+        tried.append(Tried(settings, value_of(metric, fitted, split.test)))
+    if not tried or any(math.isnan(one.value) for one in tried):
+        return clone(model), None
+    best = min(tried, key=lambda one: sign * one.value)
+    choice = Choice(best.settings, metric, tuple(tried), time.perf_counter() - start)
+    return clone(model).set_params(**best.settings), choice
 
 
 def _combinations(grid: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,19 +16,28 @@ from autorec.evaluation.baselines import at_its_best
 from autorec.evaluation.baselines import baselines as baseline_models
 from autorec.evaluation.data_audit import data_audit
 from autorec.evaluation.environment import environment
-from autorec.evaluation.evaluate import Evaluation, evaluate
+from autorec.evaluation.evaluate import Evaluation, evaluate, formulas
 from autorec.evaluation.examples import example_users, lists, rated
 from autorec.evaluation.memory import peak_memory
 from autorec.evaluation.significance import verdicts
+from autorec.evaluation.spread import spread
 from autorec.models.base import Recommender
 from autorec.models.presets import create, shown
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
 from autorec.report.comparison_text import comparison_markdown
-from autorec.report.evaluation_text import formulas
 from autorec.report.page import comparison_page
-from autorec.report.tables import spread
+from autorec.report.results import (
+    Choice,
+    ComparisonReport,
+    CurvePoint,
+    DataAudit,
+    Example,
+    ModelResult,
+    SplitFacts,
+    Verdict,
+)
 
 Model = str | tuple[str, Recommender]
 
@@ -36,7 +45,7 @@ Model = str | tuple[str, Recommender]
 @dataclass(frozen=True, eq=False)
 class Result:
     """One model, an entry a split in each list: evaluations, seconds of fit, bytes of memory that it took at its peak
-    (None where unknown), the fitted model's summary, how its settings were chosen ({} where they were not)."""
+    (None where unknown), the fitted model's summary, how its settings were chosen (None where they were not)."""
 
     name: str
     params: dict[str, Any]
@@ -44,7 +53,7 @@ class Result:
     fit_seconds: list[float] = field(default_factory=list)
     fit_memory: list[int | None] = field(default_factory=list)
     summaries: list[dict[str, Any]] = field(default_factory=list)
-    choices: list[dict[str, Any]] = field(default_factory=list)
+    choices: list[Choice | None] = field(default_factory=list)
 
     def values(self, metric: str) -> list[float]:
         """[splits] NaN where undefined."""
@@ -53,18 +62,17 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """results: one a model, in the order asked for, then baselines. split: by, seed, repeats and sizes.
+    """results: one a model, in the order asked for, then baselines.
 
-    audit: what is suspicious in the ratings and the splits, as `data_audit` tells it. examples: a few users of the
-    first split, what they rated and what each model shows them. left_out: baseline → why it could not run. command: how
-    it was asked for.
+    audit: what is suspicious in the ratings and the splits. examples: a few users of the first split, what they rated
+    and what each model lists. left_out: baseline → why it could not run. command: how it was asked for.
     """
 
     results: list[Result]
-    split: dict[str, Any]
-    environment: dict[str, Any]
-    audit: dict[str, Any]
-    examples: list[dict[str, Any]] = field(default_factory=list)
+    split: SplitFacts
+    environment: dict[str, str | int | None]
+    audit: DataAudit
+    examples: list[Example] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     command: str | None = None
 
@@ -74,21 +82,25 @@ class Comparison:
         sd is that of the sample (n − 1), interval the 95 % t-interval of the mean; both None for a single split, which
         has 95 % intervals over its users instead, see `Evaluation.intervals`.
         """
-        return {
-            "models": [self._model(result) for result in self.results],
-            "split": self.split,
-            "significance": self.significance,
-            "main_metrics": self._main_metrics(),
-            "formulas": formulas(self.metrics()),
-            "environment": self.environment,
-            "audit": self.audit,
-            "examples": self.examples,
-            "left_out": self.left_out,
-            "command": self.command,
-        }
+        return self.report().to_dict()
+
+    def report(self) -> ComparisonReport:
+        """What pages and files print."""
+        return ComparisonReport(
+            models=tuple(self._model(result) for result in self.results),
+            split=self.split,
+            significance=tuple(self.significance),
+            main_metrics=self._main_metrics(),
+            formulas=formulas(self.metrics()),
+            environment=self.environment,
+            audit=self.audit,
+            examples=tuple(self.examples),
+            left_out=self.left_out,
+            command=self.command,
+        )
 
     @cached_property
-    def significance(self) -> list[dict[str, Any]]:
+    def significance(self) -> list[Verdict]:
         """What can be told apart; see `autorec.evaluation.significance`."""
         return verdicts({result.name: [one.per_user for one in result.evaluations] for result in self.results})
 
@@ -104,11 +116,11 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """The report as Markdown; see `autorec.report.comparison_text`."""
-        return comparison_markdown(self.to_dict())
+        return comparison_markdown(self.report())
 
     def to_html(self) -> str:
         """One page with table, figures, what can be told apart, and how it was made; needs nothing from elsewhere."""
-        return comparison_page(self.to_dict())
+        return comparison_page(self.report())
 
     def metrics(self) -> list[str]:
         """Names of all metrics that a model has."""
@@ -116,28 +128,29 @@ class Comparison:
 
     def _main_metrics(self) -> list[str]:
         """Those that say most, few enough for a terminal."""
-        ks = self.results[0].evaluations[0].settings["k"]
+        ks = self.results[0].evaluations[0].settings.k
         wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
         known = self.metrics()
         return [name for name in wanted if name in known]
 
-    def _model(self, result: Result) -> dict[str, Any]:
+    def _model(self, result: Result) -> ModelResult:
         measured = {name: spread(result.values(name)) for name in self.metrics()}
         alone = result.evaluations[0].intervals if len(result.evaluations) == 1 else None
         memory = [size for size in result.fit_memory if size is not None]
-        return {
-            "name": result.name,
-            "params": result.params,
-            "fit_seconds": float(np.mean(result.fit_seconds)),
-            "fit_memory": max(memory, default=None),
-            "metrics": {name: found for name, found in measured.items() if found["mean"] is not None},
-            "intervals_over_users": alone,
-            "counts": [evaluation.counts for evaluation in result.evaluations],
-            "settings": result.evaluations[0].settings,
-            "summaries": result.summaries,
-            "choices": result.choices,
-            "slices": result.evaluations[0].slices,
-        }
+        return ModelResult(
+            name=result.name,
+            params=result.params,
+            fit_seconds=float(np.mean(result.fit_seconds)),
+            fit_memory=max(memory, default=None),
+            metrics={name: found for name, found in measured.items() if found.mean is not None},
+            intervals=alone,
+            counts=tuple(evaluation.counts for evaluation in result.evaluations),
+            settings=result.evaluations[0].settings,
+            summaries=tuple(result.summaries),
+            choices=tuple(result.choices),
+            slices=result.evaluations[0].slices,
+            curve=_curve(result.summaries[0]),
+        )
 
 
 def compare(
@@ -192,10 +205,10 @@ def compare(
                     left_out[name] = str(error)
                     continue
                 if place == 0:
-                    for example, items in zip(examples, lists(folded, shown), strict=True):
-                        example.setdefault("lists", {})[name] = items
-    sizes = [{"train": len(one.train), "test": len(one.test)} for _, one in rounds]
-    about = {"by": by, "seed": int(seed), "repeats": int(repeats), "splits": len(rounds), "sizes": sizes}
+                    listed = zip(examples, lists(folded, shown), strict=True)
+                    examples = [replace(example, lists={**example.lists, name: items}) for example, items in listed]
+    sizes = tuple((len(one.train), len(one.test)) for _, one in rounds)
+    about = SplitFacts(by, int(seed), int(repeats), len(rounds), sizes)
     results = [result for name, result in found.items() if name not in left_out]
     return Comparison(results, about, environment(), audited, examples, left_out, command)
 
@@ -215,7 +228,7 @@ def _measure(result: Result, model: Recommender, one: Split, seed: int, how: _Ho
     fresh: Recommender = clone(model)
     if "random_state" in fresh.get_params():
         fresh.set_params(random_state=seed)
-    choice: dict[str, Any] = {}
+    choice: Choice | None = None
     if result.name in how.tuned:
         fresh, choice = at_its_best(result.name, fresh, one.train, int(np.min(how.k)), seed)
     start = time.perf_counter()
@@ -237,6 +250,12 @@ def _asked(models: Iterable[Model]) -> dict[str, Recommender]:
     if twice:
         raise ParameterError(f"two models are named {', '.join(sorted(twice))}; give each its own name")
     return dict(pairs)
+
+
+def _curve(summary: dict[str, Any]) -> tuple[CurvePoint, ...]:
+    """Validation RMSE by epoch, of a model that learns in epochs."""
+    points = [(point["epoch"], point["validation_rmse"]) for point in summary.get("curve", [])]
+    return tuple(CurvePoint(epoch, rmse) for epoch, rmse in points if rmse is not None)
 
 
 def _plain_params(model: Recommender) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numba
 import torch
@@ -12,7 +11,7 @@ import torch
 from autorec import __version__
 
 
-def environment() -> dict[str, Any]:
+def environment() -> dict[str, str | int | None]:
     """JSON-ready facts of this process and machine."""
     packages = {name: metadata.version(name) for name in ("torch", "numpy", "scipy", "numba")}
     return {

@@ -1,7 +1,7 @@
 """One model on ratings it has not seen: the error of its ratings, the quality of its lists."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +17,9 @@ from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.models.base import Recommender
 from autorec.ratings.matrix import Ratings, as_ratings, liked_from
-from autorec.report.evaluation_text import INTERVAL, counts_text, formulas, formulas_text, interval_text
+from autorec.report.evaluation_text import evaluation_markdown
 from autorec.report.page import evaluation_page
-from autorec.report.tables import markdown_table, number
+from autorec.report.results import Counts, EvaluationReport, Settings, Slices
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,43 +27,44 @@ class Evaluation:
     """metrics: name → value, NaN where undefined; models that do not rate have no rmse and mae.
 
     counts: what went in and what could not be answered by the model itself. per_user: one row a test user: raw id,
-    number of test ratings, mean squared error, ranking metrics. settings: k, relevant, cold. slices: the rating error
-    by predicted level, by training ratings of the user and of the item.
+    number of test ratings, mean squared error, ranking metrics. slices: the rating error by predicted level, by
+    training ratings of the user and of the item; None for models that do not rate.
     """
 
     metrics: dict[str, float]
-    counts: dict[str, int]
+    counts: Counts
     per_user: pd.DataFrame
-    settings: dict[str, Any]
-    slices: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    settings: Settings
+    slices: Slices | None = None
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """Metric → 95 % interval over the test users; see `autorec.evaluation.bootstrap`. Not for all metrics."""
         return bootstrap_intervals(self.per_user)
 
+    def report(self) -> EvaluationReport:
+        """What pages and files print."""
+        return EvaluationReport(
+            self.metrics, self.intervals, self.counts, self.settings, self.slices, formulas(self.metrics)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; an undefined metric is None."""
-        values = {name: None if np.isnan(value) else value for name, value in self.metrics.items()}
-        return {
-            "metrics": values,
-            "intervals": self.intervals,
-            "counts": self.counts,
-            "settings": self.settings,
-            "slices": self.slices,
-            "formulas": formulas(self.metrics),
-        }
+        return self.report().to_dict()
 
     def to_html(self) -> str:
         """One page with metrics, figures and formulas; needs nothing from elsewhere."""
-        return evaluation_page(self.to_dict())
+        return evaluation_page(self.report())
 
     def to_markdown(self) -> str:
         """Table of metrics, counts and formulas."""
-        rows = [[name, number(value), interval_text(self.intervals.get(name))] for name, value in self.metrics.items()]
-        table = markdown_table(["metric", "value", INTERVAL], rows)
-        parts = ["# Evaluation", table, counts_text(self.counts, self.settings)]
-        return "\n\n".join([*parts, formulas_text(self.metrics)]) + "\n"
+        return evaluation_markdown(self.report())
+
+
+def formulas(names: Iterable[str]) -> dict[str, str]:
+    """The formula of each metric that occurs, by its name without @k."""
+    used = dict.fromkeys(name.partition("@")[0] for name in names)
+    return {name: metrics.FORMULAS[name] for name in used}
 
 
 def evaluate(
@@ -94,12 +95,14 @@ def evaluate(
     if fold_in is not None:
         model = model.fold_in(fold_in)
     threshold = liked_from(model.ratings_.scale) if relevant is None else float(relevant)
-    rating, errors, unknown, slices = _rating_part(model, test, cold)
-    ranking, per_user, counts = ranking_part(model, test, ks, threshold)
+    rows = test.rows()
+    users, items = test.user_ids[rows], test.item_ids[test.csr.indices]
+    known = model.known(users, items)
+    rating, errors, slices = _rating_part(model, test, known, cold) if model.rates else ({}, {}, None)
+    ranking, per_user, ranked = ranking_part(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)
-    counts = {"test_ratings": len(test), "test_users": test.n_users} | unknown | counts
-    settings = {"k": list(ks), "relevant": threshold, "cold": cold}
-    return Evaluation(rating | ranking, counts, table, settings, slices)
+    counts = Counts(len(test), test.n_users, int((~known).sum()), **ranked)
+    return Evaluation(rating | ranking, counts, table, Settings(ks, threshold, cold), slices)
 
 
 def value_of(metric: str, model: Recommender, test: Ratings) -> float:
@@ -113,17 +116,12 @@ def value_of(metric: str, model: Recommender, test: Ratings) -> float:
 
 
 def _rating_part(
-    model: Recommender, test: Ratings, cold: float | None
-) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int], dict[str, list[dict[str, float]]]]:
-    """Metrics; [test users] mean squared error; count of pairs that only the fallback could answer; slices."""
+    model: Recommender, test: Ratings, known: npt.NDArray[np.bool_], cold: float | None
+) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], Slices]:
+    """Metrics; [test users] mean squared error; slices. known [test ratings]: pairs that the model itself answers."""
     rows = test.rows()
-    users, items = test.user_ids[rows], test.item_ids[test.csr.indices]
-    known = model.known(users, items)
-    counts = {"cold_ratings": int((~known).sum())}
-    if not model.rates:
-        return {}, {}, counts, {}
     true = test.csr.data.astype(np.float64)
-    predicted = model.predict(users, items)
+    predicted = model.predict(test.user_ids[rows], test.item_ids[test.csr.indices])
     if cold is not None:
         predicted[~known] = cold
     by_user = np.bincount(rows, (predicted - true) ** 2, test.n_users) / np.maximum(np.diff(test.csr.indptr), 1)
@@ -132,30 +130,28 @@ def _rating_part(
         "mae": metrics.mae(predicted, true),
         "rmse_by_user": metrics.rmse_by_user(by_user),
     }
-    slices = {
-        "calibration": calibration(predicted, true, model.ratings_.scale),
-        "error_by_user_ratings": error_by_count(predicted, true, _known_ratings(model, test, "users")[rows]),
-        "error_by_item_ratings": error_by_count(
-            predicted, true, _known_ratings(model, test, "items")[test.csr.indices]
-        ),
-    }
-    return values, {"squared_error": by_user}, counts, slices
+    slices = Slices(
+        calibration(predicted, true, model.ratings_.scale),
+        error_by_count(predicted, true, _known_ratings(model, test, "users")[rows]),
+        error_by_count(predicted, true, _known_ratings(model, test, "items")[test.csr.indices]),
+    )
+    return values, {"squared_error": by_user}, slices
 
 
 def _known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDArray[np.int64]:
     """[test users or items] how many ratings the model was given of each; 0 where it is unknown."""
     fitted = model.ratings_
     if of == "users":
-        counts, places = np.diff(fitted.csr.indptr), fitted.find_users(test.user_ids)
+        counts, rows = np.diff(fitted.csr.indptr), fitted.find_users(test.user_ids)
     else:
-        counts, places = fitted.item_counts, fitted.find_items(test.item_ids)
-    return np.where(places >= 0, counts[places], 0).astype(np.int64)
+        counts, rows = fitted.item_counts, fitted.find_items(test.item_ids)
+    return np.where(rows >= 0, counts[rows], 0).astype(np.int64)
 
 
 def ranking_part(
     model: Recommender, test: Ratings, ks: Sequence[int], threshold: float
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int]]:
-    """Metrics by list; [test users] those that are means over users; counts."""
+    """Metrics by list; [test users] those that are means over users; the counts of users in `Counts`."""
     fitted = model.ratings_
     lists = ranked_lists(model, test, threshold, ks)
     found = {name: metric(lists.hits, lists.relevant) for name, metric in metrics.RANKING.items()}  # [users × ks]
@@ -167,22 +163,22 @@ def ranking_part(
     popularity = np.maximum(ratings, 0.5) / fitted.n_users  # of an unrated item: as if half a user had rated it
     values: dict[str, float] = {}
     columns: dict[str, npt.NDArray[np.float64]] = {}
-    for place, k in enumerate(ks):
-        columns |= {f"{name}@{k}": of_users[:, place] for name, of_users in per_user.items()}
-        values |= {f"{name}@{k}": float(mean[place]) for name, mean in means.items()}
-        values[f"coverage@{k}"] = metrics.coverage(in_lists[place])
-        values[f"gini@{k}"] = metrics.gini(in_lists[place])
-        values[f"novelty@{k}"] = metrics.novelty(in_lists[place], popularity)
-        values[f"popularity_lift@{k}"] = metrics.popularity_lift(in_lists[place], ratings)
-        values[f"diversity@{k}"] = float(diverse[place])
+    for j, k in enumerate(ks):
+        columns |= {f"{name}@{k}": of_users[:, j] for name, of_users in per_user.items()}
+        values |= {f"{name}@{k}": float(mean[j]) for name, mean in means.items()}
+        values[f"coverage@{k}"] = metrics.coverage(in_lists[j])
+        values[f"gini@{k}"] = metrics.gini(in_lists[j])
+        values[f"novelty@{k}"] = metrics.novelty(in_lists[j], popularity)
+        values[f"popularity_lift@{k}"] = metrics.popularity_lift(in_lists[j], ratings)
+        values[f"diversity@{k}"] = float(diverse[j])
     auc = lists.auc[:, None]
     columns["auc"], values["auc"] = _spread_out(auc, lists.users, test.n_users)[:, 0], float(metrics.means(auc)[0])
-    told = {
+    counts = {
         "ranked_users": len(lists.users),
         "users_without_relevant": int((lists.liked == 0).sum()),
         "unknown_users": int((lists.liked > 0).sum()) - len(lists.users),
     }
-    return values, columns, told
+    return values, columns, counts
 
 
 def _spread_out(values: npt.NDArray[np.float64], users: npt.NDArray[np.int64], n_users: int) -> npt.NDArray[np.float64]:

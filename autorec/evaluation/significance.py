@@ -17,6 +17,7 @@ that among all pairs a false claim has a chance of at most 5 %. Intervals are 95
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -25,19 +26,20 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from autorec.report.results import Verdict
+
 LEVEL = 0.05
 Float = npt.NDArray[np.float64]
 Difference = Callable[[pd.DataFrame, pd.DataFrame], tuple[float, Float]]
 
 
-def verdicts(tables: dict[str, Sequence[pd.DataFrame]]) -> list[dict[str, Any]]:
-    """One entry a pair of models: metric, difference first − second, interval, corrected p, winner (None when they
-    cannot be told apart), of_best (whether the model that won most often by this metric is one of them), a sentence.
+def verdicts(tables: dict[str, Sequence[pd.DataFrame]]) -> list[Verdict]:
+    """One verdict a pair of models and metric.
 
     tables: of each model `Evaluation.per_user` of each split. Pairs of rating models are tested on RMSE, every pair on
     NDCG at the first k.
     """
-    entries = []
+    entries: list[Verdict] = []
     for metric, columns, difference, lower_is_better in _tested(tables):
         found = {name: _per_user(list(runs), columns) for name, runs in tables.items()}
         pairs = [(a, b) for a, b in combinations(found, 2) if found[a] is not None and found[b] is not None]
@@ -52,12 +54,12 @@ def verdicts(tables: dict[str, Sequence[pd.DataFrame]]) -> list[dict[str, Any]]:
     return entries
 
 
-def _marked(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _marked(entries: list[Verdict]) -> list[Verdict]:
     """With of_best, what a reader wants first."""
-    names = dict.fromkeys(name for entry in entries for name in entry["models"])
-    wins = {name: sum(entry["winner"] == name for entry in entries) for name in names}
+    names = dict.fromkeys(name for entry in entries for name in entry.models)
+    wins = {name: sum(entry.winner == name for entry in entries) for name in names}
     best = max(wins, key=wins.__getitem__, default=None)
-    return [{**entry, "of_best": best in entry["models"]} for entry in entries]
+    return [replace(entry, of_best=best in entry.models) for entry in entries]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -131,7 +133,7 @@ def _paired(a: Any, b: Any, difference: Difference) -> tuple[float, float, float
     return size, float(stats.t.ppf(1 - LEVEL / 2, n - 1) * error), float(p)
 
 
-def _entry(a: str, b: str, metric: str, size: float, half: float, p: float, lower_is_better: bool) -> dict[str, Any]:
+def _entry(a: str, b: str, metric: str, size: float, half: float, p: float, lower_is_better: bool) -> Verdict:
     told = f"p {'< 0.0001' if p < 0.0001 else f'= {p:.2g}'} after Holm's correction"
     winner = None
     if p >= LEVEL:
@@ -142,13 +144,5 @@ def _entry(a: str, b: str, metric: str, size: float, half: float, p: float, lowe
         sentence = (
             f"{winner} beats {loser} by {abs(size):.4f} {metric} (95 % interval {low:.4f} to {high:.4f}, {told})."
         )
-    interval = [size - half, size + half] if np.isfinite(half) else None
-    return {
-        "models": [a, b],
-        "metric": metric,
-        "difference": size,
-        "interval": interval,
-        "p": p,
-        "winner": winner,
-        "sentence": sentence,
-    }
+    interval = (size - half, size + half) if np.isfinite(half) else None
+    return Verdict((a, b), metric, size, interval, p, winner, sentence)

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autorec.report.results import CalibrationBin, ErrorGroup
+
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]
 
@@ -12,7 +14,7 @@ LEVELS = 10  # of the predicted rating, of equal width over the scale
 GROUPS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000)  # training ratings from … up
 
 
-def calibration(predicted: Float, true: Float, scale: tuple[float, float]) -> list[dict[str, float]]:
+def calibration(predicted: Float, true: Float, scale: tuple[float, float]) -> tuple[CalibrationBin, ...]:
     """Of each level of the prediction: mean prediction, mean true rating, number of ratings. Empty levels are left
     out."""
     low, high = scale
@@ -20,22 +22,16 @@ def calibration(predicted: Float, true: Float, scale: tuple[float, float]) -> li
     found = []
     for one in np.unique(level):
         inside = level == one
-        found.append(
-            {
-                "predicted": float(predicted[inside].mean()),
-                "true": float(true[inside].mean()),
-                "ratings": int(inside.sum()),
-            }
-        )
-    return found
+        found.append(CalibrationBin(float(predicted[inside].mean()), float(true[inside].mean()), int(inside.sum())))
+    return tuple(found)
 
 
-def error_by_count(predicted: Float, true: Float, counts: Counts) -> list[dict[str, float]]:
+def error_by_count(predicted: Float, true: Float, counts: Counts) -> tuple[ErrorGroup, ...]:
     """RMSE of the test ratings whose user (or item) has so many training ratings; empty groups are left out."""
     group = np.searchsorted(GROUPS, counts, side="right") - 1
     found = []
     for one in np.unique(group):
         inside = group == one
         error = float(np.sqrt(np.mean((predicted[inside] - true[inside]) ** 2)))
-        found.append({"from": GROUPS[one], "rmse": error, "ratings": int(inside.sum())})
-    return found
+        found.append(ErrorGroup(GROUPS[one], error, int(inside.sum())))
+    return tuple(found)

@@ -1,25 +1,31 @@
 """A comparison as one HTML page: nothing from elsewhere, light and dark, for a screen, a phone or paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
-from autorec.evaluation.data_audit import audit_lines
-from autorec.evaluation.slices import GROUPS
 from autorec.report.charts import COLOURS, Line, line_chart
 from autorec.report.comparison_text import (
+    audit_lines,
     choices_text,
+    first_counts,
     full_table,
-    made_counts,
+    item_text,
     main_table,
-    shown_item,
     spread_text,
     verdict,
 )
 from autorec.report.evaluation_text import INTERVAL, counts_text, interval_text
+from autorec.report.results import (
+    ComparisonReport,
+    ErrorGroup,
+    EvaluationReport,
+    Example,
+    Item,
+    ModelResult,
+    Spread,
+    Verdict,
+)
 from autorec.report.tables import number
-
-Told = dict[str, Any]
 
 _STYLE = """
 :root{--ink:#1b1f24;--paper:#fff;--faint:#667;--rule:#d5d9e0;--c0:#1f6fb4;--c1:#d1641a;--c2:#2d8a4e;--c3:#b3324b;
@@ -49,41 +55,48 @@ overflow-wrap:anywhere}
 """
 
 
-def comparison_page(told: Told) -> str:
-    """The page of `Comparison.to_dict()`."""
-    caution = told["audit"]["caution"]
+def comparison_page(report: ComparisonReport) -> str:
+    """The page of a comparison."""
+    caution = report.audit.caution
     strong = f"<strong>{escape(caution)}</strong> " if caution else ""
-    figures = "".join(_figures(told["models"]))
+    figures = "".join(_figures(report.models))
     sections = [
-        f"<p class=verdict>{strong}{escape(verdict(told))}</p>",
-        _section("Models", f"{_table(*main_table(told))}<p>{escape(spread_text(told))}</p>"),
-        _section("What can be told apart", _apart(told["significance"])),
+        f"<p class=verdict>{strong}{escape(verdict(report))}</p>",
+        _section("Models", f"{_table(*main_table(report))}<p>{escape(spread_text(report))}</p>"),
+        _section("What can be told apart", _apart(report.significance)),
         _section("Where they differ, and where they fail", f"<div class=figures>{figures}</div>"),
-        _section("What people would see", _examples(told["examples"])) if told["examples"] else "",
-        _section("All metrics", _table(*full_table(told))),
-        _section("Data audit", _items(audit_lines(told["audit"]))),
-        _section("Counts", f"<p>{escape(made_counts(told))}</p>"),
-        _section("Formulas", _facts(told["formulas"])),
-        _section("How it was made", _made(told)),
+        _section("What people would see", _examples(report.examples)) if report.examples else "",
+        _section("All metrics", _table(*full_table(report))),
+        _section("Data audit", _items(audit_lines(report.audit))),
+        _section("Counts", f"<p>{escape(first_counts(report))}</p>"),
+        _section("Formulas", _facts(report.formulas)),
+        _section("How it was made", _made(report)),
     ]
     return _page("Comparison", sections)
 
 
-def evaluation_page(told: Told) -> str:
-    """The page of `Evaluation.to_dict()`."""
-    metrics = {name: {"mean": value} for name, value in told["metrics"].items()}
-    alone = {"name": "model", "summaries": [{}], "metrics": metrics, **{n: told[n] for n in ("settings", "slices")}}
+def evaluation_page(report: EvaluationReport) -> str:
+    """The page of an evaluation."""
     rows = [
-        [(name, ""), (number(value), ""), (interval_text(told["intervals"].get(name)), "")]
-        for name, value in told["metrics"].items()
+        [(name, ""), (number(value), ""), (interval_text(report.intervals.get(name)), "")]
+        for name, value in report.metrics.items()
     ]
+    alone = _as_result(report)
     sections = [
         _section("Metrics", _table(["metric", "value", INTERVAL], rows)),
         _section("Where it fails", f"<div class=figures>{''.join(_figures([alone]))}</div>"),
-        _section("Counts", f"<p>{escape(counts_text(told['counts'], told['settings']))}</p>"),
-        _section("Formulas", _facts(told["formulas"])),
+        _section("Counts", f"<p>{escape(counts_text(report.counts, report.settings))}</p>"),
+        _section("Formulas", _facts(report.formulas)),
     ]
     return _page("Evaluation", sections)
+
+
+def _as_result(report: EvaluationReport) -> ModelResult:
+    """An evaluation as the only model of a comparison, for the figures."""
+    metrics = {name: Spread(value, None, None, (value,)) for name, value in report.metrics.items()}
+    return ModelResult(
+        "model", {}, 0.0, None, metrics, report.intervals, (report.counts,), report.settings, (), (), report.slices
+    )
 
 
 def _page(title: str, sections: Sequence[str]) -> str:
@@ -109,49 +122,52 @@ def _small(text: str) -> str:
     return f" <small>{escape(text)}</small>" if text else ""
 
 
-def _apart(entries: Sequence[Told]) -> str:
+def _apart(entries: Sequence[Verdict]) -> str:
     """The best against each other model, and the other pairs behind a click."""
-    first, rest = ([entry["sentence"] for entry in entries if entry["of_best"] == wanted] for wanted in (True, False))
+    first, rest = ([entry.sentence for entry in entries if entry.of_best == wanted] for wanted in (True, False))
     more = f"<details><summary>All other pairs ({len(rest)})</summary>{_items(rest)}</details>" if rest else ""
     return _items(first) + more
 
 
-def _examples(examples: Sequence[Told]) -> str:
+def _examples(examples: Sequence[Example]) -> str:
     blocks = []
     for example in examples:
-        asked = {item["item"] for item in example["test"]}
+        tested = {item.item for item in example.test}
         parts = [
-            _people("Rated in training, best first", example["known"], set()),
-            _people("Rated in test", example["test"][:6], set()),
-            *(_people(f"{name} shows", items, asked) for name, items in example.get("lists", {}).items()),
+            _people("Rated in training, best first", example.known, set()),
+            _people("Rated in test", example.test[:6], set()),
+            *(_people(f"{name} shows", items, tested) for name, items in example.lists.items()),
         ]
-        blocks.append(f"<h3>User {escape(str(example['user']))}</h3><div class=people>{''.join(parts)}</div>")
+        blocks.append(f"<h3>User {escape(str(example.user))}</h3><div class=people>{''.join(parts)}</div>")
     return "<p>Of the first split; <mark>bold</mark>: rated in test.</p>" + "".join(blocks)
 
 
-def _people(title: str, items: Sequence[Told], asked: set[Any]) -> str:
-    lines = [escape(shown_item(item)) for item in items]
-    marked = [
-        f"<mark>{line}</mark>" if item["item"] in asked else line for item, line in zip(items, lines, strict=True)
-    ]
+def _people(title: str, items: Sequence[Item], tested: set[object]) -> str:
+    lines = [escape(item_text(item)) for item in items]
+    marked = [f"<mark>{line}</mark>" if item.item in tested else line for item, line in zip(items, lines, strict=True)]
     listed = "".join(f"<li>{line}</li>" for line in marked)
     return f"<div><h4>{escape(title)}</h4><ol>{listed}</ol></div>"
 
 
-def _figures(models: Sequence[Told]) -> list[str]:
+def _figures(models: Sequence[ModelResult]) -> list[str]:
     """Of the first split: learning curves, calibration, error by activity and popularity, recall by length, accuracy
     against coverage. A figure without points is left out."""
-    ks = models[0]["settings"]["k"]
-    labels = [f"{start}+" for start in GROUPS]
-    curves = [_line(m, n, _looks(m["summaries"][0]), "epoch", "validation_rmse") for n, m in enumerate(models)]
-    level = [_line(m, n, m["slices"].get("calibration", []), "predicted", "true") for n, m in enumerate(models)]
-    by_user, by_item = (
-        [Line(m["name"], *_groups(m["slices"].get(f"error_by_{side}_ratings", [])), n) for n, m in enumerate(models)]
-        for side in ("user", "item")
-    )
-    recall = [Line(m["name"], ks, [_value(m, f"recall@{k}") for k in ks], n) for n, m in enumerate(models)]
+    ks = models[0].settings.k
+    sliced = [(n, model.name, model.slices) for n, model in enumerate(models) if model.slices is not None]
+    starts = sorted({g.at_least for _, _, s in sliced for g in (*s.error_by_user_ratings, *s.error_by_item_ratings)})
+    labels = [f"{start}+" for start in starts]
+    curves = [
+        Line(m.name, [point.epoch for point in m.curve], [point.rmse for point in m.curve], n)
+        for n, m in enumerate(models)
+    ]
+    level = [
+        Line(name, [b.predicted for b in s.calibration], [b.true for b in s.calibration], n) for n, name, s in sliced
+    ]
+    by_user = [Line(name, *_groups(s.error_by_user_ratings, starts), n) for n, name, s in sliced]
+    by_item = [Line(name, *_groups(s.error_by_item_ratings, starts), n) for n, name, s in sliced]
+    recall = [Line(m.name, ks, [_value(m, f"recall@{k}") for k in ks], n) for n, m in enumerate(models)]
     name = f"ndcg@{ks[0]}"
-    against = [Line(m["name"], [_value(m, f"coverage@{ks[0]}")], [_value(m, name)], n) for n, m in enumerate(models)]
+    against = [Line(m.name, [_value(m, f"coverage@{ks[0]}")], [_value(m, name)], n) for n, m in enumerate(models)]
     drawn = [
         line_chart("Learning curves", "epoch", "validation RMSE", curves),
         line_chart("Calibration of ratings", "predicted", "true mean", level),
@@ -163,35 +179,28 @@ def _figures(models: Sequence[Told]) -> list[str]:
     return [figure for figure in drawn if figure]
 
 
-def _looks(summary: Told) -> list[Told]:
-    return [look for look in summary.get("curve", []) if look["validation_rmse"] is not None]
+def _groups(groups: Sequence[ErrorGroup], starts: Sequence[int]) -> tuple[list[float], list[float]]:
+    return [float(starts.index(group.at_least)) for group in groups], [group.rmse for group in groups]
 
 
-def _line(model: Told, colour: int, rows: Sequence[Told], x: str, y: str) -> Line:
-    return Line(model["name"], [float(row[x]) for row in rows], [float(row[y]) for row in rows], colour)
-
-
-def _groups(rows: Sequence[Told]) -> tuple[list[float], list[float]]:
-    return [float(GROUPS.index(row["from"])) for row in rows], [row["rmse"] for row in rows]
-
-
-def _value(model: Told, metric: str) -> float:
+def _value(model: ModelResult, metric: str) -> float:
     """NaN where the model has none: such points are not drawn."""
-    mean = model["metrics"].get(metric, {}).get("mean")
-    return float("nan") if mean is None else float(mean)
+    mean = model.mean(metric)
+    return float("nan") if mean is None else mean
 
 
-def _made(told: Told) -> str:
-    command = f"<p><code>{escape(told['command'])}</code></p>" if told["command"] else ""
-    chosen = choices_text(told)
+def _made(report: ComparisonReport) -> str:
+    command = f"<p><code>{escape(report.command)}</code></p>" if report.command else ""
+    chosen = choices_text(report)
     choices = (
         f"<p>Settings chosen on validation ratings inside the training part:</p>{_items(chosen)}" if chosen else ""
     )
     settings = {
-        model["name"]: ", ".join(f"{name}={value}" for name, value in model["params"].items()) or "no settings"
-        for model in told["models"]
+        model.name: ", ".join(f"{name}={value}" for name, value in model.params.items()) or "no settings"
+        for model in report.models
     }
-    return f"{command}{_facts({**told['split'], **told['environment']})}{choices}<p>As asked for:</p>{_facts(settings)}"
+    facts = _facts({**report.split.to_dict(), **report.environment})
+    return f"{command}{facts}{choices}<p>As asked for:</p>{_facts(settings)}"
 
 
 def _section(title: str, content: str) -> str:
@@ -202,6 +211,6 @@ def _items(sentences: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
 
 
-def _facts(facts: Told) -> str:
+def _facts(facts: Mapping[str, object]) -> str:
     pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items())
     return f"<dl>{pairs}</dl>"

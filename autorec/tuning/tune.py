@@ -28,6 +28,7 @@ from autorec.models.spaces import space_of, training_bytes
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split, split
+from autorec.report.results import Verdict
 from autorec.tuning.search import Task, require_optuna, search
 from autorec.tuning.trials import Trial, best_of
 from autorec.tuning.workers import fitting_jobs
@@ -78,7 +79,7 @@ class Tuning:
         tuned, defaults = values["tuned"], values["defaults"]
         ahead = tuned is not None and defaults is not None and (tuned < defaults) == (self.metric == "rmse")
         verdict = self._verdict(self.comparison or self.held_out)
-        return ahead and verdict is not None and verdict["winner"] == "tuned"
+        return ahead and verdict is not None and verdict.winner == "tuned"
 
     def sentences(self) -> list[str]:
         """What was measured and what follows, the verdict last."""
@@ -103,9 +104,9 @@ class Tuning:
             return f"On {where}: no {self.metric}, for none of the users there has a relevant item."
         known = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
         verdict = self._verdict(comparison)
-        count = comparison.split["splits"]
+        count = comparison.split.splits
         mean = f" (mean of {count})" if count > 1 else ""
-        return f"On {where}{mean}: {known}.{' ' + verdict['sentence'] if verdict else ''}"
+        return f"On {where}{mean}: {known}.{' ' + verdict.sentence if verdict else ''}"
 
     def _conclusion(self) -> str:
         if self.interrupted:
@@ -175,9 +176,9 @@ class Tuning:
         }
         return {name: float(np.mean(values)) if values else None for name, values in known.items()}
 
-    def _verdict(self, comparison: Comparison) -> dict[str, Any] | None:
+    def _verdict(self, comparison: Comparison) -> Verdict | None:
         """The paired test of the metric; None without two models."""
-        return next((verdict for verdict in comparison.significance if verdict["metric"] == self.metric.upper()), None)
+        return next((verdict for verdict in comparison.significance if verdict.metric == self.metric.upper()), None)
 
 
 def tune(

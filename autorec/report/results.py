@@ -1,0 +1,341 @@
+"""What an evaluation and a comparison found, as plain data: `autorec.evaluation` makes it, this folder prints it.
+
+Each class has `to_dict`, which gives its part of the JSON of `autorec evaluate --json` and `autorec compare --json`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import isnan
+from typing import Any
+
+from autorec.audits.finding import LEVELS, Finding
+
+Json = dict[str, Any]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How lists and ratings were judged. k: lengths of the lists, ascending; relevant: the rating from which a test
+    item is relevant; cold: the prediction for pairs unknown to the model, None for the model's own fallback."""
+
+    k: tuple[int, ...]
+    relevant: float
+    cold: float | None
+
+    def to_dict(self) -> Json:
+        return asdict(self) | {"k": list(self.k)}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was tested, and what the model itself could not answer.
+
+    cold_ratings           test ratings whose user or item is unknown to the model
+    ranked_users           test users whose lists are judged
+    users_without_relevant test users who have no relevant test item
+    unknown_users          test users with relevant items whom the model does not know
+    """
+
+    test_ratings: int
+    test_users: int
+    cold_ratings: int
+    ranked_users: int
+    users_without_relevant: int
+    unknown_users: int
+
+    def to_dict(self) -> Json:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Test ratings predicted within one tenth of the scale: their mean prediction, their mean, how many they are."""
+
+    predicted: float
+    true: float
+    ratings: int
+
+    def to_dict(self) -> Json:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ErrorGroup:
+    """Test ratings whose user (or item) has `at_least` training ratings, and fewer than the next group."""
+
+    at_least: int
+    rmse: float
+    ratings: int
+
+    def to_dict(self) -> Json:
+        return {"from": self.at_least, "rmse": self.rmse, "ratings": self.ratings}
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Where a rating model errs. Groups without test ratings are left out."""
+
+    calibration: tuple[CalibrationBin, ...]
+    error_by_user_ratings: tuple[ErrorGroup, ...]
+    error_by_item_ratings: tuple[ErrorGroup, ...]
+
+    def to_dict(self) -> Json:
+        return {name: [part.to_dict() for part in parts] for name, parts in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """One model. metrics: name → value, NaN where undefined; intervals: 95 % over the test users, not for all metrics;
+    slices: None for a model that predicts no ratings; formulas: of each metric, by its name without @k."""
+
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    counts: Counts
+    settings: Settings
+    slices: Slices | None
+    formulas: Mapping[str, str]
+
+    def to_dict(self) -> Json:
+        """An undefined metric is None."""
+        return {
+            "metrics": {name: None if isnan(value) else value for name, value in self.metrics.items()},
+            "intervals": dict(self.intervals),
+            "counts": self.counts.to_dict(),
+            "settings": self.settings.to_dict(),
+            "slices": {} if self.slices is None else self.slices.to_dict(),
+            "formulas": dict(self.formulas),
+        }
+
+
+# --- a comparison -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric over the splits: mean, sd of the sample (n − 1), 95 % t-interval of the mean. sd and interval are None
+    for a single value, the mean for none. values: one a split, None where undefined."""
+
+    mean: float | None
+    sd: float | None
+    interval: Interval | None
+    values: tuple[float | None, ...]
+
+    def to_dict(self) -> Json:
+        interval = None if self.interval is None else list(self.interval)
+        return {"mean": self.mean, "sd": self.sd, "interval": interval, "values": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Settings that were tried and their value of the metric on validation ratings."""
+
+    settings: Mapping[str, object]
+    value: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a baseline's settings were chosen: the best of those tried by `metric`, in `seconds`."""
+
+    settings: Mapping[str, object]
+    metric: str
+    tried: tuple[Tried, ...]
+    seconds: float
+
+    def to_dict(self) -> Json:
+        tried = [{**one.settings, self.metric: one.value} for one in self.tried]
+        return {"settings": dict(self.settings), "tried": tried, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """RMSE on validation ratings after an epoch of a training."""
+
+    epoch: int
+    rmse: float
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """One model over all splits.
+
+    params      as it was asked for; settings: how it was judged
+    fit_seconds mean over the splits; fit_memory: bytes at the highest peak, None where unknown
+    intervals   over the users of a single split; None with several
+    counts, summaries, choices: one a split; a choice is None where no settings were chosen
+    slices, curve: of the first split
+    """
+
+    name: str
+    params: Mapping[str, object]
+    fit_seconds: float
+    fit_memory: int | None
+    metrics: Mapping[str, Spread]
+    intervals: Mapping[str, Interval] | None
+    counts: tuple[Counts, ...]
+    settings: Settings
+    summaries: tuple[Mapping[str, object], ...]
+    choices: tuple[Choice | None, ...]
+    slices: Slices | None
+    curve: tuple[CurvePoint, ...] = ()
+
+    def mean(self, metric: str) -> float | None:
+        """None where the model has no such metric."""
+        spread = self.metrics.get(metric)
+        return None if spread is None else spread.mean
+
+    def to_dict(self) -> Json:
+        return {
+            "name": self.name,
+            "params": dict(self.params),
+            "fit_seconds": self.fit_seconds,
+            "fit_memory": self.fit_memory,
+            "metrics": {name: spread.to_dict() for name, spread in self.metrics.items()},
+            "intervals_over_users": None if self.intervals is None else dict(self.intervals),
+            "counts": [counts.to_dict() for counts in self.counts],
+            "settings": self.settings.to_dict(),
+            "summaries": [dict(summary) for summary in self.summaries],
+            "choices": [{} if choice is None else choice.to_dict() for choice in self.choices],
+            "slices": {} if self.slices is None else self.slices.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """How the ratings were split. repeats: seeds tried; splits: how many there were; sizes: (train, test) ratings of
+    each."""
+
+    by: str
+    seed: int
+    repeats: int
+    splits: int
+    sizes: tuple[tuple[int, int], ...]
+
+    def to_dict(self) -> Json:
+        return asdict(self) | {"sizes": [{"train": train, "test": test} for train, test in self.sizes]}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether two models can be told apart by a metric; see `autorec.evaluation.significance`.
+
+    difference  first − second, with its 95 % interval (None when there is none)
+    p           corrected; winner: None when the models cannot be told apart
+    of_best     whether the model that won most often by this metric is one of the two
+    """
+
+    models: tuple[str, str]
+    metric: str
+    difference: float
+    interval: Interval | None
+    p: float
+    winner: str | None
+    sentence: str
+    of_best: bool = False
+
+    def to_dict(self) -> Json:
+        interval = None if self.interval is None else list(self.interval)
+        return asdict(self) | {"models": list(self.models), "interval": interval}
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """Findings of the audit of one split."""
+
+    split: str
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> Json:
+        return {"split": self.split, "findings": [finding.to_dict() for finding in self.findings]}
+
+
+@dataclass(frozen=True)
+class DataAudit:
+    """What is suspicious in the ratings as a whole and in each split."""
+
+    ratings: tuple[Finding, ...]
+    splits: tuple[SplitAudit, ...]
+
+    @property
+    def caution(self) -> str | None:
+        """The leaks of the first split that has any, as sentences; None without."""
+        for split in self.splits:
+            leaks = [finding.sentence for finding in split.findings if finding.level == "leak"]
+            if leaks:
+                return f"Caution: {' '.join(leaks)}"
+        return None
+
+    def worst_first(self) -> list[Finding]:
+        """The findings about the first split and the ratings, leaks before warnings before notes."""
+        return sorted((*self.splits[0].findings, *self.ratings), key=lambda finding: LEVELS.index(finding.level))
+
+    def to_dict(self) -> Json:
+        return {
+            "caution": self.caution,
+            "ratings": [finding.to_dict() for finding in self.ratings],
+            "splits": [split.to_dict() for split in self.splits],
+        }
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item in an example: raw id; title and rating where they are known."""
+
+    item: object
+    title: str | None = None
+    rating: float | None = None
+
+    def to_dict(self) -> Json:
+        return {name: value for name, value in asdict(self).items() if name == "item" or value is not None}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A user: best rated training items, test items, and what each model lists, best first."""
+
+    user: object
+    known: tuple[Item, ...]
+    test: tuple[Item, ...]
+    lists: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+
+    def to_dict(self) -> Json:
+        lists = {name: [item.to_dict() for item in items] for name, items in self.lists.items()}
+        own = {name: [item.to_dict() for item in getattr(self, name)] for name in ("known", "test")}
+        return {"user": self.user, **own, "lists": lists}
+
+
+@dataclass(frozen=True)
+class ComparisonReport:
+    """models: those asked for, then baselines. main_metrics: those that say most. left_out: baseline → why it could not
+    run. environment: versions, processor, threads. command: how it was asked for, None in Python."""
+
+    models: tuple[ModelResult, ...]
+    split: SplitFacts
+    significance: tuple[Verdict, ...]
+    main_metrics: Sequence[str]
+    formulas: Mapping[str, str]
+    environment: Mapping[str, str | int | None]
+    audit: DataAudit
+    examples: tuple[Example, ...]
+    left_out: Mapping[str, str]
+    command: str | None
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of all metrics that a model has, in the order of the evaluation."""
+        return list(dict.fromkeys(name for model in self.models for name in model.metrics))
+
+    def to_dict(self) -> Json:
+        return {
+            "models": [model.to_dict() for model in self.models],
+            "split": self.split.to_dict(),
+            "significance": [verdict.to_dict() for verdict in self.significance],
+            "main_metrics": list(self.main_metrics),
+            "formulas": dict(self.formulas),
+            "environment": dict(self.environment),
+            "audit": self.audit.to_dict(),
+            "examples": [example.to_dict() for example in self.examples],
+            "left_out": dict(self.left_out),
+            "command": self.command,
+        }
