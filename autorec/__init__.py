@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from autorec.models.presets import PRESETS as PRESETS
     from autorec.models.presets import create as create
     from autorec.models.puresvd import PureSVD as PureSVD
+    from autorec.models.registry import MODELS as MODELS
     from autorec.models.store import describe as describe
     from autorec.models.store import load as load
     from autorec.models.unknown import recommend_unknown as recommend_unknown
@@ -72,6 +73,7 @@ _HOME = {
     "Finding": "autorec.audits.finding",
     "GlobalMean": "autorec.models.baselines",
     "ItemKNN": "autorec.models.knn",
+    "MODELS": "autorec.models.registry",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",

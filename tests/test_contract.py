@@ -1,4 +1,4 @@
-"""What every model promises, asked of every preset."""
+"""What every model promises, asked of every model of the registry."""
 
 import random
 from dataclasses import replace
@@ -17,7 +17,7 @@ from autorec.ratings.matrix import as_ratings
 LEARNS_TASTE = ("i-autorec", "u-autorec")  # the others answer the same for every user, up to a constant
 
 
-@pytest.fixture(params=list(autorec.PRESETS))
+@pytest.fixture(params=list(autorec.MODELS))
 def name(request):
     return request.param
 
@@ -140,9 +140,9 @@ def test_folding_in_the_training_users_leaves_the_model_as_it_was(fitted, frame)
     pd.testing.assert_frame_equal(fitted.recommend(), before)
 
 
-def test_new_items_are_folded_in_too(fitted, frame):
+def test_new_items_are_folded_in_too(name, fitted, frame):
     new = frame[frame["item"] < 3].assign(item=lambda f: f["item"] + 500)
-    if isinstance(fitted, (autorec.Ease, autorec.ItemKNN, autorec.PureSVD)):  # models of items chosen together
+    if autorec.MODELS[name].new_items == "none":
         with pytest.raises(ParameterError, match="cannot take new items; models that can: i-autorec"):
             fitted.fold_in(new, of="items")
         return

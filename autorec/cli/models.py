@@ -9,14 +9,14 @@ from autorec.cli.verb import verb
 @verb
 def models(as_json: bool) -> None:
     """The models that can be trained, and their parameters."""
-    known = {
-        name: {"about": about, "class": kind.__name__, "parameters": kind(**preset).get_params()}
-        for name, (kind, preset, about) in autorec.PRESETS.items()
-    }
     if as_json:
+        known = {
+            name: {"about": row.about, "class": row.kind, "parameters": row.parameters()}
+            for name, row in autorec.MODELS.items()
+        }
         write_json({"models": known})
         return
-    show_table(["model", "class", "about"], [[name, row["class"], row["about"]] for name, row in known.items()])
-    for name, row in known.items():
-        if row["parameters"]:
-            show_facts(row["parameters"], f"\n{name}: --set")
+    show_table(["model", "class", "about"], [[row.name, row.kind, row.about] for row in autorec.MODELS.values()])
+    for row in autorec.MODELS.values():
+        if parameters := row.parameters():
+            show_facts(parameters, f"\n{row.name}: --set")

@@ -16,22 +16,19 @@ from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import Recommender
 from autorec.models.presets import create
+from autorec.models.registry import MODELS, Grid
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import per_user_split, random_split
 from autorec.report.results import Choice, Tried
 
-SIMPLE = ("bias", "global-mean", "popularity")
-BASELINES = {"all": (*SIMPLE, "biased-mf", "item-knn", "pure-svd", "ease"), "simple": SIMPLE, "none": ()}
+BASELINES = {
+    "all": tuple(name for name, row in MODELS.items() if row.baseline),
+    "simple": tuple(name for name, row in MODELS.items() if row.baseline == "simple"),
+    "none": (),
+}
 VALIDATION = 0.1  # of the training ratings; of those of each user where lists are judged
 
-# What is tried, all combinations. The preset's own values are among them.
-GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
-    "bias": {"user_damping": (5.0, 15.0, 40.0), "item_damping": (3.0, 10.0, 25.0)},
-    "biased-mf": {"l2": (0.05, 0.07, 0.1, 0.14)},
-    "item-knn": {"k": (20, 50, 200)},
-    "pure-svd": {"factors": (10, 25, 50)},
-    "ease": {"l2": (100.0, 250.0, 500.0, 1000.0)},
-}
+GRIDS = {name: row.grid for name, row in MODELS.items() if row.grid}  # what is tried, all combinations
 
 
 def baselines(which: str, ratings: Ratings | None) -> list[tuple[str, Recommender]]:
@@ -68,6 +65,6 @@ def at_its_best(name: str, model: Recommender, train: Ratings, k: int, seed: int
     return clone(model).set_params(**best.settings), choice
 
 
-def _combinations(grid: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+def _combinations(grid: Grid) -> Iterator[dict[str, Any]]:
     if grid:
         yield from (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))

@@ -15,13 +15,14 @@ from autorec.models import biases as bias_tools
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fitting import Fitted, Settings, encode_rows, fit_network, preflight
+from autorec.models.fitting import BATCH_MOST, Fitted, Settings, encode_rows, fit_network, preflight
 from autorec.models.scale import inside, outside, rows_inside
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.training.loop import watching
+from autorec.training.memory import training_memory
 from autorec.training.objective import parse_l2
 from autorec.training.optimizers import OPTIMIZERS
 
@@ -150,6 +151,12 @@ class AutoRec(Recommender):
             seed=checks.whole("random_state", self.random_state, least=0),
             device=checks.device(self.device),
         )
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        rows, columns = (n_items, n_users) if self.orientation == "item" else (n_users, n_items)
+        checked = self._settings()
+        sizes = training_memory(n_ratings, rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
+        return sum(sizes.values())
 
     # --- orientation and scale: rows inside, users and items outside ----------------------------------------
 

@@ -22,6 +22,7 @@ from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
 from autorec.models.pairs import pair_products
+from autorec.models.registry import named
 from autorec.models.topn import score_blocks, top_n
 from autorec.ratings.matrix import Ratings, as_ratings
 
@@ -29,6 +30,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 OnValidation = Callable[[int, float], None]  # gets the epoch, from 1, and the score of the validation
 
+_ENTRY_BYTES = 24  # of copies of a rating on the way
 _PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
 
 
@@ -65,8 +67,12 @@ class Recommender(BaseEstimator):
     def _fold_in_items(self, csr: sparse.csr_array) -> None:
         """Make the items of `csr` [users × new items] the items of this (copied) model."""
         raise ParameterError(
-            f"{type(self).__name__} cannot take new items; models that can: i-autorec, u-autorec, biased-mf, bias"
+            f"{type(self).__name__} cannot take new items; models that can: {', '.join(named(takes_new_items=True))}"
         )
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        """Bytes that `fit` takes at most, about, beside the ratings that it is given; parameters are checked."""
+        return _ENTRY_BYTES * n_ratings
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything learned, by name, for the file."""

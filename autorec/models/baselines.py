@@ -36,8 +36,8 @@ class Bias(Recommender):
 
     def __init__(
         self,
-        user_damping: float = bias_tools.USER_DAMPING,
-        item_damping: float = bias_tools.ITEM_DAMPING,
+        user_damping: float = 15.0,
+        item_damping: float = 10.0,
     ) -> None:
         self.user_damping = user_damping
         self.item_damping = item_damping

@@ -48,12 +48,15 @@ class Ease(Recommender):
         return {"positives": int(chosen.nnz)}
 
     def _require_memory(self, n_items: int) -> None:
-        needed, free = 3 * 8 * n_items**2, available_memory()
+        needed, free = self._memory(0, n_items, 0), available_memory()
         if free is not None and needed > free:
             raise NotEnoughMemoryError(
                 f"Ease on {n_items:,} items needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: "
                 "leave rare items out, or use item-knn"
             )
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        return 3 * 8 * n_items**2
 
     def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
         chosen = positives(self.ratings_, self.relevant, rows)

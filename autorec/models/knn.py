@@ -53,6 +53,10 @@ class ItemKNN(Recommender):
         self.neighbours_.sort_indices()
         return {"positives": int(chosen.nnz)}
 
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        kept = 32 * n_items * min(self.k, n_items)  # columns and cosines, twice while they become CSR
+        return super()._memory(n_users, n_items, n_ratings) + kept
+
     def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
         chosen = positives(self.ratings_, self.relevant, rows)
         return np.asarray((chosen @ self.neighbours_.T).todense(), dtype=np.float32)

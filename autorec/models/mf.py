@@ -67,6 +67,10 @@ class BiasedMF(Recommender):
         _solve_rows(csr.indptr, csr.indices, csr.data - self.mean_, others, self.l2, found)
         return found
 
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        vectors = 2 * 8 * (self.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
+        return super()._memory(n_users, n_items, n_ratings) + vectors
+
     # --- vectors: (factors, bias, 1) · (factors, 1, bias) ----------------------------------------------------
 
     def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:

@@ -1,45 +1,35 @@
-"""Models by name, as the command line and `compare` know them: one dict, one line a model; or by a preset file."""
+"""Models by name, as the command line and `compare` know them, or by a preset file; views of the registry."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autorec.errors import InputError, ParameterError
-from autorec.models.autorec import AutoRec
-from autorec.models.base import Recommender
-from autorec.models.baselines import Bias, GlobalMean, Popularity
-from autorec.models.ease import Ease
-from autorec.models.knn import ItemKNN
-from autorec.models.mf import BiasedMF
-from autorec.models.puresvd import PureSVD
+from autorec.models.registry import MODELS, find
 
-# Sedhain et al., WWW 2015, to the letter: λ = 400 is that of the released settings, up to 500 iterations.
-_PAPER = {"offset": "none", "penalty": "l2:400"}
-
-PRESETS: dict[str, tuple[type[Recommender], dict[str, Any], str]] = {
-    "i-autorec": (AutoRec, {"orientation": "item"}, "one code an item; the best for rating prediction"),
-    "u-autorec": (AutoRec, {"orientation": "user"}, "one code a user; new users are encoded, not solved"),
-    "i-autorec-paper": (
-        AutoRec,
-        {"orientation": "item", **_PAPER, "optimizer": "lbfgs", "epochs": 125},
-        "the paper to the letter, full-batch L-BFGS; slower and less exact than i-autorec",
-    ),
-    "u-autorec-paper": (
-        AutoRec,
-        {"orientation": "user", **_PAPER, "optimizer": "rprop", "learning_rate": 0.001, "epochs": 500},
-        "the paper to the letter, RProp; slower and less exact than u-autorec",
-    ),
-    "ease": (Ease, {}, "closed-form linear autoencoder of choices; ranks well, predicts no ratings"),
-    "item-knn": (ItemKNN, {}, "item nearest neighbours by cosine of choices; ranks, predicts no ratings"),
-    "pure-svd": (PureSVD, {}, "truncated SVD of choices; ranks, predicts no ratings"),
-    "biased-mf": (BiasedMF, {}, "matrix factorisation with biases by alternating least squares"),
-    "bias": (Bias, {}, "mean + damped user and item biases: the baseline to beat"),
-    "global-mean": (GlobalMean, {}, "the mean of all ratings: the floor"),
-    "popularity": (Popularity, {}, "the most rated items: the baseline of top-N"),
-}
+if TYPE_CHECKING:
+    from autorec.models.base import Recommender
 
 
-def create(name: str, **settings: Any) -> Recommender:
+class _Presets(Mapping[str, "tuple[type[Recommender], dict[str, Any], str]"]):
+    """name → (class, settings, one line about it); a class is imported when its entry is read."""
+
+    def __getitem__(self, name: str) -> "tuple[type[Recommender], dict[str, Any], str]":
+        row = MODELS[name]
+        return row.load(), dict(row.settings), row.about
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODELS)
+
+    def __len__(self) -> int:
+        return len(MODELS)
+
+
+PRESETS = _Presets()
+
+
+def create(name: str, **settings: Any) -> "Recommender":
     """The preset's model with `settings` over its own. A name that ends in .json is a preset file, see `read_preset`.
 
     ParameterError: unknown name or setting, with the allowed ones. InputError: a preset file that cannot be read.
@@ -47,11 +37,10 @@ def create(name: str, **settings: Any) -> Recommender:
     if is_file(name):
         model, own = read_preset(name)
         return create(model, **(own | settings))
-    if name not in PRESETS:
-        raise ParameterError(f"unknown model {name!r}; allowed: {', '.join(PRESETS)}, or a preset file ending in .json")
-    kind, preset, _ = PRESETS[name]
+    row = find(name)
     _check_settings(name, settings)
-    return kind(**(preset | settings))
+    model: Recommender = row.load()(**(dict(row.settings) | settings))
+    return model
 
 
 def is_file(name: str) -> bool:
@@ -60,9 +49,9 @@ def is_file(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """The name in tables: of a preset file its stem, unless a preset is called so."""
+    """The name in tables: of a preset file its stem, unless a model is called so."""
     stem = Path(name).stem
-    return name if not is_file(name) else stem if stem not in PRESETS else Path(name).name
+    return name if not is_file(name) else stem if stem not in MODELS else Path(name).name
 
 
 def read_preset(path: str) -> tuple[str, dict[str, Any]]:
@@ -75,7 +64,7 @@ def read_preset(path: str) -> tuple[str, dict[str, Any]]:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
-            f"there is no preset file {path}; without .json a model is one of {', '.join(PRESETS)}"
+            f"there is no preset file {path}; without .json a model is one of {', '.join(MODELS)}"
         ) from None
     except ValueError as error:  # not UTF-8, or not JSON
         raise InputError(f"{path} is not JSON ({error}); a preset file is what autorec tune writes") from None
@@ -83,14 +72,14 @@ def read_preset(path: str) -> tuple[str, dict[str, Any]]:
     settings = found.get("settings", {}) if isinstance(found, dict) else None
     if not isinstance(model, str) or not isinstance(settings, dict):
         raise InputError(f'{path} is no preset file; it needs {{"model": NAME, "settings": {{NAME: VALUE}}}}')
-    if model not in PRESETS:
-        raise ParameterError(f"{path}: unknown model {model!r}; allowed: {', '.join(PRESETS)}")
+    if model not in MODELS:
+        raise ParameterError(f"{path}: unknown model {model!r}; allowed: {', '.join(MODELS)}")
     _check_settings(model, settings, f"{path}: ")
     return model, settings
 
 
 def _check_settings(name: str, settings: dict[str, Any], where: str = "") -> None:
-    allowed = PRESETS[name][0]._get_param_names()
+    allowed = MODELS[name].parameters()
     for setting in settings:
         if setting not in allowed:
             listed = ", ".join(allowed) if allowed else "none"

@@ -49,6 +49,12 @@ class PureSVD(Recommender):
         self.factors_ = np.ascontiguousarray(right.T, dtype=np.float32)
         return {"positives": int(chosen.nnz), "factors": len(right)}
 
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        found = min(self.factors, n_users, n_items)
+        basis = 2 * found + 1  # vectors that ARPACK keeps
+        vectors = 8 * (basis * min(n_users, n_items) + 2 * found * (n_users + n_items))
+        return super()._memory(n_users, n_items, n_ratings) + vectors
+
     def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
         codes = products(positives(self.ratings_, self.relevant, rows), self.factors_)
         return np.pad(codes, ((0, 0), (0, 2)))  # no biases

@@ -1,41 +1,14 @@
-"""What of each preset is worth tuning, and in which range: one dict, beside the presets."""
+"""What of each model is worth tuning, and in which range, as the registry says; what a training of it takes at most."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from autorec.errors import ParameterError
-from autorec.models.autorec import AutoRec
-from autorec.models.base import Recommender
-from autorec.models.ease import Ease
-from autorec.models.fitting import BATCH_MOST
-from autorec.models.knn import ItemKNN
-from autorec.models.mf import BiasedMF
 from autorec.models.presets import create
-from autorec.models.puresvd import PureSVD
+from autorec.models.registry import MODELS, Range, Space
 from autorec.ratings.matrix import Ratings
-from autorec.training.memory import training_memory
 
-# (kind, lowest, highest, logarithmic) or a list of choices. Kinds: int, float, and l2, the λ of a penalty `l2:λ`.
-Range = tuple[str, float, float, bool]
-Space = dict[str, Range | list[Any]]
-
-_AUTOREC: Space = {
-    "penalty": ("l2", 20.0, 2000.0, True),
-    "hidden": ("int", 50, 800, True),
-    "learning_rate": ("float", 0.0005, 0.02, True),
-    "batch": ["auto", 64, 256, 1024],
-}
-
-SPACES: dict[str, Space] = {
-    "i-autorec": _AUTOREC,
-    "u-autorec": _AUTOREC,
-    "ease": {"l2": ("float", 5.0, 20_000.0, True)},
-    "item-knn": {"k": ("int", 5, 1000, True)},
-    "pure-svd": {"factors": ("int", 5, 200, True)},
-    "biased-mf": {"factors": ("int", 5, 150, True), "l2": ("float", 0.01, 0.5, True)},
-    "bias": {"user_damping": ("float", 0.5, 100.0, True), "item_damping": ("float", 0.5, 100.0, True)},
-}
-
-_ENTRY = 24  # bytes a rating, of copies on the way
+SPACES: dict[str, Space] = {name: row.space for name, row in MODELS.items() if row.space}
 
 
 def space_of(name: str, fixed: dict[str, Any]) -> Space:
@@ -49,9 +22,9 @@ def space_of(name: str, fixed: dict[str, Any]) -> Space:
     return space
 
 
-def setting(what: Range | list[Any], drawn: Any) -> Any:
+def setting(what: Range | Sequence[Any], drawn: Any) -> Any:
     """A drawn value as the model's setting; numbers to 4 digits, so that what is written down is what was run."""
-    if isinstance(what, list):
+    if not isinstance(what, tuple):
         return drawn
     if what[0] == "int":
         return int(drawn)
@@ -61,26 +34,4 @@ def setting(what: Range | list[Any], drawn: Any) -> Any:
 def training_bytes(name: str, fixed: dict[str, Any], ratings: Ratings) -> int:
     """Bytes that a training takes at most with what a search may draw, about."""
     largest = {s: what[2] for s, what in space_of(name, fixed).items() if isinstance(what, tuple) and what[0] == "int"}
-    model = create(name, **(fixed | largest))
-    n_users, n_items = ratings.csr.shape
-    if isinstance(model, AutoRec):
-        rows, columns = (n_items, n_users) if model.orientation == "item" else (n_users, n_items)
-        checked = model._settings()
-        sizes = training_memory(len(ratings), rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
-        return sum(sizes.values())
-    if isinstance(model, Ease):
-        return 3 * 8 * n_items**2  # as in Ease
-    return len(ratings) * _ENTRY + _vectors_bytes(model, n_users, n_items)
-
-
-def _vectors_bytes(model: Recommender, n_users: int, n_items: int) -> int:
-    """Beside the ratings, of what is learned and of work space."""
-    if isinstance(model, ItemKNN):
-        return 32 * n_items * min(model.k, n_items)  # places and cosine, twice while they become CSR
-    if isinstance(model, PureSVD):
-        found = min(model.factors, n_users, n_items)
-        basis = 2 * found + 1  # vectors that ARPACK keeps
-        return 8 * (basis * min(n_users, n_items) + 2 * found * (n_users + n_items))
-    if isinstance(model, BiasedMF):
-        return 2 * 8 * (model.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
-    return 0
+    return create(name, **(fixed | largest))._memory(*ratings.csr.shape, len(ratings))

@@ -28,6 +28,7 @@ from autorec import __version__, files
 from autorec.errors import AutoRecError, ModelFileError, NotFittedError, ParameterError
 from autorec.models.base import Recommender
 from autorec.models.biases import Biases
+from autorec.models.registry import classes
 from autorec.ratings.matrix import Ratings
 
 FORMAT = "autorec model"
@@ -35,17 +36,7 @@ VERSION = 1
 MANIFEST = "model.json"
 PARTS = ("items.parquet", "ratings.safetensors", "users.parquet", "weights.safetensors")
 
-# Where the classes live, so that reading a model imports no other. Any other class in a file is refused.
-CLASSES = {
-    "AutoRec": "autorec.models.autorec",
-    "Bias": "autorec.models.baselines",
-    "BiasedMF": "autorec.models.mf",
-    "Ease": "autorec.models.ease",
-    "GlobalMean": "autorec.models.baselines",
-    "ItemKNN": "autorec.models.knn",
-    "Popularity": "autorec.models.baselines",
-    "PureSVD": "autorec.models.puresvd",
-}
+CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused
 
 _FALLBACK = "fallback."
 _KEYS = ("class", "parameters", "scale", "users", "items", "ratings", "summary", "files")

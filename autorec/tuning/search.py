@@ -23,7 +23,8 @@ from autorec.errors import AutoRecError, DivergedError, InputError, NotEnoughMem
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import Recommender
 from autorec.models.presets import create
-from autorec.models.spaces import Space, setting, space_of
+from autorec.models.registry import Space
+from autorec.models.spaces import setting, space_of
 from autorec.ratings.matrix import Ratings
 from autorec.training.loop import Watcher, watching
 from autorec.tuning.trials import Trial, best_of, claim, done, finished, mend, open_study, silent_optuna

@@ -23,7 +23,8 @@ from autorec.errors import ParameterError
 from autorec.evaluation.compare import Comparison, compare
 from autorec.memory import available_memory
 from autorec.models.base import Recommender
-from autorec.models.presets import PRESETS, create
+from autorec.models.presets import create
+from autorec.models.registry import MODELS
 from autorec.models.spaces import space_of, training_bytes
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
@@ -306,7 +307,7 @@ def _plural(count: int, what: str) -> str:
 
 
 def _checked_metric(model: str, metric: str | None) -> str:
-    rates = PRESETS[model][0].rates
+    rates = MODELS[model].rates
     if metric is None:
         return "rmse" if rates else "ndcg@10"
     name, _, k = metric.partition("@")

@@ -1,0 +1,261 @@
+"""The models that there are, one row each: what a model is for, its preset, what of it is searched, where new users
+and new items come from.
+
+Everything that goes through the models reads this table: `create` and the presets, the store, the tuner, the baselines
+of a comparison, error messages. It names classes by import path, so that reading the table imports no model.
+"""
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from autorec.errors import ParameterError
+
+# A range is (kind, lowest, highest, logarithmic); kinds: int, float, and l2, the λ of a penalty `l2:λ`. Or choices.
+Range = tuple[str, float, float, bool]
+Space = Mapping[str, Range | Sequence[Any]]
+Grid = Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One row.
+
+    name       what the command line and `create` call it
+    module     where its class lives: autorec.models.<module>
+    kind       name of the class
+    about      one line for people
+    group      what it is for: "ratings" predicts ratings and ranks by them, "lists" ranks items and predicts no
+               ratings, "paper" is there to reproduce a paper, "floor" is what any model must beat
+    rates      whether `predict` gives ratings
+    new_users  where users come from who were not in training: "encoded" from their ratings, "solved" by a regression
+               on them, "choices" of theirs are all that is needed, "mean" of their ratings, "same" for everyone
+    new_items  the same for items; "none": the model cannot take new items
+    memory     what its memory grows with: "ratings" (times a constant), "vectors" (ratings, and settings × (users +
+               items)), "items²" (a dense items × items matrix); bytes are told by `Recommender._memory`
+    settings   of the preset, over the defaults of the class
+    space      what is worth tuning, and in which range
+    grid       what is tried where the model is a baseline, all combinations; the preset's values are among them
+    baseline   "simple" in every comparison with baselines, "all" in those with all baselines, "" in none
+    """
+
+    name: str
+    module: str
+    kind: str
+    about: str
+    group: str
+    rates: bool
+    new_users: str
+    new_items: str
+    memory: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    space: Space = field(default_factory=dict)
+    grid: Grid = field(default_factory=dict)
+    baseline: str = ""
+
+    def load(self) -> Any:
+        """The class, a Recommender, imported now."""
+        return getattr(importlib.import_module(f"autorec.models.{self.module}"), self.kind)
+
+    def parameters(self) -> dict[str, Any]:
+        """Name → default, that of the preset before that of the class; read from the source, nothing is imported."""
+        return _defaults(self.module, self.kind) | dict(self.settings)
+
+
+@cache
+def _defaults(module: str, kind: str) -> dict[str, Any]:
+    """The arguments of the constructor of a class and their defaults, which are literals."""
+    spec = importlib.util.find_spec(f"autorec.models.{module}")
+    assert spec is not None and spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
+    functions = [node for node in classes[0].body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    if not functions:
+        return {}
+    arguments = functions[0].args
+    names = [argument.arg for argument in arguments.args[1:]]
+    return dict(zip(names, map(ast.literal_eval, arguments.defaults), strict=True))
+
+
+# What of an autoencoder is searched.
+_AUTOREC: Space = {
+    "penalty": ("l2", 20.0, 2000.0, True),
+    "hidden": ("int", 50, 800, True),
+    "learning_rate": ("float", 0.0005, 0.02, True),
+    "batch": ["auto", 64, 256, 1024],
+}
+
+# Sedhain et al., WWW 2015, to the letter: λ = 400 is that of the released settings, up to 500 iterations.
+_PAPER = {"offset": "none", "penalty": "l2:400"}
+
+_ROWS = (
+    Model(
+        "i-autorec",
+        "autorec",
+        "AutoRec",
+        "one code an item; the best for rating prediction",
+        group="ratings",
+        rates=True,
+        new_users="solved",
+        new_items="encoded",
+        memory="vectors",
+        settings={"orientation": "item"},
+        space=_AUTOREC,
+    ),
+    Model(
+        "u-autorec",
+        "autorec",
+        "AutoRec",
+        "one code a user; new users are encoded, not solved",
+        group="ratings",
+        rates=True,
+        new_users="encoded",
+        new_items="solved",
+        memory="vectors",
+        settings={"orientation": "user"},
+        space=_AUTOREC,
+    ),
+    Model(
+        "i-autorec-paper",
+        "autorec",
+        "AutoRec",
+        "the paper to the letter, full-batch L-BFGS; slower and less exact than i-autorec",
+        group="paper",
+        rates=True,
+        new_users="solved",
+        new_items="encoded",
+        memory="vectors",
+        settings={"orientation": "item", **_PAPER, "optimizer": "lbfgs", "epochs": 125},
+    ),
+    Model(
+        "u-autorec-paper",
+        "autorec",
+        "AutoRec",
+        "the paper to the letter, RProp; slower and less exact than u-autorec",
+        group="paper",
+        rates=True,
+        new_users="encoded",
+        new_items="solved",
+        memory="vectors",
+        settings={"orientation": "user", **_PAPER, "optimizer": "rprop", "learning_rate": 0.001, "epochs": 500},
+    ),
+    Model(
+        "bias",
+        "baselines",
+        "Bias",
+        "mean + damped user and item biases: the baseline to beat",
+        group="floor",
+        rates=True,
+        new_users="mean",
+        new_items="mean",
+        memory="ratings",
+        space={"user_damping": ("float", 0.5, 100.0, True), "item_damping": ("float", 0.5, 100.0, True)},
+        grid={"user_damping": (5.0, 15.0, 40.0), "item_damping": (3.0, 10.0, 25.0)},
+        baseline="simple",
+    ),
+    Model(
+        "global-mean",
+        "baselines",
+        "GlobalMean",
+        "the mean of all ratings: the floor",
+        group="floor",
+        rates=True,
+        new_users="same",
+        new_items="same",
+        memory="ratings",
+        baseline="simple",
+    ),
+    Model(
+        "popularity",
+        "baselines",
+        "Popularity",
+        "the most rated items: the baseline of top-N",
+        group="floor",
+        rates=False,
+        new_users="same",
+        new_items="choices",
+        memory="ratings",
+        baseline="simple",
+    ),
+    Model(
+        "biased-mf",
+        "mf",
+        "BiasedMF",
+        "matrix factorisation with biases by alternating least squares",
+        group="ratings",
+        rates=True,
+        new_users="solved",
+        new_items="solved",
+        memory="vectors",
+        space={"factors": ("int", 5, 150, True), "l2": ("float", 0.01, 0.5, True)},
+        grid={"l2": (0.05, 0.07, 0.1, 0.14)},
+        baseline="all",
+    ),
+    Model(
+        "item-knn",
+        "knn",
+        "ItemKNN",
+        "item nearest neighbours by cosine of choices; ranks, predicts no ratings",
+        group="lists",
+        rates=False,
+        new_users="choices",
+        new_items="none",
+        memory="vectors",
+        space={"k": ("int", 5, 1000, True)},
+        grid={"k": (20, 50, 200)},
+        baseline="all",
+    ),
+    Model(
+        "pure-svd",
+        "puresvd",
+        "PureSVD",
+        "truncated SVD of choices; ranks, predicts no ratings",
+        group="lists",
+        rates=False,
+        new_users="choices",
+        new_items="none",
+        memory="vectors",
+        space={"factors": ("int", 5, 200, True)},
+        grid={"factors": (10, 25, 50)},
+        baseline="all",
+    ),
+    Model(
+        "ease",
+        "ease",
+        "Ease",
+        "closed-form linear autoencoder of choices; ranks well, predicts no ratings",
+        group="lists",
+        rates=False,
+        new_users="choices",
+        new_items="none",
+        memory="items²",
+        space={"l2": ("float", 5.0, 20_000.0, True)},
+        grid={"l2": (100.0, 250.0, 500.0, 1000.0)},
+        baseline="all",
+    ),
+)
+
+MODELS: Mapping[str, Model] = {row.name: row for row in _ROWS}
+
+
+def find(name: str) -> Model:
+    """The row of a name. ParameterError: there is none; lists those that are."""
+    if name not in MODELS:
+        raise ParameterError(f"unknown model {name!r}; allowed: {', '.join(MODELS)}, or a preset file ending in .json")
+    return MODELS[name]
+
+
+def classes() -> dict[str, str]:
+    """Class name → full name of its module, of all models."""
+    return {row.kind: f"autorec.models.{row.module}" for row in MODELS.values()}
+
+
+def named(group: str = "", *, takes_new_items: bool = False) -> list[str]:
+    """Names of the models of a group, or of all, for a message that says what to use instead; none of a paper."""
+    rows = [row for row in MODELS.values() if row.group == group or (not group and row.group != "paper")]
+    return [row.name for row in rows if row.new_items != "none" or not takes_new_items]
