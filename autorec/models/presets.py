@@ -39,8 +39,8 @@ def create(name: str, **settings: Any) -> "Recommender":
         return create(model, **(own | settings))
     row = find(name)
     _check_settings(name, settings)
-    model: Recommender = row.load()(**(dict(row.settings) | settings))
-    return model
+    created: Recommender = row.load()(**(dict(row.settings) | settings))
+    return created
 
 
 def is_file(name: str) -> bool:
