@@ -73,7 +73,7 @@ def test_slices_hold_every_rating_once() -> None:
     assert all(1 + 0.4 * n <= level.predicted <= 1.4 + 0.4 * n for n, level in enumerate(levels))
     groups = error_by_count(predicted, true, rng.integers(0, 2000, 500))
     assert sum(group.ratings for group in groups) == 500
-    total = sum(group.rmse ** 2 * group.ratings for group in groups) / 500
+    total = sum(group.rmse**2 * group.ratings for group in groups) / 500
     assert total == pytest.approx(np.mean((predicted - true) ** 2))
 
 

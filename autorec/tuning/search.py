@@ -21,12 +21,11 @@ import numpy as np
 from autorec import progress
 from autorec.errors import AutoRecError, DivergedError, InputError, NotEnoughMemoryError
 from autorec.evaluation.evaluate import value_of
-from autorec.models.base import Recommender
+from autorec.models.base import OnValidation, Recommender
 from autorec.models.presets import create
 from autorec.models.registry import Space
 from autorec.models.spaces import setting, space_of
 from autorec.ratings.matrix import Ratings
-from autorec.training.loop import Watcher, watching
 from autorec.tuning.trials import Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
 from autorec.tuning.workers import side_by_side
 
@@ -164,13 +163,12 @@ def _run_elsewhere(task: Task, storage: Path, place: int, stopped: Callable[[], 
         run_trial(_study(storage, task), task, place, stopped, alone=False)
 
 
-def _measured(task: Task, model: Recommender, watcher: Watcher) -> float:
+def _measured(task: Task, model: Recommender, on_validation: OnValidation) -> float:
     """Fit on the training part, quietly; the metric on the validation part."""
 
     def work() -> float:
         progress.show(False)
-        with watching(watcher):
-            model.fit(task.train)
+        model.fit(task.train, on_validation=on_validation)
         if model.summary_.get("stopped") == "interrupted":
             raise KeyboardInterrupt
         return value_of(task.metric, model, task.validation)
@@ -185,24 +183,24 @@ def _measured(task: Task, model: Recommender, watcher: Watcher) -> float:
     return value
 
 
-def _reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool] | None) -> Watcher:
+def _reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool] | None) -> OnValidation:
     """Tells Optuna the learning curve, and prunes. A curve of errors says little of rankings: these are not pruned.
     With λ fixed to auto there are several curves, the first of which is told."""
     import optuna
 
-    looks: list[int] = []
+    epochs: list[int] = []
 
-    def watcher(epoch: int, rmse: float) -> None:
+    def report(epoch: int, rmse: float) -> None:
         if stopped is not None and stopped():
             raise KeyboardInterrupt
-        looks.append(epoch)
-        is_first = looks == sorted(set(looks))
+        epochs.append(epoch)
+        is_first = epochs == sorted(set(epochs))
         if task.by_error and is_first:
             trial.report(rmse, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-    return watcher
+    return report
 
 
 def _run_defaults(study: "optuna.Study", task: Task) -> None:
@@ -211,14 +209,14 @@ def _run_defaults(study: "optuna.Study", task: Task) -> None:
 
     curves: list[dict[int, float]] = []  # one a training
 
-    def watcher(epoch: int, rmse: float) -> None:
+    def keep(epoch: int, rmse: float) -> None:
         if not curves or epoch <= max(curves[-1]):
             curves.append({})
         curves[-1][epoch] = rmse
 
     model = task.estimator({})
     start = time.perf_counter()
-    value = _measured(task, model, watcher)
+    value = _measured(task, model, keep)
     seconds = time.perf_counter() - start
     settings = {name: model.get_params()[name] for name in task.space}
     drawn = {name: model.l2_ if task.space[name][0] == "l2" else value for name, value in settings.items()}
