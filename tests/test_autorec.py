@@ -7,7 +7,7 @@ import torch
 from conftest import random_frame
 from scipy import sparse
 
-from autorec import AutoRec, Bias, Ratings
+from autorec import AutoRec, Bias, Ratings, load
 from autorec.errors import DivergedError, InputError, ParameterError
 from autorec.models import fitting
 from autorec.models.columns import fit_columns, solve_columns
@@ -287,3 +287,37 @@ def test_what_a_listener_raises_ends_the_fit():
 
     with pytest.raises(RuntimeError, match="enough"):
         AutoRec(hidden=4, penalty="l2:20", epochs=3).fit(random_frame(60, 40, 0.6), on_validation=refuse)
+
+
+@pytest.mark.parametrize(("orientation", "first"), [("item", "users"), ("user", "items")])
+def test_what_the_network_cannot_encode_after_a_fold_in_is_refused(orientation, first):
+    """Rows are encoded by the columns of the fit; once these are others, new rows cannot be."""
+    ratings = planted()
+    model = AutoRec(orientation, **SMALL).fit(ratings)
+    folded = model.fold_in(ratings, of=first)
+    second = {"users": "items", "items": "users"}[first]
+    with pytest.raises(ParameterError, match=f"the {first} of this model were folded in.*fold the {second} into"):
+        folded.fold_in(ratings, of=second)
+    model.fold_in(ratings, of=second).fold_in(ratings, of=first)  # the other order has all it needs
+
+
+@pytest.mark.parametrize("of", ["users", "items"])
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_a_folded_autoencoder_is_saved_with_its_network(tmp_path, orientation, of):
+    ratings = planted()
+    folded = AutoRec(orientation, **SMALL).fit(ratings).fold_in(ratings, of=of)
+    folded.save(tmp_path / "m")
+    loaded = load(tmp_path / "m")
+    for name, value in folded.network_.state_dict().items():
+        assert torch.equal(loaded.network_.state_dict()[name], value)
+    np.testing.assert_array_equal(loaded.decoder_weight_, folded.decoder_weight_)
+    pd.testing.assert_frame_equal(loaded.recommend(n=5), folded.recommend(n=5), check_exact=True)
+
+
+def test_item_codes_belong_to_the_fitted_model(monkeypatch):
+    """A fold-in of one user encodes no training rating again."""
+    ratings = planted()
+    model = AutoRec("item", **SMALL).fit(ratings)
+    monkeypatch.setattr("autorec.models.autorec.encode_rows", None)
+    one = ratings.to_frame().query("user == 3")
+    assert len(model.fold_in(one).recommend(n=4)) == 4

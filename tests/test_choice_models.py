@@ -14,7 +14,7 @@ from autorec.ratings.matrix import as_ratings
 
 def choices(frame: pd.DataFrame) -> np.ndarray:
     """Dense 0/1: rated 4 or more."""
-    return positives(as_ratings(frame)).toarray()
+    return positives(as_ratings(frame).csr, (1, 5)).toarray()
 
 
 def test_ease_is_the_minimum_with_an_empty_diagonal() -> None:
@@ -45,13 +45,28 @@ def test_scores_are_the_definitions() -> None:
         np.testing.assert_allclose(scores, X @ near.T, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [Ease(l2=3), ItemKNN(k=5)])
-def test_pairs_are_entries_of_rows(model: Ease | ItemKNN) -> None:
-    model.fit(random_frame(25, 12))
-    rows, columns = np.array([3, 0, 3, 9]), np.array([1, 5, 11, 0])
-    np.testing.assert_allclose(
-        model._score_pairs(rows, columns), model._score_rows(np.arange(25))[rows, columns], atol=1e-5
-    )
+def test_similar_items_of_ease_are_partial_correlations() -> None:
+    """−P_ij / √(P_ii P_jj) of the inverse of XᵀX + λI."""
+    frame = random_frame(40, 15)
+    X = choices(frame).astype(np.float64)
+    P = np.linalg.inv(X.T @ X + 7 * np.eye(15))
+    partial = -P / np.sqrt(np.outer(np.diag(P), np.diag(P)))
+    table = Ease(l2=7).fit(frame).similar([3, 8], n=14)
+    for item in (3, 8):
+        found = table[table["item"] == item]
+        np.testing.assert_allclose(found["cosine"], partial[item, found["similar"]], atol=1e-5)
+        assert found["similar"].tolist() == [i for i in np.argsort(-partial[item]) if i != item]
+
+
+def test_similar_items_of_item_neighbours_are_those_kept() -> None:
+    frame = random_frame(40, 15)
+    X = choices(frame)
+    norms = np.linalg.norm(X, axis=0)
+    cosine = X.T @ X / np.outer(norms, norms)
+    np.fill_diagonal(cosine, 0)
+    found = ItemKNN(k=4).fit(frame).similar(3)
+    assert found["similar"].tolist() == np.argsort(-cosine[3], kind="stable")[:4].tolist()
+    np.testing.assert_allclose(found["cosine"], np.sort(cosine[3])[::-1][:4], atol=1e-6)
 
 
 def test_bad_parameters() -> None:

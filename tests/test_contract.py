@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 import autorec
+from autorec import recommend_unknown
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.ratings.matrix import as_ratings
 
@@ -71,6 +72,8 @@ def test_nothing_is_answered_before_fit(model, tmp_path):
         lambda: model.recommend(),
         lambda: model.predict([1], [1]),
         lambda: model.fold_in(random_frame()),
+        lambda: model.encode_users(sparse.csr_array((1, 1))),
+        lambda: model.similar([1]),
         lambda: model.save(tmp_path / "m"),
     ):
         with pytest.raises(NotFittedError, match="fit"):
@@ -131,13 +134,101 @@ def test_unknown_ids_get_the_fallback_and_are_marked(fitted):
 
 
 def test_folding_in_the_training_users_leaves_the_model_as_it_was(fitted, frame):
-    before = fitted.recommend()
+    before = fitted.recommend(), {name: array.copy() for name, array in fitted._arrays().items()}
     new = frame.assign(user=frame["user"] + 1000)
     folded = fitted.fold_in(new)
     assert folded is not fitted
     assert folded.ratings_.user_ids.tolist() == [user + 1000 for user in fitted.ratings_.user_ids]
     assert set(folded.recommend()["item"]) <= set(fitted.ratings_.item_ids)
-    pd.testing.assert_frame_equal(fitted.recommend(), before)
+    pd.testing.assert_frame_equal(fitted.recommend(), before[0])
+    for name, array in fitted._arrays().items():
+        np.testing.assert_array_equal(array, before[1][name])
+
+
+def test_scores_are_a_pure_function_of_histories(fitted):
+    """`fold_in` and `encode_users` → `score` give the same, and each history its own scores."""
+    new = as_ratings(random_frame(12, 20, seed=5))
+    scores = fitted.score(fitted.encode_users(new.csr))
+    assert scores.shape == (12, 20) and scores.dtype == np.float32
+    folded = fitted.fold_in(new)
+    (block,) = folded.score_blocks(np.arange(12))
+    np.testing.assert_allclose(block[1], scores, rtol=1e-5, atol=1e-5)
+    alone = fitted.score(fitted.encode_users(new.csr[[7]]))
+    np.testing.assert_allclose(alone[0], scores[7], rtol=1e-4, atol=1e-4)
+    best = folded.recommend([7], n=3, exclude_seen=False)
+    np.testing.assert_allclose(scores[7][best["item"]], np.sort(scores[7])[::-1][:3], rtol=1e-5, atol=1e-5)
+
+
+def test_a_folded_model_shares_the_weights_and_is_saved_and_folded_again(fitted, frame, tmp_path):
+    new = frame.assign(user=frame["user"] + 1000)
+    folded = fitted.fold_in(new[new["user"] < 1005])
+    large = [name for name, array in fitted._arrays().items() if len(array) == 20]
+    for name in large:
+        assert np.shares_memory(fitted._arrays()[name], folded._arrays()[name]), name
+    folded.save(tmp_path / "m")
+    loaded = autorec.load(tmp_path / "m")
+    every = {"n": 99, "exclude_seen": False}
+    pd.testing.assert_frame_equal(loaded.recommend(**every), folded.recommend(**every), check_exact=True)
+    again = folded.fold_in(new)
+    pd.testing.assert_frame_equal(again.recommend(), fitted.fold_in(new).recommend(), check_exact=True)
+
+
+def test_histories_that_do_not_fit_are_refused(fitted):
+    with pytest.raises(InputError, match=r"shape \(2, 7\); give users × 20 items"):
+        fitted.encode_users(sparse.csr_array((2, 7)))
+    outside = sparse.csr_array((np.ones(1, np.float32), np.array([3]), np.array([0, 1])), shape=(1, 20))
+    outside.indices[0] = 4000
+    with pytest.raises(InputError, match="no CSR matrix"):
+        fitted.encode_users(outside)
+
+
+def test_a_history_of_unknown_items_alone_is_answered_by_the_fallback(fitted):
+    new = pd.DataFrame({"user": [100, 101], "item": [99, 3], "rating": [5.0, 4.0]})
+    with pytest.warns(UserWarning, match="1 of 2 new ratings left out"):
+        folded = fitted.fold_in(new)
+    assert folded.known_users([100, 101, 7]).tolist() == [False, True, False]
+    assert folded.known([100, 101], [3, 3]).tolist() == [False, True]
+    if fitted.rates:
+        biases = fitted.fallback_
+        assert folded.predict([100], [3])[0] == pytest.approx(biases.mean + biases.item[3])
+
+
+def test_any_collection_of_ids_is_taken(fitted):
+    table = fitted.recommend([3, 5])
+    for users in ({3: 0, 5: 0}.keys(), (user for user in (3, 5)), np.array([3, 5]), pd.Series([3, 5]), (3, 5)):
+        pd.testing.assert_frame_equal(fitted.recommend(users), table)
+    assert set(fitted.recommend({3, 5})["user"]) == {3, 5}
+    np.testing.assert_allclose(fitted.recommend(3)["score"], table.loc[table["user"] == 3, "score"], atol=1e-5)
+    assert fitted.recommend([]).empty
+    assert fitted.known({3: 0}.keys(), (item for item in (4,))).tolist() == [True]
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, None, True, "3"])
+def test_n_is_a_whole_number_from_1_up_for_every_verb(fitted, n):
+    for ask in (fitted.recommend, lambda n: fitted.similar([1], n), lambda n: recommend_unknown(fitted, ["new"], n)):
+        with pytest.raises(ParameterError, match=r"n is .*; allowed: a whole number from 1 up"):
+            ask(n=n)
+
+
+def test_similar_items_are_ranked_or_the_model_says_why_not(name, fitted):
+    if autorec.MODELS[name].group == "floor":
+        with pytest.raises(ParameterError, match=r"one number.*models that can tell: i-autorec.*ease"):
+            fitted.similar([1])
+        return
+    table = fitted.similar([4, 2, 4], n=5)
+    assert list(table.columns) == ["item", "similar", "cosine", "rank"]
+    assert table["item"].unique().tolist() == [4, 2]
+    assert not (table["item"] == table["similar"]).any()
+    assert table["cosine"].between(-1.001, 1.001).all()
+    for _, rows in table.groupby("item"):
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
+        assert rows["cosine"].is_monotonic_decreasing
+    alone = fitted.similar(4, n=5)
+    np.testing.assert_allclose(alone["cosine"], table.loc[table["item"] == 4, "cosine"], atol=1e-5)
+    assert list(fitted.similar([]).columns) == list(table.columns) and fitted.similar([]).empty
+    assert len(fitted.similar(2, n=10**9)) <= 19
+    with pytest.raises(InputError, match="unknown item 99"):
+        fitted.similar([1, 99])
 
 
 def test_new_items_are_folded_in_too(name, fitted, frame):

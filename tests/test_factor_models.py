@@ -18,7 +18,7 @@ from autorec.ratings.split import random_split
 def test_pure_svd_is_the_truncated_decomposition(factors):
     ratings = as_ratings(random_frame())
     model = PureSVD(factors).fit(ratings)
-    dense = positives(ratings, None).toarray().astype(np.float64)
+    dense = positives(ratings.csr, ratings.scale).toarray().astype(np.float64)
     right = np.linalg.svd(dense, full_matrices=False)[2][:factors]
     rows = np.arange(ratings.n_users)
     np.testing.assert_allclose(model._score_rows(rows), dense @ right.T @ right, atol=1e-4)

@@ -17,6 +17,7 @@ from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fitting import BATCH_MOST, Fitted, Settings, encode_rows, fit_network, preflight
 from autorec.models.scale import inside, outside, rows_inside
+from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.rows import Rows
@@ -98,11 +99,9 @@ class AutoRec(Recommender):
     network_: Autoencoder
     mean_: float
     row_bias_: FloatArray
-    decoder_weight_: npt.NDArray[np.float32]
-    decoder_bias_: npt.NDArray[np.float32]
     l2_: float
-    _codes: npt.NDArray[np.float32] | None  # kept where the ratings they stand on are not `ratings_`
-    _vectors: npt.NDArray[np.float32] | None  # of all items, made when first asked for
+    _codes: Float32 | None  # [rows × H]; None where they are encoded from `ratings_` when asked for
+    _solved: tuple[Float32, Float32] | None  # weight and bias of the decoder for columns that were folded in
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         settings = self._settings()
@@ -113,13 +112,19 @@ class AutoRec(Recommender):
             fitted = fit_network(self._rows_of(csr, ratings.scale), settings, streams)
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
-        self._use_decoder_of_network()
+        self._solved = self._codes = None
+        self._codes = self._all_codes() if self.orientation == "item" else None
         return _summary(fitted, factor) | {"batches": "streamed" if streams else "kept"}
 
-    def _use_decoder_of_network(self) -> None:
-        self.decoder_weight_ = self.network_.weight_out.detach().numpy()
-        self.decoder_bias_ = self.network_.bias_out.detach().numpy()
-        self._codes = self._vectors = None
+    @property
+    def decoder_weight_(self) -> npt.NDArray[np.float32]:
+        """[columns × H], of the network; of new columns that were folded in, as they were solved."""
+        return self.network_.weight_out.detach().numpy() if self._solved is None else self._solved[0]
+
+    @property
+    def decoder_bias_(self) -> npt.NDArray[np.float32]:
+        """[columns]"""
+        return self.network_.bias_out.detach().numpy() if self._solved is None else self._solved[1]
 
     def _settings(self) -> Settings:
         """The parameters, checked. ParameterError names the one at fault and what is allowed."""
@@ -180,82 +185,84 @@ class AutoRec(Recommender):
             scores = activation(self.decoder).output(torch.from_numpy(np.ascontiguousarray(scores))).numpy()
         return outside(scores, self.ratings_.scale)
 
-    # --- vectors --------------------------------------------------------------------------------------------
+    # --- vectors: codes of rows, decoder rows of columns ----------------------------------------------------
 
-    def _code_rows(self) -> npt.NDArray[np.float32]:
-        """[rows × H] codes of all rows: the kept ones, else encoded from the ratings."""
+    def _encode(self, histories: sparse.csr_array) -> Vectors:
+        if self.orientation == "item":
+            weight, bias = self._solve(histories, self._all_codes())
+            return vectors(weight, bias + self.mean_)
+        return vectors(self._encode_new(histories), self._bias_of_rows(histories))
+
+    def _users(self, rows: IntArray) -> Vectors:
+        if self.orientation == "item":
+            return vectors(self.decoder_weight_[rows], self.decoder_bias_[rows] + self.mean_)
+        if self._codes is not None:
+            return vectors(self._codes[rows], self.row_bias_[rows])
+        return vectors(self._encode_new(self.ratings_.csr[rows]), self.row_bias_[rows])
+
+    def _items(self) -> Vectors:
+        if self.orientation == "user":
+            return vectors(self.decoder_weight_, self.decoder_bias_ + self.mean_)
+        return vectors(self._all_codes(), self.row_bias_)
+
+    def _all_codes(self) -> Float32:
+        """[rows × H] codes of the model's own rows: of items they are kept, of users encoded when asked for."""
         if self._codes is not None:
             return self._codes
         return encode_rows(self.network_, self._rows_of(self.ratings_.csr, self.ratings_.scale))
 
-    def _row_vectors(self, codes: npt.NDArray[np.float32], bias: FloatArray) -> npt.NDArray[np.float32]:
-        """[rows × (H + 2)]: code, bias of the row, 1."""
-        return _joined(codes, bias, np.ones(len(codes)))
-
-    def _column_vectors(self, columns: IntArray | slice) -> npt.NDArray[np.float32]:
-        """[columns × (H + 2)]: decoder row, 1, bias of the column + mean."""
-        weight = self.decoder_weight_[columns]
-        return _joined(weight, np.ones(len(weight)), self.decoder_bias_[columns] + self.mean_)
-
-    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        if self.orientation == "item":
-            return self._column_vectors(rows)
-        if self._codes is not None:
-            return self._row_vectors(self._codes[rows], self.row_bias_[rows])
-        given = rows_inside(self.ratings_.csr[rows], self.ratings_.scale)
-        return self._row_vectors(encode_rows(self.network_, given), self.row_bias_[rows])
-
-    def _item_vectors(self) -> npt.NDArray[np.float32]:
-        if self._vectors is None:
-            if self.orientation == "item":
-                self._vectors = self._row_vectors(self._code_rows(), self.row_bias_)
-            else:
-                self._vectors = self._column_vectors(slice(None))
-        return self._vectors
+    def _encode_new(self, rows: sparse.csr_array) -> Float32:
+        """[n × H] codes of rows [n × columns], on the scale of the ratings."""
+        if self._solved is not None:
+            side, other = ("users", "items") if self.orientation == "user" else ("items", "users")
+            raise ParameterError(
+                f"the {other} of this model were folded in, and {side} are encoded by those it was fitted on; fold the "
+                f"{side} into the model as it was fitted"
+            )
+        return encode_rows(self.network_, rows_inside(rows, self.ratings_.scale))
 
     # --- fold-in: new rows are encoded, new columns solved --------------------------------------------------
 
-    def _fold_in_users(self, csr: sparse.csr_array) -> None:
-        self._fold_in(csr, new_rows=self.orientation == "user")
+    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
+        return self._with_rows(histories) if self.orientation == "user" else self._with_columns(histories)
 
-    def _fold_in_items(self, csr: sparse.csr_array) -> None:
-        self._fold_in(csr, new_rows=self.orientation == "item")
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        of_items = _transposed(histories)
+        return self._with_rows(of_items) if self.orientation == "item" else self._with_columns(of_items)
 
-    def _fold_in(self, csr: sparse.csr_array, *, new_rows: bool) -> None:
-        """csr [users × items], one side new; `self.ratings_` are still the old ones."""
-        csr = inside(csr, self.ratings_.scale)
-        rows = csr if self.orientation == "user" else _transposed(csr)
-        self._vectors = None
-        if new_rows:
-            self._codes = None  # encoded from the new ratings when asked for
-            self.row_bias_ = self._bias_of_rows(rows)
-        else:
-            self._codes = self._code_rows()
-            self.decoder_weight_, self.decoder_bias_ = self._solve(rows)
+    def _with_rows(self, rows: sparse.csr_array) -> dict[str, Any]:
+        """rows [new rows × columns]. Users are encoded when they are asked for, items now."""
+        codes = self._encode_new(rows if self.orientation == "item" else rows[:0])
+        return {"row_bias_": self._bias_of_rows(rows), "_codes": codes if self.orientation == "item" else None}
+
+    def _with_columns(self, columns: sparse.csr_array) -> dict[str, Any]:
+        """columns [new columns × rows]."""
+        codes = self._all_codes()
+        return {"_solved": self._solve(columns, codes), "_codes": codes}
 
     def _bias_of_rows(self, rows: sparse.csr_array) -> FloatArray:
-        """[new rows] damped biases given those of the columns; zeros where the model has none."""
+        """[n] damped biases of rows [n × columns] given those of the columns; zeros where the model has none."""
         if not self._has_biases():
             return np.zeros(rows.shape[0])
         known = Biases(self.mean_, self.row_bias_, self.decoder_bias_.astype(np.float64))
-        return bias_tools.fold_in_users(known, rows, damping=self._dampings()[0]).user
+        given = inside(rows, self.ratings_.scale)
+        return bias_tools.fold_in_users(known, given, damping=self._dampings()[0]).user
 
-    def _solve(self, rows: sparse.csr_array) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Decoder rows and biases of new columns, from rows × new columns."""
-        over = np.repeat(self.mean_ + self.row_bias_, np.diff(rows.indptr)).astype(np.float32)
-        targets = sparse.csr_array((rows.data - over, rows.indices, rows.indptr), shape=rows.shape)
-        columns = _transposed(targets)  # [new columns × rows]
+    def _solve(self, columns: sparse.csr_array, codes: Float32) -> tuple[Float32, Float32]:
+        """Decoder rows [n × H] and biases [n] of new columns [n × rows], from the codes of all rows."""
+        given = inside(columns, self.ratings_.scale)
+        offset = (self.mean_ + self.row_bias_).astype(np.float32)[given.indices]
+        targets = sparse.csr_array((given.data - offset, given.indices, given.indptr), shape=given.shape)
         if not self._linear():
-            return fit_columns(self._code_rows(), columns, self.decoder, self.l2_)
-        damping = self._dampings()[1] if self._has_biases() else 0.0
-        return solve_columns(self._code_rows(), columns, self.l2_, damping)
+            return fit_columns(codes, targets, self.decoder, self.l2_)
+        return solve_columns(codes, targets, self.l2_, self._dampings()[1] if self._has_biases() else 0.0)
 
     # --- file -----------------------------------------------------------------------------------------------
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {f"network.{name}": value.numpy() for name, value in self.network_.state_dict().items()}
-        del arrays["network.weight_out"], arrays["network.bias_out"]
-        arrays |= {"decoder.weight": self.decoder_weight_, "decoder.bias": self.decoder_bias_}
+        if self._solved is not None:
+            arrays |= {"decoder.weight": self._solved[0], "decoder.bias": self._solved[1]}
         arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
         return arrays if self._codes is None else arrays | {"codes": self._codes}
 
@@ -264,27 +271,18 @@ class AutoRec(Recommender):
         parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator(), self.offset != "none")
         network = Autoencoder(n_columns, *parts)
         state = {name.removeprefix("network."): value for name, value in arrays.items() if name.startswith("network.")}
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()}, strict=False)
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
         self.network_ = network
         self.l2_ = float(arrays["l2"][0])
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
-        self.decoder_weight_, self.decoder_bias_ = arrays["decoder.weight"], arrays["decoder.bias"]
-        self._codes, self._vectors = arrays.get("codes"), None
+        self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None
+        self._codes = arrays.get("codes")
 
 
 def _transposed(csr: sparse.csr_array) -> sparse.csr_array:
     rows = csr.T.tocsr()
     rows.sort_indices()
     return rows
-
-
-def _joined(vectors: npt.NDArray[np.float32], first: FloatArray, second: FloatArray) -> npt.NDArray[np.float32]:
-    """[n × H] and two columns → [n × (H + 2)]."""
-    joined = np.empty((len(vectors), vectors.shape[1] + 2), dtype=np.float32)
-    joined[:, :-2] = vectors
-    joined[:, -2] = first
-    joined[:, -1] = second
-    return joined
 
 
 def _telling(on_validation: OnValidation | None, factor: float) -> contextlib.AbstractContextManager[None]:

@@ -1,13 +1,12 @@
 """Recommender: what every model can be asked. A model brings `_fit` and its vectors; the verbs are here, once.
 
-The fact everything stands on: score(u, i) = user vector · item vector. Biases are two more columns of the vectors. A
-model without vectors (a popularity list, a closed form) gives `_score_rows` and `_score_pairs` instead.
+All scores are made the same way: `encode_users` turns histories into user vectors, `score` turns these into scores of
+all items, `top_n` keeps the best. With `Vectors` on both sides score(u, i) = factors_u · factors_i + bias_u + bias_i.
+A model of choices may have the choices themselves as user vectors, and a `score` of its own.
 """
 
 import copy
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -17,17 +16,19 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from autorec import progress
+from autorec import checks, progress
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
-from autorec.models.pairs import pair_products
+from autorec.models.histories import align
 from autorec.models.registry import named
 from autorec.models.topn import score_blocks, top_n
+from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.matrix import Ratings, as_ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
+Scores = npt.NDArray[np.float32]
 OnValidation = Callable[[int, float], None]  # gets the epoch, from 1, and the score of the validation
 
 _ENTRY_BYTES = 24  # of copies of a rating on the way
@@ -46,6 +47,7 @@ class Recommender(BaseEstimator):
     ratings_: Ratings
     fallback_: Biases
     summary_: dict[str, Any]
+    _right: Scores | None = None  # [items × (d + 2)] see `as_right`; made when first asked for
 
     # --- what a model brings --------------------------------------------------------------------------------
 
@@ -53,19 +55,24 @@ class Recommender(BaseEstimator):
         """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
         raise NotImplementedError
 
-    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        """[B × d] vectors of the users in these rows, biases included."""
+    def _encode(self, histories: sparse.csr_array) -> Any:
+        """Vectors of the users whose ratings are the rows of `histories` [B × items]: pure, nothing is learned."""
         raise NotImplementedError
 
-    def _item_vectors(self) -> npt.NDArray[np.float32]:
-        """[items × d] vectors of all items, biases included."""
+    def _users(self, rows: IntArray) -> Any:
+        """Vectors of the model's own users in these rows; a model that learned some brings them."""
+        return self._encode(self.ratings_.csr[rows])
+
+    def _items(self) -> Vectors:
+        """Vectors of all items."""
         raise NotImplementedError
 
-    def _fold_in_users(self, csr: sparse.csr_array) -> None:
-        """Make the users of `csr` [new users × items] the users of this (copied) model."""
+    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
+        """Attribute → value, of all that is other in a model whose users are the rows of `histories`. `self` stays."""
+        return {}
 
-    def _fold_in_items(self, csr: sparse.csr_array) -> None:
-        """Make the items of `csr` [users × new items] the items of this (copied) model."""
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        """The same of a model whose items are the columns of `histories` [users × new items]."""
         raise ParameterError(
             f"{type(self).__name__} cannot take new items; models that can: {', '.join(named(takes_new_items=True))}"
         )
@@ -81,19 +88,30 @@ class Recommender(BaseEstimator):
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of `_arrays`, on a model that has its parameters and `ratings_`."""
 
-    def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        """[B × items] scores, a fresh array; higher is better."""
-        return np.asarray(self._user_vectors(rows) @ self._item_vectors().T)
+    def _score_rows(self, rows: IntArray) -> Scores:
+        """[B × items] scores of the model's own users in these rows."""
+        return self.score(self._users(rows))
 
     def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        """[pairs] scores of known pairs."""
+        """[pairs] scores of pairs of the model's own users and items."""
         scores = np.empty(len(rows))
-        items = self._item_vectors()
         for start in range(0, len(rows), _PAIR_BLOCK):
             part = slice(start, start + _PAIR_BLOCK)
-            users, places = np.unique(rows[part], return_inverse=True)
-            scores[part] = pair_products(self._user_vectors(users), places, items, columns[part])
+            users, positions = np.unique(rows[part], return_inverse=True)
+            scores[part] = score_pairs(self._users(users), positions, self._items(), columns[part])
         return scores
+
+    def _similarities(self) -> Callable[[IntArray], Scores]:
+        """Columns [B] → [B × items] how near each item is to these; −inf for an item that is not to be shown."""
+        factors = self._items().factors
+        if not factors.shape[1]:
+            raise ParameterError(
+                f"{type(self).__name__} knows nothing of an item but one number, so none is near another; "
+                f"models that can tell: {', '.join(named(has_factors=True))}"
+            )
+        norms = np.linalg.norm(factors, axis=1, keepdims=True)
+        unit = np.divide(factors, np.where(norms > 0, norms, 1), dtype=np.float32)
+        return lambda columns: np.asarray(unit[columns] @ unit.T)
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         """Scores → the scale of the ratings. Increasing, so that the ranking stays."""
@@ -119,44 +137,47 @@ class Recommender(BaseEstimator):
             )
         self.fallback_ = bias_tools.fit_biases(ratings.csr)
         self.ratings_ = ratings
+        self._right = None
         self.summary_ = self._fit(ratings, on_validation)
         return self
 
     def predict(self, users: Any, items: Any) -> npt.NDArray[np.float64]:
         """[pairs] ratings of the pairs (users[p], items[p]) given as raw ids, clipped to the training scale.
 
-        A pair whose user or item is unknown gets the damped biases of the known side, else the mean; see `known`.
+        A pair that is not `known` gets the damped biases of the known side, else the mean.
         """
         rows, columns = self._find(users, items)
         if not self.rates:
             raise ParameterError(f"{type(self).__name__} ranks items and predicts no ratings; use recommend")
-        known = (rows >= 0) & (columns >= 0)
+        known = self._has_history(rows) & (columns >= 0)
         predicted = self.fallback_.predict(rows, columns)
         predicted[known] = self._to_ratings(self._score_pairs(rows[known], columns[known]))
         return np.clip(predicted, *self.ratings_.scale)
 
     def known(self, users: Any, items: Any) -> npt.NDArray[np.bool_]:
-        """[pairs] whether both ids were there in `fit` (or `fold_in`), so that `predict` is the model's own."""
+        """[pairs] whether `predict` is the model's own: `known_users`, and the item was there in `fit` (`fold_in`)."""
         rows, columns = self._find(users, items)
-        return np.asarray((rows >= 0) & (columns >= 0))
+        return self._has_history(rows) & (columns >= 0)
+
+    def known_users(self, users: Any) -> npt.NDArray[np.bool_]:
+        """[users] whether each was there in `fit` (or `fold_in`) with at least one rating of a known item."""
+        return self._has_history(self._fitted().find_users(as_collection(users)))
 
     def recommend(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> pd.DataFrame:
         """The n best items of each user → DataFrame user, item, score, rank (1 = best) and title when titles are known.
 
-        users: raw ids, None for all. Rated items are left out unless `exclude_seen=False`. Scores of rating models
-        are on the rating scale, not clipped (a cut would make ties). A user with fewer than n items left gets fewer
-        rows. InputError: an unknown user; fold the user in first.
+        users: a raw id or any collection of them, None for all. Rated items are left out unless `exclude_seen=False`.
+        Scores of rating models are on the rating scale, not clipped (a cut would make ties). A user with fewer than n
+        items left gets fewer rows. InputError: an unknown user; fold the user in first.
         """
         frames = list(self.recommend_blocks(users, n, exclude_seen=exclude_seen))
         return pd.concat(frames, ignore_index=True)
 
     def recommend_blocks(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> Iterator[pd.DataFrame]:
         """`recommend` as a stream of DataFrames, for writing while computing; at least one, maybe empty."""
-        rows = self._rows(users)
-        if not (isinstance(n, (int, np.integer)) and n >= 1):
-            raise ParameterError(f"n is {n!r}; give a whole number from 1 up")
         ratings = self._fitted()
-        n = min(int(n), ratings.n_items)
+        n = min(checks.whole("n", n), ratings.n_items)
+        rows = self._rows(users)
         seen = ratings.csr if exclude_seen else None
         if not len(rows):
             yield self._table(rows, np.empty((0, n), dtype=np.int64), np.empty((0, n)))
@@ -171,45 +192,66 @@ class Recommender(BaseEstimator):
         """Yield (rows [B], scores [B × items]) over row numbers, in blocks of bounded memory. For evaluation."""
         yield from score_blocks(self._score_rows, rows, self._fitted().n_items)
 
+    def encode_users(self, histories: Any) -> Any:
+        """User vectors, for `score`, of the ratings in `histories` [B × items]: a SciPy matrix with the columns and on
+        the scale of `ratings_`. Nothing is learned and the model stays as it is.
+
+        InputError: another number of columns, or indices outside them.
+        """
+        csr, n_items = sparse.csr_array(histories), self._fitted().n_items
+        if csr.ndim != 2 or csr.shape[1] != n_items:
+            raise InputError(f"histories of shape {csr.shape}; give users × {n_items} items, those of the model")
+        try:
+            csr.check_format(full_check=True)
+        except ValueError as error:
+            raise InputError(f"histories are no CSR matrix: {error}") from None
+        return self._encode(csr)
+
+    def score(self, users: Any) -> Scores:
+        """[B × items] float32 scores of all items, a fresh array; users: B vectors from `encode_users`. Higher is
+        better; of rating models they are on the scale inside the model."""
+        if self._right is None:
+            self._right = as_right(self._items())
+        return np.asarray(as_left(users) @ self._right.T)
+
     def fold_in(self, new_ratings: Any, of: str = "users") -> Self:
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` is untouched.
 
-        The other side stays: ratings of items (users) that the model does not know are left out, with a warning that
-        tells the count. Ratings outside the training scale are clipped to it, with a warning.
+        The other side stays, and is shared with `self`: ratings of items (users) that the model does not know are left
+        out, with a warning that tells the count. Ratings outside the training scale are clipped to it, with a warning.
         """
-        if of not in ("users", "items"):
-            raise ParameterError(f"of is {of!r}; allowed: users, items")
-        fitted = self._fitted()
-        ratings = _clipped(_aligned(as_ratings(new_ratings), fitted, of), fitted.scale)
-        model = copy.copy(self)  # its hooks below still see the old ratings
+        checks.one_of("of", of, ("users", "items"))
+        ratings = align(as_ratings(new_ratings), self._fitted(), of)
         if of == "users":
-            model.fallback_ = bias_tools.fold_in_users(self.fallback_, ratings.csr)
-            model._fold_in_users(ratings.csr)
+            changed = self._with_users(ratings.csr)
+            fallback = bias_tools.fold_in_users(self.fallback_, ratings.csr)
         else:
-            model.fallback_ = bias_tools.fold_in_items(self.fallback_, ratings.csr)
-            model._fold_in_items(ratings.csr)
-        model.ratings_ = ratings
+            changed = self._with_items(ratings.csr) | {"_right": None}
+            fallback = bias_tools.fold_in_items(self.fallback_, ratings.csr)
+        model = copy.copy(self)
+        for name, value in changed.items():
+            setattr(model, name, value)
+        model.fallback_, model.ratings_ = fallback, ratings
         return model
 
     def similar(self, items: Any, n: int = 10) -> pd.DataFrame:
-        """The n nearest items by cosine of the item vectors without biases → DataFrame item, similar, cosine, rank."""
+        """The n nearest items of each → DataFrame item, similar, cosine, rank (1 = nearest).
+
+        items: a raw id or any collection of them. cosine: of the items' vectors without biases; of a model of choices
+        without vectors, of the items' columns of choices. InputError: an unknown item. ParameterError: the model has
+        nothing to compare items by.
+        """
         ratings = self._fitted()
-        asked = np.asarray(pd.unique(pd.Series(np.atleast_1d(np.asarray(items, dtype=object)).tolist())))
+        n = min(checks.whole("n", n), ratings.n_items)
+        asked = pd.unique(pd.Series(list(as_collection(items)), dtype=object))
         columns = ratings.find_items(asked.tolist())
         _refuse_unknown(asked, columns, "item")
-        vectors = self._item_vectors()[:, :-2]
-        if not vectors.shape[1]:
-            raise ParameterError(
-                f"{type(self).__name__} has no item vectors; use a model with a code, such as i-autorec"
-            )
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = np.divide(vectors, np.where(norms > 0, norms, 1), dtype=np.float32)
         itself = sparse.csr_array((np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items))
-        n = min(n, ratings.n_items)
-        blocks = top_n(lambda rows: np.asarray(unit[rows] @ unit.T), columns, ratings.n_items, n, itself)
+        blocks = top_n(self._similarities(), columns, ratings.n_items, n, itself)
         frames = [_long(ratings.item_ids[rows], ratings.item_ids, found, cosine) for rows, found, cosine in blocks]
-        table = pd.concat(frames, ignore_index=True)
-        return table.set_axis(["item", "similar", "cosine", "rank"], axis=1)
+        if not frames:
+            frames = [_long(ratings.item_ids[:0], ratings.item_ids, np.empty((0, n), int), np.empty((0, n)))]
+        return pd.concat(frames, ignore_index=True).set_axis(["item", "similar", "cosine", "rank"], axis=1)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a folder (see `autorec.models.store`); `autorec.load` reads it back."""
@@ -227,17 +269,21 @@ class Recommender(BaseEstimator):
 
     def _find(self, users: Any, items: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         ratings = self._fitted()
-        rows, columns = ratings.find_users(users), ratings.find_items(items)
+        rows, columns = ratings.find_users(as_collection(users)), ratings.find_items(as_collection(items))
         if len(rows) != len(columns):
             raise InputError(f"got {len(rows)} users and {len(columns)} items; pairs need as many of both")
         return rows, columns
+
+    def _has_history(self, rows: IntArray) -> npt.NDArray[np.bool_]:
+        """[users] whether a row is there, not −1, and has a rating."""
+        counts = np.append(np.diff(self.ratings_.csr.indptr), 0)
+        return np.asarray(counts[rows] > 0)
 
     def _rows(self, users: Any) -> npt.NDArray[np.int64]:
         ratings = self._fitted()
         if users is None:
             return np.arange(ratings.n_users)
-        if np.ndim(users) == 0:
-            users = [users]
+        users = as_collection(users)
         rows = ratings.find_users(users)
         _refuse_unknown(users, rows, "user")
         return rows
@@ -250,8 +296,15 @@ class Recommender(BaseEstimator):
         return table
 
 
+def as_collection(ids: Any) -> Any:
+    """A single id → a list of it; sets, views and generators → lists; what NumPy knows how to read stays."""
+    if isinstance(ids, (list, tuple, np.ndarray, pd.Series, pd.Index)) and np.ndim(ids):
+        return ids
+    return [ids] if isinstance(ids, str) or not isinstance(ids, Iterable) else list(ids)
+
+
 def _long(left: Any, item_ids: Any, items: IntArray, scores: FloatArray) -> pd.DataFrame:
-    """Blocks [B × n] → one row a found item; −1 marks a place left empty."""
+    """Blocks [B × n] → one row a found item; −1 marks the ranks left empty."""
     found = items >= 0
     rank = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
     return pd.DataFrame(
@@ -264,46 +317,11 @@ def _long(left: Any, item_ids: Any, items: IntArray, scores: FloatArray) -> pd.D
     )
 
 
-def _refuse_unknown(ids: Any, places: IntArray, what: str) -> None:
-    unknown = np.flatnonzero(places < 0)
+def _refuse_unknown(ids: Any, positions: IntArray, what: str) -> None:
+    unknown = np.flatnonzero(positions < 0)
     if len(unknown):
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise InputError(
             f"unknown {what} {list(ids)[unknown[0]]!r}{more}: not in the training ratings; "
             f"give a known {what}, or ratings of the new {what} to fold in"
         )
-
-
-def _aligned(new: Ratings, fitted: Ratings, of: str) -> Ratings:
-    """`new` on the columns (rows) of the fitted model; unknown ones left out and counted in a warning."""
-    side = "items" if of == "users" else "users"
-    places = fitted.find_items(new.item_ids) if of == "users" else fitted.find_users(new.user_ids)
-    entries = places[new.csr.indices if of == "users" else new.rows()] >= 0
-    if not entries.all():
-        warnings.warn(
-            f"{int((~entries).sum())} of {len(new)} new ratings left out: their {side} are not known to the model",
-            stacklevel=3,
-        )
-    kept = new.select(entries, compact=False)
-    rows, columns = kept.rows(), kept.csr.indices
-    shape = (new.n_users, fitted.n_items) if of == "users" else (fitted.n_users, new.n_items)
-    pair = (rows, places[columns]) if of == "users" else (places[rows], columns)
-    csr = sparse.csr_array((kept.csr.data, pair), shape=shape)
-    csr.sort_indices()
-    if of == "users":
-        return replace(fitted, csr=csr, user_ids=new.user_ids, timestamps=None, order=None)
-    return replace(fitted, csr=csr, item_ids=new.item_ids, titles=new.titles, timestamps=None, order=None)
-
-
-def _clipped(ratings: Ratings, scale: tuple[float, float]) -> Ratings:
-    outside = (ratings.csr.data < scale[0]) | (ratings.csr.data > scale[1])
-    if outside.any():
-        warnings.warn(
-            f"{int(outside.sum())} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} "
-            "and are clipped to it",
-            stacklevel=3,
-        )
-        csr = ratings.csr.copy()
-        np.clip(csr.data, *scale, out=csr.data)
-        ratings = replace(ratings, csr=csr)
-    return replace(ratings, given_scale=scale)

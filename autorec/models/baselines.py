@@ -9,6 +9,7 @@ from scipy import sparse
 from autorec.models import biases as bias_tools
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.biases import Biases
+from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 
 
@@ -18,14 +19,14 @@ class GlobalMean(Recommender):
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         return {}
 
-    def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        return np.full((len(rows), self.ratings_.n_items), self.fallback_.mean, dtype=np.float32)
+    def _encode(self, histories: sparse.csr_array) -> Vectors:
+        return vectors(None, np.full(histories.shape[0], self.fallback_.mean))
 
-    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        return np.full(len(rows), self.fallback_.mean)
+    def _items(self) -> Vectors:
+        return vectors(None, np.zeros(self.ratings_.n_items))
 
-    def _fold_in_items(self, csr: sparse.csr_array) -> None:
-        """Nothing to do: the mean stays."""
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        return {}  # the mean stays
 
 
 class Bias(Recommender):
@@ -50,17 +51,23 @@ class Bias(Recommender):
         )
         return {}
 
-    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        return _with_one(self.biases_.mean + self.biases_.user[rows], left=False)
+    def _encode(self, histories: sparse.csr_array) -> Vectors:
+        return self._vectors(self._with_users(histories)["biases_"].user)
 
-    def _item_vectors(self) -> npt.NDArray[np.float32]:
-        return _with_one(self.biases_.item, left=True)
+    def _users(self, rows: IntArray) -> Vectors:
+        return self._vectors(self.biases_.user[rows])
 
-    def _fold_in_users(self, csr: sparse.csr_array) -> None:
-        self.biases_ = bias_tools.fold_in_users(self.biases_, csr, damping=self.user_damping)
+    def _vectors(self, biases: FloatArray) -> Vectors:
+        return vectors(None, self.biases_.mean + biases)
 
-    def _fold_in_items(self, csr: sparse.csr_array) -> None:
-        self.biases_ = bias_tools.fold_in_items(self.biases_, csr, damping=self.item_damping)
+    def _items(self) -> Vectors:
+        return vectors(None, self.biases_.item)
+
+    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
+        return {"biases_": bias_tools.fold_in_users(self.biases_, histories, damping=self.user_damping)}
+
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        return {"biases_": bias_tools.fold_in_items(self.biases_, histories, damping=self.item_damping)}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         biases = self.biases_
@@ -81,23 +88,17 @@ class Popularity(Recommender):
         self.counts_ = ratings.item_counts
         return {}
 
-    def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        return np.tile(self.counts_.astype(np.float32), (len(rows), 1))
+    def _encode(self, histories: sparse.csr_array) -> Vectors:
+        return vectors(None, np.zeros(histories.shape[0]))
 
-    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        return self.counts_[columns].astype(np.float64)
+    def _items(self) -> Vectors:
+        return vectors(None, self.counts_.astype(np.float32))
 
-    def _fold_in_items(self, csr: sparse.csr_array) -> None:
-        self.counts_ = np.bincount(csr.indices, minlength=csr.shape[1])
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        return {"counts_": np.bincount(histories.indices, minlength=histories.shape[1])}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"counts": self.counts_}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.counts_ = arrays["counts"]
-
-
-def _with_one(biases: FloatArray, *, left: bool) -> npt.NDArray[np.float32]:
-    """[n] → [n × 2]: the bias beside the 1 that the other side's bias multiplies."""
-    ones = np.ones_like(biases)
-    return np.stack((ones, biases) if left else (biases, ones), axis=1).astype(np.float32)

@@ -5,6 +5,7 @@ under that constraint. score(u, ·) = x_u · B. Memory is two dense items × ite
 up to some tens of thousands of items.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numba
@@ -15,7 +16,7 @@ from scipy import linalg, sparse
 from autorec import checks
 from autorec.errors import NotEnoughMemoryError
 from autorec.memory import available_memory
-from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
+from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.network import kernels
 from autorec.ratings.matrix import Ratings
@@ -38,7 +39,7 @@ class Ease(Recommender):
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         l2 = checks.number("l2", self.l2, above=0)
         self._require_memory(ratings.n_items)
-        chosen = positives(ratings, self.relevant).astype(np.float64)
+        chosen = positives(ratings.csr, ratings.scale, self.relevant).astype(np.float64)
         gram = np.asarray((chosen.T @ chosen).todense())  # [items × items]
         np.fill_diagonal(gram, gram.diagonal() + l2)
         precision = _inverse(gram)
@@ -58,17 +59,22 @@ class Ease(Recommender):
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         return 3 * 8 * n_items**2
 
-    def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        chosen = positives(self.ratings_, self.relevant, rows)
-        return products(chosen, self.weights_)
+    def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
+        return positives(histories, self.ratings_.scale, self.relevant)
 
-    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        users, places = np.unique(rows, return_inverse=True)
-        scores = np.empty(len(rows))
-        for place, user in enumerate(users):
-            of_user = places == place
-            scores[of_user] = self._score_rows(np.array([user]))[0, columns[of_user]]
-        return scores
+    def score(self, users: sparse.csr_array) -> Scores:
+        """[B × items] sums of the weights of what was chosen; users: choices [B × items]."""
+        return products(users, self.weights_)
+
+    def _similarities(self) -> Callable[[IntArray], Scores]:
+        """√(B_ij · B_ji), with their sign: the cosine of the columns of i and j, each less what all other items say of
+        it (the partial correlation, as B_ij = −P_ij / P_jj)."""
+
+        def partial_correlations(columns: IntArray) -> Scores:
+            out, back = self.weights_[columns], self.weights_.T[columns]
+            return np.asarray(np.sign(out) * np.sqrt(np.maximum(out * back, 0)))
+
+        return partial_correlations
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"weights": self.weights_}

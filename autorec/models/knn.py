@@ -1,6 +1,7 @@
 """Item k-nearest neighbours by cosine of choices (Deshpande and Karypis, ACM TOIS 2004): the classic baseline of
 top-N."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks
-from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
+from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.models.topn import top_n
 from autorec.ratings.matrix import Ratings
@@ -31,7 +32,7 @@ class ItemKNN(Recommender):
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         k = min(checks.whole("k", self.k), max(ratings.n_items - 1, 1))
-        chosen = positives(ratings, self.relevant).tocsc()  # [users × items]
+        chosen = positives(ratings.csr, ratings.scale, self.relevant).tocsc()  # [users × items]
         norms = np.sqrt(np.diff(chosen.indptr))
         scale = 1 / np.where(norms > 0, norms, 1)
         unit = sparse.csc_array((chosen.data * scale[_columns(chosen)], chosen.indices, chosen.indptr), chosen.shape)
@@ -57,14 +58,21 @@ class ItemKNN(Recommender):
         kept = 32 * n_items * min(self.k, n_items)  # columns and cosines, twice while they become CSR
         return super()._memory(n_users, n_items, n_ratings) + kept
 
-    def _score_rows(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        chosen = positives(self.ratings_, self.relevant, rows)
-        return np.asarray((chosen @ self.neighbours_.T).todense(), dtype=np.float32)
+    def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
+        return positives(histories, self.ratings_.scale, self.relevant)
 
-    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        users, places = np.unique(rows, return_inverse=True)
-        chosen = positives(self.ratings_, self.relevant, users)[places]
-        return np.asarray(chosen.multiply(self.neighbours_[columns]).sum(axis=1), dtype=np.float64)
+    def score(self, users: sparse.csr_array) -> Scores:
+        """[B × items] sums of cosines to what was chosen; users: choices [B × items]."""
+        return np.asarray((users @ self.neighbours_.T).todense(), dtype=np.float32)
+
+    def _similarities(self) -> Callable[[IntArray], Scores]:
+        """The cosines that are kept, of the k nearest."""
+
+        def cosines(columns: IntArray) -> Scores:
+            kept = np.asarray(self.neighbours_[columns].todense(), dtype=np.float32)
+            return np.where(kept > 0, kept, np.float32(-np.inf))
+
+        return cosines
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         kept = self.neighbours_

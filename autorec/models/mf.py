@@ -19,9 +19,10 @@ from scipy import sparse
 from autorec import checks, progress
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.scale import inside, outside
+from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 
-Vectors = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
+Solutions = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
 
 _TOGETHER = 8  # entries whose products are summed in one pass
 _LANES = 8  # numbers that a processor multiplies at a time
@@ -33,8 +34,8 @@ class BiasedMF(Recommender):
     New users and new items fold in by the same regression, exactly, without training.
     """
 
-    users_: Vectors
-    items_: Vectors
+    users_: Solutions
+    items_: Solutions
     mean_: float
 
     def __init__(self, factors: int = 50, l2: float = 0.07, sweeps: int = 15, random_state: int = 0) -> None:
@@ -61,7 +62,7 @@ class BiasedMF(Recommender):
                 self.items_ = self._solved(by_item, self.users_)
         return {"sweeps": sweeps}
 
-    def _solved(self, csr: sparse.csr_array, others: Vectors) -> Vectors:
+    def _solved(self, csr: sparse.csr_array, others: Solutions) -> Solutions:
         """The vectors of the rows of `csr`, given those of its columns; zeros for a row without ratings."""
         found = np.zeros((csr.shape[0], others.shape[1]))
         _solve_rows(csr.indptr, csr.indices, csr.data - self.mean_, others, self.l2, found)
@@ -71,26 +72,26 @@ class BiasedMF(Recommender):
         vectors = 2 * 8 * (self.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
         return super()._memory(n_users, n_items, n_ratings) + vectors
 
-    # --- vectors: (factors, bias, 1) · (factors, 1, bias) ----------------------------------------------------
+    def _encode(self, histories: sparse.csr_array) -> Vectors:
+        return self._vectors(self._with_users(histories)["users_"])
 
-    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        chosen = self.users_[rows]
-        chosen = np.column_stack((chosen, np.ones(len(chosen))))
-        chosen[:, -2] += self.mean_
-        return chosen.astype(np.float32)
+    def _users(self, rows: IntArray) -> Vectors:
+        return self._vectors(self.users_[rows])
 
-    def _item_vectors(self) -> npt.NDArray[np.float32]:
-        items = self.items_
-        return np.column_stack((items[:, :-1], np.ones(len(items)), items[:, -1])).astype(np.float32)
+    def _vectors(self, users: Solutions) -> Vectors:
+        return vectors(users[:, :-1], users[:, -1] + self.mean_)
+
+    def _items(self) -> Vectors:
+        return vectors(self.items_[:, :-1], self.items_[:, -1])
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         return outside(scores, self.ratings_.scale)
 
-    def _fold_in_users(self, csr: sparse.csr_array) -> None:
-        self.users_ = self._solved(inside(csr, self.ratings_.scale), self.items_)
+    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
+        return {"users_": self._solved(inside(histories, self.ratings_.scale), self.items_)}
 
-    def _fold_in_items(self, csr: sparse.csr_array) -> None:
-        self.items_ = self._solved(inside(csr, self.ratings_.scale).T.tocsr(), self.users_)
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        return {"items_": self._solved(inside(histories, self.ratings_.scale).T.tocsr(), self.users_)}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"users": self.users_, "items": self.items_, "mean": np.array([self.mean_])}

@@ -3,14 +3,12 @@
 import numpy as np
 from scipy import sparse
 
-from autorec.models.base import IntArray
-from autorec.ratings.matrix import Ratings, liked_from
+from autorec.ratings.matrix import liked_from
 
 
-def positives(ratings: Ratings, relevant: float | None = None, rows: IntArray | None = None) -> sparse.csr_array:
-    """[users × items] (or [rows × items]) float32 ones where the rating is `relevant` or above; None: `liked_from`."""
-    csr = ratings.csr if rows is None else ratings.csr[rows]
-    entries = csr.data >= (liked_from(ratings.scale) if relevant is None else relevant)
-    indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
+def positives(csr: sparse.csr_array, scale: tuple[float, float], relevant: float | None = None) -> sparse.csr_array:
+    """[users × items] ratings → float32 ones where the rating is `relevant` or above; None: `liked_from(scale)`."""
+    chosen = csr.data >= (liked_from(scale) if relevant is None else relevant)
+    indptr = np.concatenate(([0], np.cumsum(chosen)))[csr.indptr]
     ones = np.ones(int(indptr[-1]), dtype=np.float32)
-    return sparse.csr_array((ones, csr.indices[entries], indptr), shape=csr.shape)
+    return sparse.csr_array((ones, csr.indices[chosen], indptr), shape=csr.shape)

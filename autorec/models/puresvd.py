@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg
+from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
 
 from autorec import checks
-from autorec.models.base import IntArray, OnValidation, Recommender
+from autorec.models.base import OnValidation, Recommender
 from autorec.models.ease import products
 from autorec.models.positives import positives
+from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 
 
@@ -37,7 +38,7 @@ class PureSVD(Recommender):
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         wanted = checks.whole("factors", self.factors)
         seed = checks.whole("random_state", self.random_state, least=0)
-        chosen = positives(ratings, self.relevant).astype(np.float64)
+        chosen = positives(ratings.csr, ratings.scale, self.relevant).astype(np.float64)
         smaller = min(chosen.shape)
         if not chosen.nnz:
             right = np.zeros((1, ratings.n_items))
@@ -55,12 +56,12 @@ class PureSVD(Recommender):
         vectors = 8 * (basis * min(n_users, n_items) + 2 * found * (n_users + n_items))
         return super()._memory(n_users, n_items, n_ratings) + vectors
 
-    def _user_vectors(self, rows: IntArray) -> npt.NDArray[np.float32]:
-        codes = products(positives(self.ratings_, self.relevant, rows), self.factors_)
-        return np.pad(codes, ((0, 0), (0, 2)))  # no biases
+    def _encode(self, histories: sparse.csr_array) -> Vectors:
+        chosen = positives(histories, self.ratings_.scale, self.relevant)
+        return vectors(products(chosen, self.factors_), np.zeros(chosen.shape[0]))
 
-    def _item_vectors(self) -> npt.NDArray[np.float32]:
-        return np.pad(self.factors_, ((0, 0), (0, 2)))
+    def _items(self) -> Vectors:
+        return vectors(self.factors_, np.zeros(len(self.factors_)))
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"factors": self.factors_}

@@ -255,7 +255,11 @@ def classes() -> dict[str, str]:
     return {row.kind: f"autorec.models.{row.module}" for row in MODELS.values()}
 
 
-def named(group: str = "", *, takes_new_items: bool = False) -> list[str]:
-    """Names of the models of a group, or of all, for a message that says what to use instead; none of a paper."""
+def named(group: str = "", *, takes_new_items: bool = False, has_factors: bool = False) -> list[str]:
+    """Names of the models of a group, or of all, for a message that says what to use instead; none of a paper.
+
+    has_factors: only those that know more of an item than a number.
+    """
     rows = [row for row in MODELS.values() if row.group == group or (not group and row.group != "paper")]
-    return [row.name for row in rows if row.new_items != "none" or not takes_new_items]
+    rows = [row for row in rows if row.new_items != "none" or not takes_new_items]
+    return [row.name for row in rows if row.group != "floor" or not has_factors]

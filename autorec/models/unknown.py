@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autorec.errors import ParameterError
-from autorec.models.base import Recommender
+from autorec import checks
+from autorec.models.base import Recommender, as_collection
 from autorec.ratings.ids import as_ids
 
 
@@ -16,9 +16,8 @@ def recommend_unknown(model: Recommender, users: Any, n: int = 10) -> pd.DataFra
     score = mean + item bias of `model.fallback_`: what `predict` answers for these users. Ties go to the item
     that comes first in the model.
     """
-    if n < 1:
-        raise ParameterError(f"n is {n!r}; give a whole number from 1 up")
-    ratings, users = model.ratings_, as_ids(users, "user ids")
+    n = checks.whole("n", n)
+    ratings, users = model.ratings_, as_ids(as_collection(users), "user ids")
     best = np.argsort(-model.fallback_.item, kind="stable")[:n]
     rank = np.arange(1, len(best) + 1)
     columns = {

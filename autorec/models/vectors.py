@@ -1,0 +1,57 @@
+"""Vectors of users or items: score(u, i) = factors_u · factors_i + bias_u + bias_i.
+
+A mean of all ratings is part of one of the two biases. A model without factors has vectors of width 0 and ranks by the
+biases alone.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
+
+_PAIRS = 1024  # pairs whose factors are copied at once; they stay in a cache
+
+
+class Vectors(NamedTuple):
+    """factors [n × d] float32, bias [n] float32."""
+
+    factors: Float32
+    bias: Float32
+
+
+def vectors(factors: FloatArray | None, bias: FloatArray) -> Vectors:
+    """Vectors in float32; without factors of width 0."""
+    found = np.empty((len(bias), 0)) if factors is None else factors
+    return Vectors(np.asarray(found, dtype=np.float32), np.asarray(bias, dtype=np.float32))
+
+
+def as_left(users: Vectors) -> Float32:
+    """[n × (d + 2)] factors, 1, bias: the left side of the one product that gives all scores; see `as_right`."""
+    return _joined(users.factors, 1, users.bias)
+
+
+def as_right(items: Vectors) -> Float32:
+    """[n × (d + 2)] factors, bias, 1; scores = as_left(users) @ as_right(items).T."""
+    return _joined(items.factors, items.bias, 1)
+
+
+def score_pairs(users: Vectors, rows: IntArray, items: Vectors, columns: IntArray) -> Float32:
+    """[pairs] the score of users[rows[p]] and items[columns[p]]."""
+    scores: Float32 = users.bias[rows] + items.bias[columns]
+    if items.factors.shape[1]:
+        for start in range(0, len(rows), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            scores[part] += np.einsum("pd,pd->p", users.factors[rows[part]], items.factors[columns[part]])
+    return scores
+
+
+def _joined(factors: Float32, first: Any, second: Any) -> Float32:
+    joined = np.empty((len(factors), factors.shape[1] + 2), dtype=np.float32)
+    joined[:, :-2] = factors
+    joined[:, -2] = first
+    joined[:, -1] = second
+    return joined
