@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from autorec.models.baselines import Popularity as Popularity
     from autorec.models.ease import Ease as Ease
     from autorec.models.knn import ItemKNN as ItemKNN
+    from autorec.models.manifest import check_save_path as check_save_path
+    from autorec.models.manifest import describe as describe
     from autorec.models.mf import BiasedMF as BiasedMF
     from autorec.models.presets import PRESETS as PRESETS
     from autorec.models.presets import create as create
     from autorec.models.puresvd import PureSVD as PureSVD
     from autorec.models.registry import MODELS as MODELS
-    from autorec.models.store import describe as describe
     from autorec.models.store import load as load
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.ratings.matrix import Ratings as Ratings
@@ -81,9 +82,10 @@ _HOME = {
     "Split": "autorec.ratings.split",
     "Tuning": "autorec.tuning.tune",
     "audit": "autorec.audits.of_ratings",
+    "check_save_path": "autorec.models.manifest",
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
-    "describe": "autorec.models.store",
+    "describe": "autorec.models.manifest",
     "evaluate": "autorec.evaluation.evaluate",
     "fetch": "autorec.datasets.fetch",
     "given_split": "autorec.ratings.split",

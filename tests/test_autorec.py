@@ -267,7 +267,8 @@ def test_ctrl_c_in_any_of_the_trainings_ends_the_fit_and_is_told(monkeypatch, wh
         return trained(network, ctrl_c, **how)
 
     monkeypatch.setattr(fitting, "train", cut_short)
-    model = AutoRec(hidden=6, epochs=40).fit(random_frame(60, 40))
+    with pytest.warns(UserWarning, match="interrupted: its best weights so far are kept"):
+        model = AutoRec(hidden=6, epochs=40).fit(random_frame(60, 40))
     assert model.summary_["stopped"] == "interrupted"
     assert len(calls) == which
 

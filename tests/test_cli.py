@@ -1,8 +1,11 @@
 """The command line inside this process: every verb, its output in every form, its refusals."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
@@ -10,6 +13,7 @@ from conftest import random_frame
 
 from autorec.cli.main import VERBS
 from autorec.cli.main import autorec as command
+from autorec.models.biases import Biases
 
 
 def run(*arguments: object, stdin: str | None = None, status: int = 0) -> Result:
@@ -254,6 +258,123 @@ def test_a_full_disk_and_too_little_memory_are_one_sentence(place, tmp_path, mon
         result = run(*ask, status=1)
         assert said in result.stderr and "Traceback" not in result.stderr
         assert list(tmp_path.iterdir()) == []
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def home(place, tmp_path, monkeypatch) -> Path:
+    """A copy of `place` that is the current folder, with more files that verbs read."""
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    Path("pairs.csv").write_text("user,item\nu1,3\n")
+    Path("users.csv").write_text("u1\n")
+    Path("preset.json").write_text('{"model": "bias"}')
+    Path("train.csv").write_bytes(Path("ratings.csv").read_bytes())
+    Path("link.csv").symlink_to("ratings.csv")
+    os.link("ratings.csv", "hard.csv")
+    Path("d").mkdir()
+    Path("d/ratings.csv").write_bytes(Path("ratings.csv").read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "split train.csv --by random:0.2 -o .",
+        "predict model pairs.csv -o pairs.csv",
+        "predict model pairs.csv --new-user ratings.csv -o link.csv",
+        "recommend model --users-file users.csv -o users.csv",
+        "recommend model --all --new-item hard.csv -o ratings.csv",
+        "evaluate model ratings.csv --per-user link.csv",
+        "evaluate model ratings.csv --items titles.csv --per-user titles.csv",
+        "evaluate model ratings.csv --fold-in hard.csv --per-user ratings.csv",
+        "evaluate model ratings.csv -o model/model.json",
+        "compare ratings.csv -m preset.json -m bias -o preset.json",
+        "compare ratings.csv -m bias --per-user ratings.csv",
+        "compare d -m bias --by given:ratings.csv,train.csv --per-user d/ratings.csv",
+        "tune ratings.csv -m bias -o preset.json --storage ratings.csv",
+        "tune ratings.csv -m preset.json -o preset.json",
+        "train model/model.json -m bias -o model",
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(home, line):
+    before = files_in(home)
+    assert "the input" in refused(*line.split()) and files_in(home) == before
+
+
+def test_two_outputs_have_two_names(home):
+    line = "tune ratings.csv -m bias -o new.json --storage ./new.json"
+    assert "each its own name" in refused(*line.split()) and not Path("new.json").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train ratings.csv -m bias -o titles.csv",
+        "train ratings.csv -m bias -o d",
+        "train ratings.csv -m bias -o .",
+        "train ratings.csv -m bias -o titles.csv/model",
+        "predict model pairs.csv -o titles.csv/out.csv",
+        "recommend model --all -o d.csv",
+        "evaluate model ratings.csv -o titles.csv/report.md",
+        "compare ratings.csv -m bias -o titles.csv/report.md",
+        "compare ratings.csv -m bias --per-user titles.csv/report.csv",
+        "tune ratings.csv -m bias -o titles.csv/preset.json",
+        "split ratings.csv --by random:0.1 -o titles.csv/s",
+        "demo -o titles.csv/s",
+    ],
+)
+def test_outputs_are_looked_at_before_the_work(home, monkeypatch, line):
+    def work(*_, **__):
+        pytest.fail("the work began")
+
+    for name in ("read_ratings", "load", "compare", "load_sample", "tune", "create"):
+        monkeypatch.setattr(f"autorec.{name}", work, raising=False)
+    Path("d.csv").mkdir()
+    before = files_in(home)
+    refused(*line.split())
+    assert files_in(home) == before
+
+
+def test_all_files_that_verbs_write_or_read_are_declared_so():
+    """What is neither an input nor an output has a type of its own or is text that names no file."""
+    words = {"columns", "sep", "member", "users", "metric", "fixed", "chosen", "name"}
+    for verb in VERBS:
+        for param in command.get_command(None, verb).params:
+            if type(param.type).__name__ == "StringParamType":
+                assert param.name in words, f"{verb}: {param.name}"
+            assert type(param.type).__name__ not in ("Path", "File"), f"{verb}: {param.name}"
+
+
+def test_a_model_in_a_repository_survives_training(home):
+    Path("model/.git").mkdir()
+    Path("model/.git/HEAD").write_text("mine")
+    before = files_in(home)
+    assert ".git" in refused("train", "ratings.csv", "-m", "bias", "-o", "model")
+    assert files_in(home) == before
+
+
+def test_interrupted_is_no_result_of_compare_and_the_best_so_far_of_train(home, monkeypatch):
+    def cut_short(self, ratings, *_):
+        self.biases_ = Biases(3.0, np.zeros(ratings.n_users), np.zeros(ratings.n_items))
+        return {"stopped": "interrupted", "best_epoch": best}
+
+    monkeypatch.setattr("autorec.models.baselines.Bias._fit", cut_short)
+    before = set(files_in(home))
+    line = "compare ratings.csv -m bias --baselines none -o report.html --per-user report.csv"
+    for best in (0, 3):  # noqa: B007 (cut_short reads it)
+        result = run(*line.split(), status=130)
+        assert result.stdout == "" and result.stderr.endswith("Interrupted.\n") and set(files_in(home)) == before
+    best = 0
+    result = run("train", "ratings.csv", "-m", "bias", "-o", "new", status=130)
+    assert result.stdout == "" and result.stderr.endswith("Interrupted.\n") and set(files_in(home)) == before
+    best = 3
+    result = run("train", "ratings.csv", "-m", "bias", "-o", "new", status=130)
+    assert "Note: the training was interrupted: its best weights so far are kept" in result.stderr
+    assert told("describe", "new")["summary"]["stopped"] == "interrupted"
 
 
 def test_debug_shows_the_error_itself(tmp_path):

@@ -11,14 +11,21 @@ import click
 import autorec
 from autorec.cli.options import judging, per_user_output, ratings_file, report_output
 from autorec.cli.output import write_file, write_report
+from autorec.cli.paths import ModelName, SplitName
 from autorec.cli.text import show_findings, show_table
 from autorec.cli.verb import verb
 
 
 @verb
 @ratings_file()
-@click.option("-m", "--model", "names", multiple=True, required=True, help="As in train; repeatable.")
-@click.option("--by", default="random:0.1", show_default=True, help="As in split, or given:TRAIN,TEST[,TRAIN,TEST…].")
+@click.option("-m", "--model", "names", type=ModelName(), multiple=True, required=True, help="As in train; repeatable.")
+@click.option(
+    "--by",
+    type=SplitName(),
+    default="random:0.1",
+    show_default=True,
+    help="As in split, or given:TRAIN,TEST[,TRAIN,TEST…].",
+)
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Splits to average.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first split; then one up each."

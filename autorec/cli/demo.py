@@ -11,11 +11,13 @@ import click
 import autorec
 from autorec.cli.inspect import show_summary
 from autorec.cli.output import to_json, write_file, write_json, write_text
+from autorec.cli.paths import OutputFolder, require_free
 from autorec.cli.text import show_table
 from autorec.cli.verb import verb
 
 _MODELS = ("i-autorec", "u-autorec")
 _METRICS = ("rmse", "mae", "ndcg@10", "recall@10")
+_REPORTS = ("html", "md", "json")
 _PEOPLE = 1  # whose recommendations are shown
 _FILMS = 5  # of each
 
@@ -24,7 +26,7 @@ _FILMS = 5  # of each
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     default=Path("demo-output"),
     show_default=True,
     metavar="DIR",
@@ -35,6 +37,9 @@ def demo(output: Path, as_json: bool) -> None:
 
     The sample's people were made to like one genre each; the last lines tell how often it was found.
     """
+    for name in _MODELS:
+        autorec.check_save_path(output / name)
+    require_free([output / f"report.{form}" for form in _REPORTS] + [output / f"{name}.csv" for name in _MODELS])
     steps = Steps(show=not as_json)
     with steps("Read the built-in sample: invented people and films, planted tastes"):
         ratings = autorec.load_sample()
@@ -83,6 +88,8 @@ def _recommend(name: str, ratings: Any, output: Path, steps: Steps) -> float:
     """Train on all ratings, save, recommend, show some; the share of recommended films of the people's own genre."""
     with steps(f"Train {name} on all ratings, save it, recommend ten films to everyone"):
         model = autorec.create(name).fit(ratings)
+        if model.summary_["stopped"] == "interrupted":
+            raise KeyboardInterrupt
         model.save(output / name)
         table = model.recommend(n=10)
         write_file([table], output / f"{name}.csv")

@@ -6,12 +6,13 @@ import click
 
 import autorec
 from autorec.cli.output import write_json
+from autorec.cli.paths import Input
 from autorec.cli.text import brief, show_facts
 from autorec.cli.verb import verb
 
 
 @verb
-@click.argument("model")
+@click.argument("model", type=Input())
 def describe(model: str, as_json: bool) -> None:
     """What the folder MODEL holds: class, parameters, ratings, training."""
     facts = autorec.describe(model)

@@ -9,15 +9,16 @@ import click
 import autorec
 from autorec.cli.options import judging, per_user_output, ratings_file, report_output
 from autorec.cli.output import write_file, write_report
+from autorec.cli.paths import Input
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import verb
 
 
 @verb
-@click.argument("model")
+@click.argument("model", type=Input())
 @ratings_file("test")
 @judging
-@click.option("--fold-in", metavar="FILE", help="Ratings of the test users, when the model has not seen them.")
+@click.option("--fold-in", type=Input(), metavar="FILE", help="Ratings of test users whom the model has not seen.")
 @per_user_output
 @report_output
 def evaluate(

@@ -6,6 +6,7 @@ import click
 
 import autorec
 from autorec.cli.output import write_json
+from autorec.cli.paths import OutputFolder
 from autorec.cli.verb import say, verb
 
 
@@ -14,7 +15,7 @@ from autorec.cli.verb import say, verb
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     metavar="DIR",
     help="Folder to unpack into; default: NAME in the current folder.",
 )

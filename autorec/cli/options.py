@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import autorec
+from autorec.cli.paths import Input, Output
 
 Function = Callable[..., None]
 
@@ -47,7 +48,7 @@ def output(what: str, *suffixes: str, names: tuple[str, ...] = ("-o", "--output"
 
     return click.option(
         *names,
-        type=click.Path(path_type=Path),
+        type=Output(),
         callback=checked,
         metavar="FILE",
         help=f"Write the {what} to this file: {' '.join(suffixes)}",
@@ -93,7 +94,7 @@ def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:
 
             function(read=read, **options)
 
-        return click.argument(argument)(_with_options(run, _reading_options()))
+        return click.argument(argument, type=Input())(_with_options(run, _reading_options()))
 
     return decorate
 
@@ -115,7 +116,9 @@ def _reading_options() -> Iterable[Callable[[Function], Function]]:
             "--format", type=click.Choice(["text", "netflix", "parquet"]), help="Where it is not to be guessed."
         ),
         click.option("--header/--no-header", default=None, help="Whether the first line names the columns."),
-        click.option("--items", metavar="FILE", help="Titles: movies.dat, u.item, movies.csv or item,title."),
+        click.option(
+            "--items", type=Input(), metavar="FILE", help="Titles: movies.dat, u.item, movies.csv, item,title."
+        ),
         click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="Lowest and highest possible rating."),
         click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True),
         click.option("--member", metavar="NAME", help="Which file of a zip archive."),
@@ -139,8 +142,8 @@ def new_ratings(function: Function) -> Function:
 
     text = "Ratings of new {}, user,item,rating: a file, or - for JSON lines on stdin."
     options = (
-        click.option("--new-user", metavar="FILE", help=text.format("users")),
-        click.option("--new-item", metavar="FILE", help=text.format("items")),
+        click.option("--new-user", type=Input(), metavar="FILE", help=text.format("users")),
+        click.option("--new-item", type=Input(), metavar="FILE", help=text.format("items")),
     )
     return _with_options(run, options)
 

@@ -9,14 +9,15 @@ import click
 import autorec
 from autorec.cli.options import new_ratings, table_output
 from autorec.cli.output import write_table
+from autorec.cli.paths import Input
 from autorec.cli.verb import say, verb
 
 _BLOCK = 1_000_000  # pairs predicted and written at once
 
 
 @verb
-@click.argument("model")
-@click.argument("pairs")
+@click.argument("model", type=Input())
+@click.argument("pairs", type=Input())
 @click.option("--columns", metavar="user=…,item=…", help="Of PAIRS: by name, or by place from 1.")
 @click.option("--sep", help="Of PAIRS: text between two columns.")
 @new_ratings

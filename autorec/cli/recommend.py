@@ -9,14 +9,15 @@ import click
 import autorec
 from autorec.cli.options import new_ratings, table_output
 from autorec.cli.output import write_table
+from autorec.cli.paths import Input
 from autorec.cli.verb import say, verb
 
 
 @verb
-@click.argument("model")
+@click.argument("model", type=Input())
 @click.option("-n", type=click.IntRange(min=1), default=10, show_default=True, help="How many items a user.")
 @click.option("--user", "users", metavar="ID", multiple=True, help="A user; repeatable.")
-@click.option("--users-file", metavar="FILE", help="Users, one id a line.")
+@click.option("--users-file", type=Input(), metavar="FILE", help="Users, one id a line.")
 @click.option("--all", "everyone", is_flag=True, help="Every user of the model.")
 @new_ratings
 @click.option("--include-seen", is_flag=True, help="Also items that the user has rated.")

@@ -10,6 +10,7 @@ import autorec
 from autorec import files
 from autorec.cli.options import ratings_file
 from autorec.cli.output import write_json
+from autorec.cli.paths import OutputFolder, SplitName, require_free
 from autorec.cli.text import show_table
 from autorec.cli.verb import verb
 
@@ -17,10 +18,13 @@ from autorec.cli.verb import verb
 @verb
 @ratings_file()
 @click.option(
-    "--by", required=True, help="random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, given:TRAIN,TEST."
+    "--by",
+    type=SplitName(),
+    required=True,
+    help="random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, given:TRAIN,TEST.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR")
+@click.option("-o", "--output", type=OutputFolder(), required=True, metavar="DIR")
 def split(read: Callable[..., Any], by: str, seed: int, output: Path, as_json: bool) -> None:
     """Split RATINGS into DIR/train.csv and DIR/test.csv.
 
@@ -34,13 +38,14 @@ def split(read: Callable[..., Any], by: str, seed: int, output: Path, as_json: b
         for finding in autorec.audit(splits[0]):
             if finding.level == "leak":
                 click.echo(f"Warning: {finding.sentence}", err=True)
-    written = []
+    parts = {}
     for one in splits:
         folder = output if len(splits) == 1 else output / one.name.replace(":", "-")
-        for part in ("train", "test", "fold_in"):
-            ratings = getattr(one, part)
-            if ratings is not None:
-                written.append(_write(ratings, folder / f"{part}.csv"))
+        for name in ("train", "test", "fold_in"):
+            if getattr(one, name) is not None:
+                parts[folder / f"{name}.csv"] = getattr(one, name)
+    require_free(parts)  # before the first is written
+    written = [_write(ratings, path) for path, ratings in parts.items()]
     if as_json:
         write_json({"by": by, "seed": seed, "files": written})
     else:

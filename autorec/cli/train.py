@@ -10,13 +10,16 @@ import click
 import autorec
 from autorec.cli.options import ratings_file, settings
 from autorec.cli.output import write_json
+from autorec.cli.paths import ModelName, OutputModel
 from autorec.cli.text import brief, show_facts
 from autorec.cli.verb import INTERRUPTED, say, verb
 
 
 @verb
 @ratings_file()
-@click.option("-m", "--model", "name", required=True, help="A name of `autorec models`, or a preset file.")
+@click.option(
+    "-m", "--model", "name", type=ModelName(), required=True, help="A name of `autorec models`, or a preset file."
+)
 @click.option(
     "--set",
     "chosen",
@@ -26,7 +29,7 @@ from autorec.cli.verb import INTERRUPTED, say, verb
     help="A parameter of the model; repeatable.",
 )
 @click.option("--seed", type=int, help="Sets random_state of models that draw at random.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="MODEL")
+@click.option("-o", "--output", type=OutputModel(), required=True, metavar="MODEL")
 def train(
     read: Callable[[], Any],
     name: str,

@@ -1,7 +1,5 @@
 """autorec tune: search a model's settings for given ratings, and write them as a preset file."""
 
-import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import click
 import autorec
 from autorec.cli.options import ratings_file, settings
 from autorec.cli.output import write_json
+from autorec.cli.paths import ModelName, Output, SplitName
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import INTERRUPTED, say, verb
 
@@ -19,16 +18,22 @@ _SHOWN = 10  # trials
 
 @verb
 @ratings_file()
-@click.option("-m", "--model", "name", required=True, help="A name of `autorec models`.")
+@click.option("-m", "--model", "name", type=ModelName(), required=True, help="A name of `autorec models`.")
 @click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="The defaults are the first.")
-@click.option("--by", default="random:0.1", show_default=True, help="How the test part is set aside; as in split.")
+@click.option(
+    "--by",
+    type=SplitName(),
+    default="random:0.1",
+    show_default=True,
+    help="How the test part is set aside; as in split.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of splits, search and models.")
 @click.option("--metric", help="rmse or ndcg@K on validation ratings; default: what the model is for.")
 @click.option("--set", "fixed", callback=settings, multiple=True, metavar="NAME=VALUE", help="Fixed for every trial.")
-@click.option("--storage", type=click.Path(dir_okay=False), metavar="FILE", help="Keeps the trials, to go on later.")
+@click.option("--storage", type=Output(dir_okay=False), metavar="FILE", help="Keeps the trials, to go on later.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at a time.")
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Fresh splits at the end.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="PRESET.json")
+@click.option("-o", "--output", type=Output(dir_okay=False), required=True, metavar="PRESET.json")
 def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **options: Any) -> None:
     """Search the settings of a model for RATINGS and write the best as a preset file, for -m of train and compare.
 
@@ -37,7 +42,6 @@ def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **opt
     """
     if output.suffix != ".json":
         raise click.BadParameter(f"{str(output)!r} does not end in .json", param_hint="'-o'")
-    _require_place(output)
     autorec.create(name, **options["fixed"])  # refuses a wrong name before a large file is read
     ratings = None if options["by"].startswith("given:") else read()
     say(
@@ -56,13 +60,6 @@ def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **opt
         more = "the same command goes on" if options["storage"] else "with --storage FILE a search can go on"
         say(f"Interrupted: the best settings so far are the ones written; {more}.")
         raise SystemExit(INTERRUPTED)
-
-
-def _require_place(output: Path) -> None:
-    """A search is long: that its result cannot be written is told before."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(output.parent, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(output.parent))
 
 
 def _show(found: Any) -> None:

@@ -12,6 +12,7 @@ import click
 
 import autorec
 from autorec import progress
+from autorec.cli import paths
 from autorec.errors import AutoRecError
 
 FAILED = 1
@@ -29,6 +30,7 @@ def verb(function: Callable[..., None]) -> click.Command:
         click.get_current_context().meta[_QUIET] = quiet
         progress.show(not quiet)
         with _status(debug), _plain_warnings():
+            paths.check(click.get_current_context())
             if threads is not None:
                 autorec.set_threads(threads)
             function(**options)

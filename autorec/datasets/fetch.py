@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autorec import files, progress
+from autorec import folders, progress
 from autorec.errors import InputError, ParameterError
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
@@ -62,7 +62,7 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, base_url: 
     part.parent.mkdir(parents=True, exist_ok=True)
     _download(url, part, data_set.size)
     _verify(part, data_set.md5 or _published_md5(url), url)
-    with files.atomic_folder(target) as temporary:
+    with folders.atomic_folder(target) as temporary:
         _unpack(part, temporary)
     part.unlink()
     return target

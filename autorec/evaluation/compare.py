@@ -234,6 +234,8 @@ def _measure(result: Result, model: Recommender, one: Split, seed: int, how: _Ho
     start = time.perf_counter()
     with peak_memory() as peak:
         fresh.fit(one.train)
+    if fresh.summary_.get("stopped") == "interrupted":
+        raise KeyboardInterrupt  # half a training is no result
     result.fit_seconds.append(time.perf_counter() - start)
     result.fit_memory.append(peak.bytes)
     result.summaries.append(fresh.summary_)

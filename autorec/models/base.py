@@ -124,6 +124,8 @@ class Recommender(BaseEstimator):
 
         on_validation(epoch, score) is called after each validation of a model that trains in epochs, score on the
         scale of the ratings; what it raises ends `fit`. y is ignored, as in scikit-learn.
+        Ctrl-C ends a training of several epochs with its best weights so far, a warning, and "interrupted" as
+        `summary_["stopped"]`; before there are such weights, and in other models, it is a KeyboardInterrupt.
         InputError: no ratings, or, for models that rate, ratings that do not vary.
         """
         ratings = as_ratings(ratings)
@@ -135,10 +137,14 @@ class Recommender(BaseEstimator):
                 f"all ratings are {low:g}: nothing to learn for a rating model; "
                 "use a model of choice (popularity), or state the scale"
             )
+        summary = self._fit(ratings, on_validation)  # where this ends in an error, the model stays as it was
+        if summary.get("stopped") == "interrupted":
+            if not summary["best_epoch"]:
+                raise KeyboardInterrupt
+            warnings.warn("the training was interrupted: its best weights so far are kept", stacklevel=2)
         self.fallback_ = bias_tools.fit_biases(ratings.csr)
-        self.ratings_ = ratings
+        self.ratings_, self.summary_ = ratings, summary
         self._right = None
-        self.summary_ = self._fit(ratings, on_validation)
         return self
 
     def predict(self, users: Any, items: Any) -> npt.NDArray[np.float64]:

@@ -2,15 +2,15 @@
 
 The files of the folder:
 
-    model.json             format version, class, parameters, rating scale, training summary, SHA-256 of the others
+    model.json             format version, class, parameters, rating scale, training summary, SHA-256 of all files
     weights.safetensors    what the model learned; under `fallback.` the damped biases that answer unknown ids
     ratings.safetensors    the training ratings as CSR: data, indices, indptr, shape, scale
     users.parquet          raw ids in the order of the rows
     items.parquet          raw ids in the order of the columns, and titles when given
 """
 
-import hashlib
 import importlib
+import io
 import json
 import os
 from pathlib import Path
@@ -24,22 +24,20 @@ import safetensors
 import safetensors.numpy
 from scipy import sparse
 
-from autorec import __version__, files
+from autorec import __version__, folders
 from autorec.errors import AutoRecError, ModelFileError, NotFittedError, ParameterError
+from autorec.models import folder as model_folder
+from autorec.models import manifest as manifests
 from autorec.models.base import Recommender
 from autorec.models.biases import Biases
+from autorec.models.folder import MANIFEST
+from autorec.models.manifest import FILES, PARTS, Manifest
 from autorec.models.registry import classes
 from autorec.ratings.matrix import Ratings
-
-FORMAT = "autorec model"
-VERSION = 1
-MANIFEST = "model.json"
-PARTS = ("items.parquet", "ratings.safetensors", "users.parquet", "weights.safetensors")
 
 CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused
 
 _FALLBACK = "fallback."
-_KEYS = ("class", "parameters", "scale", "users", "items", "ratings", "summary", "files")
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -47,24 +45,22 @@ Arrays = dict[str, npt.NDArray[Any]]
 def save(model: Recommender, path: str | os.PathLike[str]) -> None:
     """Write a fitted model to the folder `path`, in the place of an older model if there is one.
 
-    A kill at any moment leaves the old model or the new one. ModelFileError: `path` is something other than
-    a model; NotFittedError; ParameterError: a class or a parameter that a file cannot name.
+    A kill at any moment leaves the old model or the new one, and a process that loads meanwhile reads one of them.
+    Only a folder that holds a whole model and nothing else is replaced. ModelFileError: something else is at `path`;
+    NotFittedError; ParameterError: a class or a parameter that a file cannot name. See `check_save_path`.
     """
     ratings = getattr(model, "ratings_", None)
     if ratings is None:
         raise NotFittedError(f"this {type(model).__name__} is not fitted; call fit(ratings) before save")
     manifest = _manifest(model, ratings)
-    target = Path(path).resolve()
-    _refuse_to_replace(target)
-    with files.atomic_folder(target) as folder:
+    with folders.atomic_folder(path, manifests.owned, FILES) as folder:
         safetensors.numpy.save_file(_weights(model), folder / "weights.safetensors")
         safetensors.numpy.save_file(_pack(ratings), folder / "ratings.safetensors")
         pd.DataFrame({"user": ratings.user_ids}).to_parquet(folder / "users.parquet", index=False)
         items = {"item": ratings.item_ids} | ({} if ratings.titles is None else {"title": ratings.titles})
         pd.DataFrame(items).to_parquet(folder / "items.parquet", index=False)
-        manifest["files"] = {name: _sha256(folder / name) for name in PARTS}
-        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        manifest["files"] = {name: manifests.hash_of(folder / name) for name in PARTS}
+        (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -73,12 +69,18 @@ def load(path: str | os.PathLike[str]) -> Any:
     ModelFileError: missing, damaged, of another format version, or of a class unknown to this version.
     """
     folder = Path(path)
-    manifest = describe(folder)
-    _check_parts(folder, manifest["files"])
+    contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
+    manifest = manifests.parse(folder, contents.pop(MANIFEST))
+    for name, content in contents.items():
+        if manifests.sha256(content) != manifest["files"][name]:
+            raise ModelFileError(
+                f"{folder / name} is not the file that was saved (its SHA-256 differs); "
+                "restore the whole folder or train the model again"
+            )
     try:
         model = _class(folder, manifest["class"])(**manifest["parameters"])
-        model.ratings_ = _unpack(folder, manifest)
-        arrays = safetensors.numpy.load_file(folder / "weights.safetensors")
+        model.ratings_ = _unpack(contents, manifest)
+        arrays = safetensors.numpy.load(bytes(contents["weights.safetensors"]))
         fallback = {name: arrays.pop(_FALLBACK + name) for name in ("mean", "user", "item")}
         model.fallback_ = Biases(float(fallback["mean"][0]), fallback["user"], fallback["item"])
         model.summary_ = manifest["summary"]
@@ -88,45 +90,13 @@ def load(path: str | os.PathLike[str]) -> Any:
     return model
 
 
-def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `model.json` tells of the model in the folder `path`, without reading the model.
-
-    ModelFileError: no model there, or one whose `model.json` is damaged or of another format version.
-    """
-    folder = Path(path)
-    files.recover_folder(folder.resolve())
-    if not folder.is_dir():
-        raise ModelFileError(f"no model at {folder}: give a folder that `save` or `autorec train -o` wrote")
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelFileError(f"{folder} is not a model: it has no {MANIFEST}") from None
-    except ValueError as error:
-        raise _damaged(folder, f"is not JSON ({error})") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise _damaged(folder, f'does not say "format": "{FORMAT}"')
-    if manifest.get("version") != VERSION:
-        raise ModelFileError(
-            f"{folder} is of format version {manifest.get('version')!r}, this autorec {__version__} reads "
-            f"{VERSION}; use the autorec that wrote it ({manifest.get('library')!r})"
-        )
-    missing = [key for key in _KEYS if key not in manifest]
-    if missing:
-        raise _damaged(folder, f"lacks {', '.join(missing)}")
-    return manifest
-
-
-def _damaged(folder: Path, what: str) -> ModelFileError:
-    return ModelFileError(f"{folder / MANIFEST} {what}; the model is damaged: train it again or restore a copy")
-
-
-def _manifest(model: Recommender, ratings: Ratings) -> dict[str, Any]:
+def _manifest(model: Recommender, ratings: Ratings) -> Manifest:
     name = type(model).__name__
     if CLASSES.get(name) != type(model).__module__:
         raise ParameterError(f"a model of class {name} cannot be saved; classes that can: {', '.join(CLASSES)}")
     return {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": manifests.FORMAT,
+        "version": manifests.VERSION,
         "library": __version__,
         "class": name,
         "parameters": _plain(model.get_params(deep=False), f"{name} parameters"),
@@ -154,14 +124,6 @@ def _plain(value: Any, what: str) -> Any:
         raise ParameterError(f"{what} hold a number that is not finite: {value}") from error
 
 
-def _refuse_to_replace(path: Path) -> None:
-    if path.is_dir():
-        if not (path / MANIFEST).exists() and any(path.iterdir()):
-            raise ModelFileError(f"{path} is a folder with other things in it; give a new folder for the model")
-    elif path.exists():
-        raise ModelFileError(f"{path} is a file; a model is a folder: give another name")
-
-
 def _weights(model: Recommender) -> Arrays:
     fallback = model.fallback_
     arrays = {"mean": np.array([fallback.mean]), "user": fallback.user, "item": fallback.item}
@@ -180,14 +142,14 @@ def _pack(ratings: Ratings) -> Arrays:
     }
 
 
-def _unpack(folder: Path, manifest: dict[str, Any]) -> Ratings:
-    arrays = safetensors.numpy.load_file(folder / "ratings.safetensors")
+def _unpack(contents: dict[str, bytearray], manifest: Manifest) -> Ratings:
+    arrays = safetensors.numpy.load(bytes(contents["ratings.safetensors"]))
     rows, columns = arrays["shape"].tolist()
     csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(rows, columns))
     csr.check_format(full_check=True)  # the kernels trust the indices
     csr.has_canonical_format = True
-    users = pd.read_parquet(folder / "users.parquet")
-    items = pd.read_parquet(folder / "items.parquet")
+    users = pd.read_parquet(io.BytesIO(contents["users.parquet"]))
+    items = pd.read_parquet(io.BytesIO(contents["items.parquet"]))
     low, high = arrays["scale"].tolist()
     if [low, high] != manifest["scale"]:
         raise ValueError(f"{MANIFEST} says scale {manifest['scale']}, ratings.safetensors {[low, high]}")
@@ -205,19 +167,6 @@ def _ids(column: "pd.Series[Any]") -> npt.NDArray[Any]:
     return column.to_numpy(dtype=np.int64 if column.dtype.kind == "i" else object)
 
 
-def _check_parts(folder: Path, hashes: Any) -> None:
-    if not isinstance(hashes, dict):
-        raise _damaged(folder, "has no list of files")
-    for name in PARTS:
-        if not (folder / name).is_file():
-            raise ModelFileError(f"{folder} lacks {name}; restore the whole folder or train the model again")
-        if _sha256(folder / name) != hashes.get(name):
-            raise ModelFileError(
-                f"{folder / name} is not the file that was saved (its SHA-256 differs); "
-                "restore the whole folder or train the model again"
-            )
-
-
 def _class(folder: Path, name: Any) -> type[Recommender]:
     if not isinstance(name, str) or name not in CLASSES:
         raise ModelFileError(
@@ -225,8 +174,3 @@ def _class(folder: Path, name: Any) -> type[Recommender]:
         )
     kind: type[Recommender] = getattr(importlib.import_module(CLASSES[name]), name)
     return kind
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

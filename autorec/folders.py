@@ -1,0 +1,179 @@
+"""Writing folders so that a crash leaves the old one or the new one, never half, and nothing foreign is lost.
+
+A folder is written under the name `.NAME.new-…` beside NAME, then the two are exchanged in one step where the system
+can. Where it cannot, NAME becomes `.NAME.old-…` and the new folder NAME; a kill between these two renames is undone by
+the next writer, and readers look at `.NAME.old-…` as long as there is no NAME. Readers change nothing, ever.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from autorec import files, locks
+from autorec.errors import InputError
+
+_OLD = ".old-"
+_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
+_HERE = -100  # AT_FDCWD
+
+Owned = Callable[[Path], Collection[str]]
+
+
+def none_owned(folder: Path) -> Collection[str]:
+    """For folders that are made, never replaced: InputError when there is anything."""
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already; remove it or choose another folder")
+    return ()
+
+
+@contextlib.contextmanager
+def atomic_folder(path: files.PathLike, owned: Owned = none_owned, names: Collection[str] = ()) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an error.
+
+    owned: names of the files of an existing folder that may be replaced; it raises when the folder is not to be
+    touched, and is asked before and after the block. Only files of these names are ever deleted; what comes into the
+    folder meanwhile is taken over into the new one. names: of the files that the block writes; what killed processes
+    left of them beside `path` is removed. Links are followed. All files get the modes that the umask says.
+    Writers of one folder take turns. OSError: no room, no permission, or another process is at it for too long.
+    """
+    target = files.resolved(path)
+    require_replaceable(target, owned)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        with locks.locked(target.parent) as alone:
+            if alone:
+                _recover(target)
+                _remove_abandoned(target, names)
+            temporary = files.temporary_name(target)
+            temporary.mkdir()  # by the umask
+            made = temporary.stat()
+            stack.enter_context(locks.held(temporary))
+        try:
+            yield temporary
+            _finish(temporary)
+            with locks.locked(target.parent):
+                replaced = require_replaceable(target, owned)
+                old = _publish(temporary, target)
+                if old is not None:
+                    _discard(old, replaced, target)
+        finally:
+            if _is_still(temporary, made):  # after an exchange the name is that of the old folder
+                shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_replaceable(path: files.PathLike, owned: Owned = none_owned) -> Collection[str]:
+    """Names of the files of the folder `path` that a new folder there would replace; raises where it must not.
+
+    InputError: the current folder, the home folder, one around them, a mount point, or what `owned` refuses.
+    """
+    target = files.resolved(path)
+    names = owned(target) if os.path.lexists(target) else ()
+    if target.is_dir():
+        for what, place in (("current", _current()), ("home", _home())):
+            if place is not None and place.is_relative_to(target):
+                raise InputError(f"{target} is the {what} folder or one around it; give the name of a folder in it")
+        if target.is_mount():
+            raise InputError(f"{target} is a mount point and cannot be replaced; give the name of a folder in it")
+    return names
+
+
+def old_folders(target: Path) -> list[Path]:
+    """Where the folder `target` is while it is moved aside and its successor is not in its place yet."""
+    return files.temporaries(target, mark=_OLD)
+
+
+def _publish(new: Path, target: Path) -> Path | None:
+    """Put `new` in the place of `target`; where the folder that was there is now, None when there was none."""
+    if target.is_dir() and not any(target.iterdir()):
+        target.rmdir()
+    if not os.path.lexists(target):
+        new.rename(target)
+        old = None
+    elif _exchange(new, target):
+        old = new
+    else:
+        old = files.temporary_name(target, mark=_OLD)
+        target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+    files.sync(target.parent)
+    return old
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Each gets the name of the other in one step; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    try:
+        rename: Callable[..., int] = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):  # an old C library
+        return False
+    return rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
+
+
+def _discard(old: Path, names: Collection[str], target: Path) -> None:
+    """Delete the files `names` of a folder that was replaced; move what else is in it into the new one."""
+    with contextlib.suppress(OSError):  # the new folder is in its place: what cannot be deleted is no failure
+        _remove_files(old, names)
+        for left in list(old.iterdir()):
+            if not os.path.lexists(target / left.name):
+                left.rename(target / left.name)
+        old.rmdir()
+
+
+def _recover(target: Path) -> None:
+    """Undo a replacement that a kill cut between its two renames."""
+    if not os.path.lexists(target) and (olds := old_folders(target)):
+        max(olds, key=lambda path: path.stat().st_ctime).rename(target)
+
+
+def _remove_abandoned(target: Path, names: Collection[str]) -> None:
+    for path in [*files.temporaries(target), *old_folders(target)]:
+        if path.is_dir() and not path.is_symlink() and locks.is_abandoned(path):
+            with contextlib.suppress(OSError):
+                _remove_files(path, names)
+                path.rmdir()  # refuses while there is anything else in it
+
+
+def _remove_files(folder: Path, names: Collection[str]) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _finish(folder: Path) -> None:
+    """Modes by the umask, as the folder itself got them, and everything on the disk."""
+    mode = stat.S_IMODE(folder.stat().st_mode) & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
+        files.sync(path)
+    files.sync(folder)
+
+
+def _is_still(path: Path, made: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), made)
+    except OSError:
+        return False
+
+
+def _current() -> Path | None:
+    try:
+        return files.resolved(Path.cwd())
+    except FileNotFoundError:  # deleted under this process
+        return None
+
+
+def _home() -> Path | None:
+    try:
+        return files.resolved(Path.home())
+    except RuntimeError:  # no such user
+        return None

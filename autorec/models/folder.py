@@ -1,0 +1,105 @@
+"""Reading a model folder: all files of one moment, also beside a process that saves there, and ordinary files only."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from autorec import files, folders
+from autorec.errors import ModelFileError
+
+MANIFEST = "model.json"
+
+_TRIES = 20  # in each a whole save of another process would have to fall between two system calls
+_BY_HANDLE = os.open in os.supports_dir_fd  # not on Windows
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class _Replaced(Exception):
+    """The folder that was opened no longer has its name."""
+
+
+def read_files(path: Path, names: Sequence[str], most: Mapping[str, int] | None = None) -> dict[str, bytearray]:
+    """The bytes of these files of the folder `path`; all are of the same save. most: bytes that a file may have.
+
+    The folder is opened once, and what is open stays when a process puts another folder in its place.
+    ModelFileError: there is no such folder or file, one that is no ordinary file, or one larger than `most` says.
+    """
+    with contextlib.ExitStack() as stack:
+        handles = _open_all(path, names, stack)
+        for name, handle in handles.items():
+            _require_ordinary(path / name, os.fstat(handle), (most or {}).get(name))
+        return {name: _content(handle) for name, handle in handles.items()}
+
+
+def is_ordinary(path: Path) -> bool:
+    """Whether this is a file, not a link, a folder, a pipe or a device."""
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
+def _open_all(path: Path, names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, int]:
+    target = files.resolved(path)
+    for _ in range(_TRIES):
+        for place in (target, *folders.old_folders(target)):
+            with contextlib.ExitStack() as attempt, contextlib.suppress(_Replaced):
+                handles = _open_in(place, path, names, attempt)
+                stack.push(attempt.pop_all())
+                return handles
+    is_what = "is a file" if target.exists() else "is not there"
+    raise ModelFileError(f"no model at {path}: it {is_what}; give a folder that `save` or `autorec train -o` wrote")
+
+
+def _open_in(place: Path, path: Path, names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, int]:
+    """Handles of the files of `place`, called `path` in errors; `stack` closes them."""
+    folder: int | None = None
+    try:
+        if _BY_HANDLE:
+            folder = os.open(place, _FOLDER)
+            stack.callback(os.close, folder)
+        elif not place.is_dir():
+            raise _Replaced
+    except (FileNotFoundError, NotADirectoryError):
+        raise _Replaced from None
+    handles = {}
+    for name in names:
+        reached = name if _BY_HANDLE else place / name
+        try:
+            _require_ordinary(path / name, os.stat(reached, dir_fd=folder, follow_symlinks=False))  # opening may block
+            handles[name] = os.open(reached, _FILE, dir_fd=folder)
+        except FileNotFoundError:
+            if not _is_at(folder, place):
+                raise _Replaced from None
+            if name == MANIFEST:
+                raise ModelFileError(f"{path} is not a model: it has no {MANIFEST}") from None
+            raise ModelFileError(f"{path} lacks {name}; restore the whole folder or train the model again") from None
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path / name)) from None
+        stack.callback(os.close, handles[name])
+    return handles
+
+
+def _is_at(folder: int | None, place: Path) -> bool:
+    try:
+        return folder is None or os.path.samestat(os.fstat(folder), place.stat())
+    except OSError:
+        return False
+
+
+def _require_ordinary(path: Path, found: os.stat_result, most: int | None = None) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ModelFileError(f"{path} is a link, a folder, a pipe or a device; put the file itself there")
+    if most is not None and found.st_size > most:
+        raise ModelFileError(f"{path} has {found.st_size:,} bytes, and at most {most:,} are read; restore a copy")
+
+
+def _content(handle: int) -> bytearray:
+    """All bytes; fewer where the file is cut while it is read, which its hash then tells."""
+    content = bytearray(os.fstat(handle).st_size)
+    with open(handle, "rb", buffering=0, closefd=False) as file:
+        done = 0
+        while count := file.readinto(memoryview(content)[done:]):
+            done += count
+    del content[done:]
+    return content
