@@ -539,7 +539,10 @@ def test_the_command_refuses(place, tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_search(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    def refuse(**_):  # root may write everywhere
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     result = run("tune", place / "ratings.csv", "-m", "bias", "-o", tmp_path / "p.json", status=1)
     assert result.stderr == f"Error: Permission denied: {tmp_path}\n"
 
