@@ -113,7 +113,9 @@ class AutoRec(Recommender):
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
         self._solved = self._codes = None
-        self._codes = self._all_codes() if self.orientation == "item" else None
+        self._codes = (
+            None if self.orientation == "user" else encode_rows(self.network_, self._rows_of(csr, ratings.scale))
+        )
         return _summary(fitted, factor) | {"batches": "streamed" if streams else "kept"}
 
     @property

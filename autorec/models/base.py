@@ -6,6 +6,7 @@ A model of choices may have the choices themselves as user vectors, and a `score
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from typing import Any, ClassVar, Self
