@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from autorec.datasets.sample import load_sample as load_sample
     from autorec.datasets.sample import sample_groups as sample_groups
     from autorec.errors import AutoRecError as AutoRecError
-    from autorec.evaluation.compare import Comparison as Comparison
     from autorec.evaluation.compare import compare as compare
+    from autorec.evaluation.comparison import Comparison as Comparison
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.models.autorec import AutoRec as AutoRec
@@ -68,7 +68,7 @@ _HOME = {
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
     "BiasedMF": "autorec.models.mf",
-    "Comparison": "autorec.evaluation.compare",
+    "Comparison": "autorec.evaluation.comparison",
     "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
     "Finding": "autorec.audits.finding",

@@ -159,7 +159,7 @@ def test_cold_pairs_may_have_an_answer_of_their_own() -> None:
 def test_the_report_shows_what_people_would_see() -> None:
     ratings = as_ratings(random_frame())
     ratings = replace(ratings, titles=np.array([f"film {item}" for item in ratings.item_ids], dtype=object))
-    result = compare(ratings, ["bias"], by="random:0.3", baselines="simple", command="autorec compare x")
+    result = compare(ratings, ["bias"], by="random:0.3", baselines="simple", command="autorec compare x", user_ids=True)
     (one,) = split(ratings, "random:0.3", 0)
     assert 1 <= len(result.examples) <= 3
     for example in result.examples:

@@ -10,7 +10,7 @@ import click
 
 import autorec
 from autorec.cli.options import judging, per_user_output, ratings_file, report_output
-from autorec.cli.output import write_file, write_report
+from autorec.cli.output import require_form, write_file, write_report
 from autorec.cli.paths import ModelName, SplitName
 from autorec.cli.text import show_findings, show_table
 from autorec.cli.verb import verb
@@ -38,6 +38,7 @@ from autorec.cli.verb import verb
     show_default=True,
     help="What stands beside the models; all takes the most time.",
 )
+@click.option("--user-ids", is_flag=True, help="Name the users of the report's examples.")
 @per_user_output
 @report_output
 def compare(
@@ -54,9 +55,12 @@ def compare(
     Baselines choose their settings on validation ratings. With --by given:TRAIN,TEST these two files are read, from the
     folder RATINGS when they are there; more pairs are more splits.
     """
+    require_form(output)
     ratings = None if by.startswith("given:") else read()
     command = shlex.join(["autorec", *sys.argv[1:]])
-    result = autorec.compare(ratings, list(names), by=by, read=read, command=command, **options)
+    source = str(click.get_current_context().params["ratings"])
+    name = "" if source == "-" else Path(source).resolve().name
+    result = autorec.compare(ratings, list(names), by=by, read=read, name=name, command=command, **options)
     if per_user is not None:
         write_file([result.per_user()], per_user)
     write_report(result, output, as_json, _show)

@@ -10,7 +10,7 @@ import click
 
 import autorec
 from autorec.cli.inspect import show_summary
-from autorec.cli.output import to_json, write_file, write_json, write_text
+from autorec.cli.output import require_form, to_json, write_file, write_json, write_text
 from autorec.cli.paths import OutputFolder, require_free
 from autorec.cli.text import show_table
 from autorec.cli.verb import verb
@@ -37,6 +37,7 @@ def demo(output: Path, as_json: bool) -> None:
 
     The sample's people were made to like one genre each; the last lines tell how often it was found.
     """
+    require_form(output / "report.html")
     for name in _MODELS:
         autorec.check_save_path(output / name)
     require_free([output / f"report.{form}" for form in _REPORTS] + [output / f"{name}.csv" for name in _MODELS])
@@ -47,7 +48,7 @@ def demo(output: Path, as_json: bool) -> None:
     if not as_json:
         show_summary(summary, most_rated=0)
     with steps("Train on nine tenths, test on the tenth that no model saw"):
-        comparison = autorec.compare(ratings, list(_MODELS))
+        comparison = autorec.compare(ratings, list(_MODELS), name="the built-in sample")
     write_text(output / "report.html", comparison.to_html())
     write_text(output / "report.md", comparison.to_markdown())
     write_text(output / "report.json", to_json(comparison.to_dict(), indent=2))

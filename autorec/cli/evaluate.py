@@ -8,7 +8,7 @@ import click
 
 import autorec
 from autorec.cli.options import judging, per_user_output, ratings_file, report_output
-from autorec.cli.output import write_file, write_report
+from autorec.cli.output import require_form, write_file, write_report
 from autorec.cli.paths import Input
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import verb
@@ -31,6 +31,7 @@ def evaluate(
     **options: Any,
 ) -> None:
     """Evaluate MODEL on the rating file TEST: error of the ratings, quality of the top k."""
+    require_form(output)
     history = None if fold_in is None else read(fold_in)
     result = autorec.evaluate(autorec.load(model), read(), fold_in=history, **options)
     if per_user is not None:

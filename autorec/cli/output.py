@@ -11,6 +11,7 @@ import click
 from autorec import files
 from autorec.cli import text
 from autorec.cli.verb import say
+from autorec.extras import require
 
 Frame = Any  # pandas.DataFrame; pandas itself comes with the library, not with the command line
 
@@ -36,6 +37,12 @@ def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **f
         _stream_json(frames, facts)
     else:
         text.show_frames(frames)
+
+
+def require_form(output: Path | None) -> None:
+    """AutoRecError, before any work, when a report of this suffix could not be written."""
+    if output is not None and output.suffix.lower() == ".html":
+        require("report", "a report in HTML")
 
 
 def write_report(report: Any, output: Path | None, as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:

@@ -12,6 +12,7 @@ from autorec.cli.output import write_json
 from autorec.cli.paths import ModelName, Output, SplitName
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import INTERRUPTED, say, verb
+from autorec.extras import require
 
 _SHOWN = 10  # trials
 
@@ -42,6 +43,7 @@ def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **opt
     """
     if output.suffix != ".json":
         raise click.BadParameter(f"{str(output)!r} does not end in .json", param_hint="'-o'")
+    require("tune", "tuning")
     autorec.create(name, **options["fixed"])  # refuses a wrong name before a large file is read
     ratings = None if options["by"].startswith("given:") else read()
     say(

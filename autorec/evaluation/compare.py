@@ -2,155 +2,41 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
 
 from autorec import progress
+from autorec.audits.of_split import whole
 from autorec.errors import NotEnoughMemoryError, ParameterError
 from autorec.evaluation.baselines import at_its_best
 from autorec.evaluation.baselines import baselines as baseline_models
+from autorec.evaluation.comparison import Comparison, Result
 from autorec.evaluation.data_audit import data_audit
 from autorec.evaluation.environment import environment
-from autorec.evaluation.evaluate import Evaluation, evaluate, formulas
+from autorec.evaluation.evaluate import evaluate
 from autorec.evaluation.examples import example_users, lists, rated
 from autorec.evaluation.memory import peak_memory
-from autorec.evaluation.significance import verdicts
-from autorec.evaluation.spread import spread
 from autorec.models.base import Recommender
 from autorec.models.presets import create, shown
 from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
-from autorec.report.comparison_text import comparison_markdown
-from autorec.report.page import comparison_page
-from autorec.report.results import (
-    Choice,
-    ComparisonReport,
-    CurvePoint,
-    DataAudit,
-    Example,
-    ModelResult,
-    SplitFacts,
-    Verdict,
-)
+from autorec.report.results import Choice, DataFacts, Item, SplitFacts
 
 Model = str | tuple[str, Recommender]
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """One model, an entry a split in each list: evaluations, seconds of fit, bytes of memory that it took at its peak
-    (None where unknown), the fitted model's summary, how its settings were chosen (None where they were not)."""
+@dataclass(frozen=True)
+class _How:
+    """The arguments of `evaluate`; tuned: models whose settings are chosen."""
 
-    name: str
-    params: dict[str, Any]
-    evaluations: list[Evaluation] = field(default_factory=list)
-    fit_seconds: list[float] = field(default_factory=list)
-    fit_memory: list[int | None] = field(default_factory=list)
-    summaries: list[dict[str, Any]] = field(default_factory=list)
-    choices: list[Choice | None] = field(default_factory=list)
-
-    def values(self, metric: str) -> list[float]:
-        """[splits] NaN where undefined."""
-        return [evaluation.metrics.get(metric, float("nan")) for evaluation in self.evaluations]
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """results: one a model, in the order asked for, then baselines.
-
-    audit: what is suspicious in the ratings and the splits. examples: a few users of the first split, what they rated
-    and what each model lists. left_out: baseline → why it could not run. command: how it was asked for.
-    """
-
-    results: list[Result]
-    split: SplitFacts
-    environment: dict[str, str | int | None]
-    audit: DataAudit
-    examples: list[Example] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    command: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """{"models": [{"name", "params", "fit_seconds", "metrics": {name: {"mean", "sd", "values", …}}}], "split", …}.
-
-        sd is that of the sample (n − 1), interval the 95 % t-interval of the mean; both None for a single split, which
-        has 95 % intervals over its users instead, see `Evaluation.intervals`.
-        """
-        return self.report().to_dict()
-
-    def report(self) -> ComparisonReport:
-        """What pages and files print."""
-        return ComparisonReport(
-            models=tuple(self._model(result) for result in self.results),
-            split=self.split,
-            significance=tuple(self.significance),
-            main_metrics=self._main_metrics(),
-            formulas=formulas(self.metrics()),
-            environment=self.environment,
-            audit=self.audit,
-            examples=tuple(self.examples),
-            left_out=self.left_out,
-            command=self.command,
-        )
-
-    @cached_property
-    def significance(self) -> list[Verdict]:
-        """What can be told apart; see `autorec.evaluation.significance`."""
-        return verdicts({result.name: [one.per_user for one in result.evaluations] for result in self.results})
-
-    def per_user(self) -> pd.DataFrame:
-        """One row a model, split and test user: model, split (from 0), and the columns of `Evaluation.per_user`."""
-        tables = [
-            evaluation.per_user.assign(model=result.name, split=split)
-            for result in self.results
-            for split, evaluation in enumerate(result.evaluations)
-        ]
-        table = pd.concat(tables, ignore_index=True)
-        return table[["model", "split", *table.columns.drop(["model", "split"])]]
-
-    def to_markdown(self) -> str:
-        """The report as Markdown; see `autorec.report.comparison_text`."""
-        return comparison_markdown(self.report())
-
-    def to_html(self) -> str:
-        """One page with table, figures, what can be told apart, and how it was made; needs nothing from elsewhere."""
-        return comparison_page(self.report())
-
-    def metrics(self) -> list[str]:
-        """Names of all metrics that a model has."""
-        return list(dict.fromkeys(name for r in self.results for e in r.evaluations for name in e.metrics))
-
-    def _main_metrics(self) -> list[str]:
-        """Those that say most, few enough for a terminal."""
-        ks = self.results[0].evaluations[0].settings.k
-        wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
-        known = self.metrics()
-        return [name for name in wanted if name in known]
-
-    def _model(self, result: Result) -> ModelResult:
-        measured = {name: spread(result.values(name)) for name in self.metrics()}
-        alone = result.evaluations[0].intervals if len(result.evaluations) == 1 else None
-        memory = [size for size in result.fit_memory if size is not None]
-        return ModelResult(
-            name=result.name,
-            params=result.params,
-            fit_seconds=float(np.mean(result.fit_seconds)),
-            fit_memory=max(memory, default=None),
-            metrics={name: found for name, found in measured.items() if found.mean is not None},
-            intervals=alone,
-            counts=tuple(evaluation.counts for evaluation in result.evaluations),
-            settings=result.evaluations[0].settings,
-            summaries=tuple(result.summaries),
-            choices=tuple(result.choices),
-            slices=result.evaluations[0].slices,
-            curve=_curve(result.summaries[0]),
-        )
+    k: Sequence[int] | int
+    relevant: float | None
+    cold: float | None
+    tuned: set[str]
 
 
 def compare(
@@ -164,6 +50,8 @@ def compare(
     relevant: float | None = None,
     cold: float | None = None,
     baselines: str = "all",
+    name: str = "",
+    user_ids: bool = False,
     command: str | None = None,
     read: Callable[[str], Ratings] = read_ratings,
 ) -> Comparison:
@@ -173,8 +61,8 @@ def compare(
     repeat i uses seed + i, for the split and for the models' random_state. baselines: "all" adds damped biases, global
     mean, popularity, biased matrix factorisation, item neighbours, PureSVD and EASE where they are not asked for;
     "simple" the first three; "none" nothing. Of presets given by name, those of `baselines.GRIDS` choose their settings
-    on validation ratings inside each training part. Nothing of a test part reaches `fit`. command: for the report.
-    Other arguments as in `evaluate`.
+    on validation ratings inside each training part. Nothing of a test part reaches `fit`. name of the ratings and
+    command: for the report; user_ids: whether it names the users of its examples. Other arguments as in `evaluate`.
     """
     if not (isinstance(repeats, (int, np.integer)) and repeats >= 1):
         raise ParameterError(f"repeats is {repeats!r}; allowed: a whole number from 1 up")
@@ -186,41 +74,54 @@ def compare(
         raise ParameterError("there is no model to compare; name one")
     chosen = asked | dict(added)
     how = _How(k, relevant, cold, tuned={*(m for m in models if isinstance(m, str)), *(name for name, _ in added)})
-    found = {name: Result(name, _plain_params(model)) for name, model in chosen.items()}
+    data = whole(rounds[0][1]) if data is None else data
     audited = data_audit(data, [one for _, one in rounds])
+    found = {label: Result(label, _plain_params(model), label not in asked) for label, model in chosen.items()}
     shown = example_users(rounds[0][1], relevant)
-    examples = rated(rounds[0][1], shown)
+    left_out, listed = _run(found, chosen, rounds, how, shown, seed)
+    examples = [
+        replace(example, lists={label: items[n] for label, items in listed.items()})
+        for n, example in enumerate(rated(rounds[0][1], shown, user_ids))
+    ]
+    results = [result for label, result in found.items() if label not in left_out]
+    about = _split_facts(by, seed, repeats, [one for _, one in rounds])
+    facts = DataFacts(name, data.n_users, data.n_items, len(data))
+    return Comparison(results, facts, about, environment(), audited, examples, left_out, command)
+
+
+def _run(
+    found: dict[str, Result],
+    chosen: dict[str, Recommender],
+    rounds: Sequence[tuple[int, Split]],
+    how: _How,
+    shown: Any,
+    seed: int,
+) -> tuple[dict[str, str], dict[str, list[tuple[Item, ...]]]]:
+    """Fill in the results; which baselines are left out, why, and what each model of the first split lists for the
+    users `shown`."""
     left_out: dict[str, str] = {}
+    listed: dict[str, list[tuple[Item, ...]]] = {}
     with progress.bar("comparing", len(rounds) * len(chosen)) as update:
-        for place, (i, one) in enumerate(rounds):
-            for number, (name, model) in enumerate(chosen.items()):
-                if name in left_out:
+        for n, (i, one) in enumerate(rounds):
+            for number, (label, model) in enumerate(chosen.items()):
+                if label in left_out:
                     continue
-                update(place * len(chosen) + number, f"{name}, split {place + 1} of {len(rounds)}")
+                update(n * len(chosen) + number, f"{label}, split {n + 1} of {len(rounds)}")
                 try:
-                    folded = _measure(found[name], model, one, seed + i, how)
+                    folded = _measure(found[label], model, one, seed + i, how)
                 except NotEnoughMemoryError as error:
-                    if name in asked:
+                    if not found[label].baseline:
                         raise
-                    left_out[name] = str(error)
+                    left_out[label] = str(error)
                     continue
-                if place == 0:
-                    listed = zip(examples, lists(folded, shown), strict=True)
-                    examples = [replace(example, lists={**example.lists, name: items}) for example, items in listed]
-    sizes = tuple((len(one.train), len(one.test)) for _, one in rounds)
-    about = SplitFacts(by, int(seed), int(repeats), len(rounds), sizes)
-    results = [result for name, result in found.items() if name not in left_out]
-    return Comparison(results, about, environment(), audited, examples, left_out, command)
+                if n == 0:
+                    listed[label] = lists(folded, shown)
+    return left_out, listed
 
 
-@dataclass(frozen=True)
-class _How:
-    """The arguments of `evaluate`; tuned: models whose settings are chosen."""
-
-    k: Sequence[int] | int
-    relevant: float | None
-    cold: float | None
-    tuned: set[str]
+def _split_facts(by: str, seed: int, repeats: int, splits: Sequence[Split]) -> SplitFacts:
+    sizes = tuple((len(one.train), len(one.test)) for one in splits)
+    return SplitFacts(by, int(seed), int(repeats), len(splits), sizes)
 
 
 def _measure(result: Result, model: Recommender, one: Split, seed: int, how: _How) -> Recommender:
@@ -252,12 +153,6 @@ def _asked(models: Iterable[Model]) -> dict[str, Recommender]:
     if twice:
         raise ParameterError(f"two models are named {', '.join(sorted(twice))}; give each its own name")
     return dict(pairs)
-
-
-def _curve(summary: dict[str, Any]) -> tuple[CurvePoint, ...]:
-    """Validation RMSE by epoch, of a model that learns in epochs."""
-    points = [(point["epoch"], point["validation_rmse"]) for point in summary.get("curve", [])]
-    return tuple(CurvePoint(epoch, rmse) for epoch, rmse in points if rmse is not None)
 
 
 def _plain_params(model: Recommender) -> dict[str, Any]:

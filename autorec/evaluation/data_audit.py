@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 from autorec.audits.of_ratings import audit_ratings
-from autorec.audits.of_split import audit_split, whole
+from autorec.audits.of_split import audit_split
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split
 from autorec.report.results import DataAudit, SplitAudit
 
 
-def data_audit(ratings: Ratings | None, splits: Sequence[Split]) -> DataAudit:
-    """Audit the ratings and each split. Where the parts were given and there are no ratings to split (None), those of
-    the first split together are audited."""
-    of_ratings = audit_ratings(whole(splits[0]) if ratings is None else ratings)
+def data_audit(ratings: Ratings, splits: Sequence[Split]) -> DataAudit:
+    """Audit the ratings and each split."""
     of_splits = tuple(SplitAudit(one.name, tuple(audit_split(one))) for one in splits)
-    return DataAudit(tuple(of_ratings), of_splits)
+    return DataAudit(tuple(audit_ratings(ratings)), of_splits)

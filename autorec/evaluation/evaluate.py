@@ -1,7 +1,8 @@
 """One model on ratings it has not seen: the error of its ratings, the quality of its lists."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +29,8 @@ class Evaluation:
 
     counts: what went in and what could not be answered by the model itself. per_user: one row a test user: raw id,
     number of test ratings, mean squared error, ranking metrics. slices: the rating error by predicted level, by
-    training ratings of the user and of the item; None for models that do not rate.
+    training ratings of the user and of the item; None for models that do not rate. model: its class and settings;
+    date: when it was evaluated.
     """
 
     metrics: dict[str, float]
@@ -36,6 +38,8 @@ class Evaluation:
     per_user: pd.DataFrame
     settings: Settings
     slices: Slices | None = None
+    model: str = ""
+    date: str = field(default_factory=lambda: now())
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -45,7 +49,14 @@ class Evaluation:
     def report(self) -> EvaluationReport:
         """What pages and files print."""
         return EvaluationReport(
-            self.metrics, self.intervals, self.counts, self.settings, self.slices, formulas(self.metrics)
+            model=self.model,
+            date=self.date,
+            metrics=self.metrics,
+            intervals=self.intervals,
+            counts=self.counts,
+            settings=self.settings,
+            slices=self.slices,
+            formulas=formulas(self.metrics),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,6 +70,11 @@ class Evaluation:
     def to_markdown(self) -> str:
         """Table of metrics, counts and formulas."""
         return evaluation_markdown(self.report())
+
+
+def now() -> str:
+    """The date and time, for reports."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def formulas(names: Iterable[str]) -> dict[str, str]:
@@ -102,7 +118,8 @@ def evaluate(
     ranking, per_user, ranked = ranking_part(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)
     counts = Counts(len(test), test.n_users, int((~known).sum()), **ranked)
-    return Evaluation(rating | ranking, counts, table, Settings(ks, threshold, cold), slices)
+    settings = Settings(ks, threshold, cold)
+    return Evaluation(rating | ranking, counts, table, settings, slices, " ".join(repr(model).split()))
 
 
 def value_of(metric: str, model: Recommender, test: Ratings) -> float:

@@ -27,10 +27,15 @@ def example_users(one: Split, relevant: float | None) -> npt.NDArray[Any]:
     return users[order[sorted({int(share * (len(users) - 1)) for share in SHARES})]]
 
 
-def rated(one: Split, users: npt.NDArray[Any]) -> list[Example]:
-    """One example a user: the best rated known items and the test items, best first; no lists yet."""
+def rated(one: Split, users: npt.NDArray[Any], user_ids: bool) -> list[Example]:
+    """One example a user: the best rated known items and the test items, best first; no lists yet. user_ids: whether
+    the examples name their users."""
     known = one.train if one.fold_in is None else one.fold_in
-    return [Example(user, _best(known, user)[:RATED], _best(one.test, user)) for user in users.tolist()]
+    examples = []
+    for user in users.tolist():
+        best = _best(known, user)
+        examples.append(Example(user if user_ids else None, len(best), best[:RATED], _best(one.test, user)))
+    return examples
 
 
 def lists(model: Recommender, users: npt.NDArray[Any]) -> list[tuple[Item, ...]]:

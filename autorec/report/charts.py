@@ -1,95 +1,206 @@
-"""Line charts as SVG text, for a page that needs nothing from elsewhere. Colours come from the page's style."""
+"""Charts by matplotlib as SVG text to stand in a page: nothing fetched, colours from the page's style, light and dark.
 
-import math
+matplotlib draws with placeholder colours; `svg` replaces them by CSS variables (--ink, --c0 …) which the page defines.
+Text stays text. matplotlib is imported when something is drawn, not before.
+"""
+
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+from io import StringIO
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 
-Place = Callable[[float, float], tuple[float, float]]
+from autorec.report.tables import printable
 
-WIDTH, HEIGHT = 460, 280
-COLOURS = 10
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 20, 12, 44
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH, HEIGHT = 5.0, 3.4  # inches; in the page a chart is as wide as its column
+COLOURS = 10  # of models, in turn
+INK, FAINT, RULE, PAPER = "#010100", "#010101", "#010102", "#010103"
+_NAMES = ("ink", "faint", "rule", "paper", *(f"c{n}" for n in range(COLOURS)))
+_POINT = 72  # points an inch
+_LABEL_HEIGHT = 11  # points from one label to the next
+_LETTER = 5.6  # points of a letter, about
+_LONGEST = 20  # letters of a name beside a chart
+_STYLE: Any = {  # matplotlib types its keys one by one
+    "svg.fonttype": "none",
+    "svg.hashsalt": "autorec",
+    "text.parse_math": False,  # a name is no formula
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": FAINT,
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": FAINT,
+    "ytick.labelcolor": FAINT,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+}
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of a chart: its name, its points, x ascending, and its colour, 0 … COLOURS − 1."""
+class Series:
+    """A line: name, points with x ascending, colour 0, 1, …. faint: which points are of few ratings; labels: what a
+    point says when the mouse is over it."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
-    colour: int = 0
+    colour: int
+    faint: Sequence[bool] = ()
+    labels: Sequence[str] = ()
+
+    def known(self) -> "Series":
+        """Without the points that have no value."""
+        keep = [k for k in range(len(self.x)) if isfinite(self.x[k]) and isfinite(self.y[k])]
+        faint = self.faint or [False] * len(self.x)
+        labels = self.labels or [f"{self.name}: {value:.4g}" for value in self.y]
+        x, y = ([values[k] for k in keep] for values in (self.x, self.y))
+        return Series(self.name, x, y, self.colour, [faint[k] for k in keep], [labels[k] for k in keep])
 
 
-def line_chart(
-    title: str, x_label: str, y_label: str, lines: Sequence[Line], labels: Sequence[str] | None = None
-) -> str:
-    """A figure with a legend. labels: text of the x values 0, 1, …, where these are groups."""
-    lines = [known for line in lines if (known := _known(line)).x]
-    if not lines:
-        return ""
-    xs, ys = (np.concatenate([np.asarray(getattr(line, axis), dtype=float) for line in lines]) for axis in "xy")
-    (x0, x1), (y0, y1) = _range(xs, 0.0), _range(ys, 0.08)
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = _LEFT + (x - x0) / (x1 - x0) * (WIDTH - _LEFT - _RIGHT)
-        return round(across, 1), round(HEIGHT - _BOTTOM - (y - y0) / (y1 - y0) * (HEIGHT - _TOP - _BOTTOM), 1)
-
-    parts = [*_grid(place, (x0, x1), (y0, y1), labels), *_names_of_axes(x_label, y_label)]
-    for line in lines:
-        points = [place(x, y) for x, y in zip(line.x, line.y, strict=True)]
-        parts.append(
-            f'<polyline class="line c{line.colour % COLOURS}" points="{" ".join(f"{x},{y}" for x, y in points)}"/>'
-        )
-        for (x, y), value in zip(points, line.y, strict=True):
-            told = f"<title>{escape(line.name)}: {value:.4g}</title>"
-            parts.append(f'<circle class="dot c{line.colour % COLOURS}" cx="{x}" cy="{y}" r="3">{told}</circle>')
-    legend = "".join(f'<span class="key c{line.colour % COLOURS}">{escape(line.name)}</span>' for line in lines)
-    drawing = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
-    return f"<figure><figcaption>{escape(title)}</figcaption>{drawing}<div class=legend>{legend}</div></figure>"
+def colour(number: int) -> str:
+    """The placeholder of the page's colour c0, c1, …."""
+    return f"#0101{len(_NAMES) - COLOURS + number % COLOURS:02x}"
 
 
-def _known(line: Line) -> Line:
-    """Without the points that have no value."""
-    points = [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
-    return Line(line.name, [x for x, _ in points], [y for _, y in points], line.colour)
+def draw(paint: Callable[[Any], None], title: str, height: float = HEIGHT) -> str:
+    """The SVG of a figure that `paint` draws on. title: for those who do not see it; height: inches."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, height))
+        figure.patch.set_alpha(0)
+        FigureCanvasSVG(figure)
+        paint(figure)
+        written = StringIO()
+        nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
+        figure.savefig(written, format="svg", metadata=nothing)
+    return _inline(written.getvalue(), title)
 
 
-def _range(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", margin: float) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    wide = (high - low) or abs(high) or 1.0
-    bottom = low - margin * wide
-    # Where nothing is negative, no axis says so.
-    return (max(bottom, 0.0) if low >= 0 else bottom), high + (margin if high > low else 1.0) * wide
+def set_margins(figure: Any, left: float = 46, right: float = 10, bottom: float = 36, top: float = 6) -> None:
+    """Points around the axes, for labels; cheaper than to have matplotlib measure every text."""
+    width, height = (_POINT * size for size in figure.get_size_inches())
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height, hspace=0.12)
 
 
-def _grid(put: Place, x: tuple[float, float], y: tuple[float, float], labels: Sequence[str] | None) -> list[str]:
-    parts = []
-    for value in _ticks(*y):
-        _, height = put(x[0], value)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{height}" y2="{height}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{height + 4}" text-anchor="end">{value:.4g}</text>')
-    ticks = [n for n in range(len(labels)) if x[0] <= n <= x[1]] if labels else _ticks(*x)
-    for value in ticks:
-        across, _ = put(float(value), y[0])
-        text = labels[int(value)] if labels else f"{value:.4g}"
-        parts.append(f'<text x="{across}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{escape(text)}</text>')
-    return parts
+def label_width(labels: Sequence[str]) -> float:
+    """Points that the longest label takes, about, with a distance to the axes."""
+    return max(map(len, labels), default=0) * _LETTER + 10
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Three to seven round numbers from low to high: multiples of 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step = next(round_ * power for round_ in (1, 2, 5, 10) if (high - low) / (round_ * power) <= 6)
-    return [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+def short(name: str) -> str:
+    """A name that fits beside a chart and holds no control characters."""
+    return printable(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…")
 
 
-def _names_of_axes(x_label: str, y_label: str) -> list[str]:
-    middle = (HEIGHT - _BOTTOM + _TOP) / 2
-    return [
-        f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>',
-        f'<text transform="rotate(-90 12 {middle})" x="12" y="{middle}" text-anchor="middle">{escape(y_label)}</text>',
-    ]
+def plot_line(axes: "Axes", series: Series) -> None:
+    """A line with its points; faint points and the parts between them are pale."""
+    shade = colour(series.colour)
+    x, y, faint = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float), np.asarray(series.faint)
+    for pale in np.unique(faint):
+        here = faint == pale
+        tips = json.dumps([label for label, inside in zip(series.labels, here, strict=True) if inside])
+        alpha = 0.35 if pale else 1
+        axes.plot(x[here], y[here], "o", color=shade, alpha=alpha, mec=PAPER, mew=0.6, zorder=2.1, gid=f"tips {tips}")
+    segments = faint[:-1] | faint[1:]  # [points − 1] whether a part touches a faint point
+    for pale in np.unique(segments):
+        broken = np.insert(y, np.arange(1, len(y)), np.where(segments == pale, (y[:-1] + y[1:]) / 2, np.nan))
+        middles = np.insert(x, np.arange(1, len(x)), (x[:-1] + x[1:]) / 2)
+        axes.plot(middles, broken, color=shade, alpha=0.25 if pale else 1)
+
+
+def label_ends(axes: "Axes", series: Sequence[Series]) -> None:
+    """The name of each line beside its last point, in its colour, moved apart where two would overlap."""
+    for y, one in zip(_apart(axes, series), series, strict=True):
+        axes.annotate(
+            short(one.name), (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            color=colour(one.colour), va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def label_points(axes: "Axes", points: Sequence[Series]) -> None:
+    """The name of each single point on that side of it where there is room, moved apart where two would overlap."""
+    low, high = axes.get_xlim()
+    for y, one in zip(_apart(axes, points), points, strict=True):
+        left = one.x[-1] > (low + high) / 2
+        axes.annotate(
+            short(one.name), (one.x[-1], y), (-7 if left else 7, 0), textcoords="offset points",
+            color=colour(one.colour), ha="right" if left else "left", va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _apart(axes: "Axes", series: Sequence[Series]) -> list[float]:
+    """The last y of each line, moved apart by the height of a label."""
+    low, high = axes.get_ylim()
+    height = axes.get_window_extent().height / axes.figure.dpi * _POINT
+    return move_apart([one.y[-1] for one in series], (high - low) * _LABEL_HEIGHT / height)
+
+
+def move_apart(values: Sequence[float], gap: float) -> list[float]:
+    """The values moved as little as needed for the distance between any two to be `gap` or more, order kept: the
+    groups that overlap are spread around their mean."""
+    order = sorted(range(len(values)), key=lambda k: values[k])
+    groups: list[list[int]] = []
+    for k in order:
+        groups.append([k])
+        while len(groups) > 1 and _overlap(groups[-2], groups[-1], values, gap):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    moved = list(values)
+    for group in groups:
+        start = _start(group, values, gap)
+        for rank, k in enumerate(group):
+            moved[k] = start + rank * gap
+    return moved
+
+
+def _start(group: Sequence[int], values: Sequence[float], gap: float) -> float:
+    """Of the lowest label of a group whose labels stand `gap` apart around the mean of their values."""
+    return sum(values[k] for k in group) / len(group) - (len(group) - 1) * gap / 2
+
+
+def _overlap(below: Sequence[int], above: Sequence[int], values: Sequence[float], gap: float) -> bool:
+    return _start(below, values, gap) + (len(below) - 0.5) * gap > _start(above, values, gap) - gap / 2
+
+
+# --- from matplotlib's file to a part of a page -------------------------------------------------------------
+
+
+def _inline(text: str, title: str) -> str:
+    """Only the <svg>, without its size, style sheet, fonts and unused ids; points with their tooltips."""
+    root = ElementTree.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", text))
+    used = set(re.findall(r"#(\w+)", " ".join(value for element in root.iter() for value in element.attrib.values())))
+    for element in list(root.iter()):
+        element.tag = element.tag.rpartition("}")[2]  # HTML knows no namespaces
+        element.attrib = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+        element.tail = None
+        element.text = element.text and element.text.strip()
+        own = element.get("id", "")
+        if own.startswith("tips "):
+            points = [child for child in element.iter() if child.tag.endswith("use")]
+            for point, tip in zip(points, json.loads(own.removeprefix("tips ")), strict=False):
+                ElementTree.SubElement(point, "title").text = printable(tip)
+        if own not in used:
+            element.attrib.pop("id", None)
+    root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": title}
+    root.remove(root[0])  # the style sheet, which would be the page's
+    written = ElementTree.tostring(root, encoding="unicode")
+    written = re.sub(r"font-family: [^;\"]*;? ?", "", written)
+    return re.sub(r"#0101([0-9a-f]{2})", lambda found: f"var(--{_NAMES[int(found[1], 16)]})", written)

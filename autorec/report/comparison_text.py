@@ -1,59 +1,89 @@
-"""A comparison in words: what both reports, the page and Markdown, say of it."""
+"""A comparison in words and tables: what both reports, the page and Markdown, say of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from autorec.report.evaluation_text import counts_text, formulas_text, interval_text
 from autorec.report.results import ComparisonReport, DataAudit, Example, Item, ModelResult
-from autorec.report.tables import markdown_table, number, size, with_interval
-
-Cell = tuple[str, str]  # text and small print
-Table = tuple[list[str], list[list[Cell]]]  # head, rows
+from autorec.report.tables import (
+    Cell,
+    Group,
+    Head,
+    Table,
+    arrow,
+    as_markdown,
+    better,
+    metric_label,
+    number,
+    size,
+    with_interval,
+)
 
 CLEAN = "Nothing suspicious was found."
+TESTED = 6  # test items shown of a person
 
 
 def comparison_markdown(report: ComparisonReport) -> str:
-    """Verdict, table of means (± half the 95 % interval), what can be told apart, audit, examples, formulas, how it was
-    made."""
+    """Title, verdict, table of means (± half the 95 % interval), what can be told apart, audit, examples, formulas, how
+    it was made."""
     caution = report.audit.caution
     parts = [
-        "# Comparison",
+        f"# {title(report)}",
+        "; ".join(facts(report)) + ".",
         f"**{caution}**" if caution else "",
         verdict(report),
-        _table(main_table(report)),
+        as_markdown(main_table(report)),
         spread_text(report),
         _section("What can be told apart", [entry.sentence for entry in report.significance]),
-        f"## All metrics\n\n{_table(full_table(report))}",
+        f"## All metrics\n\n{as_markdown(full_table(report))}",
         _section("Data audit", audit_lines(report.audit)),
-        "\n\n".join(["## Examples", *map(_example, report.examples)]) if report.examples else "",
+        _examples(report.examples),
         _section("Settings chosen on validation ratings", choices_text(report)),
         "## How it was made",
         first_counts(report),
         formulas_text(report.formulas),
-        "Splits: " + ", ".join(f"{name} {value}" for name, value in report.split.to_dict().items()) + ".",
+        _section("Settings", settings_text(report)),
         f"Command: `{report.command}`" if report.command else "",
         "Made with: " + ", ".join(f"{name} {value}" for name, value in report.environment.items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+# --- head ---------------------------------------------------------------------------------------------------
+
+
+def title(report: ComparisonReport) -> str:
+    return f"Comparison on {report.data.name}" if report.data.name else "Comparison"
+
+
+def facts(report: ComparisonReport) -> list[str]:
+    """What was split, how, into what sizes, when."""
+    data, split = report.data, report.split
+    train, test = split.sizes[0]
+    splits = "one split" if split.splits == 1 else f"{split.splits} splits"
+    return [
+        f"{data.ratings:,} ratings of {data.users:,} users and {data.items:,} items",
+        f"{splits} by {split.by}, seed {split.seed}: {train:,} ratings for training, {test:,} for the test",
+        report.date,
+    ]
+
+
 def verdict(report: ComparisonReport) -> str:
     """One sentence: which model predicts ratings best, which ranks best, and whether it is told apart from the next."""
     parts = []
-    for metric, does, lower in (("RMSE", "predicts ratings best", True), ("NDCG", "ranks best", False)):
-        name = next((n for n in report.metrics if n.partition("@")[0] == metric.lower()), None)
-        ordered = best_first(report.models, name, lower) if name else []
+    for metric, does in (("rmse", "predicts ratings best"), ("ndcg", "ranks best")):
+        name = next((n for n in report.metrics if n.partition("@")[0] == metric), None)
+        ordered = best_first(report.models, name) if name else []
         if ordered and name:
             means = [number(model.mean(name)) for model in ordered]
-            first = f"{ordered[0].name} {does}, {name.replace(metric.lower(), metric)} {means[0]}"
+            first = f"{ordered[0].name} {does}, {metric_label(name)} {means[0]}"
             parts.append(first + _ahead(report, ordered, name.upper(), means))
     return "; ".join(parts) + "."
 
 
-def best_first(models: Sequence[ModelResult], metric: str, lower: bool) -> list[ModelResult]:
+def best_first(models: Sequence[ModelResult], metric: str) -> list[ModelResult]:
     """The models that have the metric, by its mean."""
     known = [(mean, model) for model in models if (mean := model.mean(metric)) is not None]
-    return [model for _, model in sorted(known, key=lambda pair: pair[0] if lower else -pair[0])]
+    return [model for _, model in sorted(known, key=lambda pair: -better(metric) * pair[0])]
 
 
 def _ahead(report: ComparisonReport, ordered: Sequence[ModelResult], metric: str, means: Sequence[str]) -> str:
@@ -66,31 +96,64 @@ def _ahead(report: ComparisonReport, ordered: Sequence[ModelResult], metric: str
     return f" ({sure} {second}, {means[1]})"
 
 
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def sorted_models(report: ComparisonReport) -> list[ModelResult]:
+    """Those asked for, then baselines; within each the best first by the first main metric, those without it last."""
+    ordered: list[ModelResult] = []
+    for metric in report.main_metrics:
+        ordered += [model for model in best_first(report.models, metric) if model not in ordered]
+    ordered += [model for model in report.models if model not in ordered]
+    return sorted(ordered, key=lambda model: model.baseline)
+
+
 def main_table(report: ComparisonReport) -> Table:
     """The metrics that say most, a row a model."""
-    rows = [
-        [
-            (model.name, ""),
-            *(_cell(model, name) for name in report.main_metrics),
-            (f"{model.fit_seconds:.1f}", ""),
-            (size(model.fit_memory), ""),
-        ]
-        for model in report.models
+    models, names = sorted_models(report), report.main_metrics
+    best = {name: _best(models, name) for name in names}
+
+    def row(model: ModelResult) -> list[Cell]:
+        cells = [_cell(model, name, best[name]) for name in names]
+        return [Cell(model.name), *cells, Cell(f"{model.fit_seconds:.1f}"), Cell(size(model.fit_memory))]
+
+    groups = [("Asked for", [m for m in models if not m.baseline]), ("Baselines", [m for m in models if m.baseline])]
+    head = [Head("model"), *(_head(report, name) for name in names)]
+    head += [
+        Head("fit s", "seconds of a training, mean over the splits"),
+        Head("memory MiB", "of a training at its peak, beside the ratings"),
     ]
-    return ["model", *report.main_metrics, "fit s", "memory MiB"], rows
+    return Table(head, [Group(title, [row(model) for model in members]) for title, members in groups if members])
 
 
 def full_table(report: ComparisonReport) -> Table:
     """All metrics, a column a model."""
-    rows = [[(name, ""), *(_cell(model, name) for model in report.models)] for name in report.metrics]
-    return ["metric", *(model.name for model in report.models)], rows
+    models = sorted_models(report)
+    rows = []
+    for name in report.metrics:
+        best = _best(models, name)
+        rows.append([Cell(metric_label(name) + arrow(name)), *(_cell(model, name, best) for model in models)])
+    return Table([Head("metric"), *(Head(model.name) for model in models)], [Group("", rows)])
 
 
-def _cell(model: ModelResult, metric: str) -> Cell:
+def _head(report: ComparisonReport, metric: str) -> Head:
+    return Head(metric_label(metric) + arrow(metric), report.formulas.get(metric.partition("@")[0], ""))
+
+
+def _best(models: Sequence[ModelResult], metric: str) -> str:
+    """The best mean as it is printed; "" where there is none."""
+    ordered = best_first(models, metric)
+    return number(ordered[0].mean(metric)) if better(metric) and len(ordered) > 1 else ""
+
+
+def _cell(model: ModelResult, metric: str, best: str) -> Cell:
     """Mean and ± over the splits; of one split the value and its interval over the users."""
     interval = (model.intervals or {}).get(metric)
     text, half = with_interval(model.metrics.get(metric))
-    return text, half if interval is None else interval_text(interval)
+    return Cell(text, half if interval is None else interval_text(interval), best=text == best)
+
+
+# --- what the tables stand on -------------------------------------------------------------------------------
 
 
 def spread_text(report: ComparisonReport) -> str:
@@ -102,7 +165,10 @@ def spread_text(report: ComparisonReport) -> str:
         else f"Means of {splits} splits, ± half the 95 % t-interval."
     )
     left_out = "".join(f" {name} is left out: {why}." for name, why in report.left_out.items())
-    return f"{means} fit s: seconds of a training; memory: what it took at its peak, beside the ratings.{left_out}"
+    marks = " Arrows point to the better end; where there is none, the number describes the lists."
+    return (
+        f"{means}{marks} fit s: seconds of a training; memory: what it took at its peak, beside the ratings.{left_out}"
+    )
 
 
 def choices_text(report: ComparisonReport) -> list[str]:
@@ -111,11 +177,19 @@ def choices_text(report: ComparisonReport) -> list[str]:
     for model in report.models:
         choice = model.choices[0] if model.choices else None
         if choice is not None:
-            settings = ", ".join(f"{name}={value}" for name, value in choice.settings.items())
             cost = f"{len(choice.tried)} tried in {choice.seconds:.1f} s"
             more = f", {len(model.choices) - 1} more splits each with their own" if len(model.choices) > 1 else ""
-            lines.append(f"{model.name}: {settings} ({cost}{more})")
+            lines.append(f"{model.name}: {_words(choice.settings)} ({cost}{more})")
     return lines
+
+
+def settings_text(report: ComparisonReport) -> list[str]:
+    """One line a model: its settings as asked for."""
+    return [f"{model.name}: {_words(model.params)}" for model in report.models]
+
+
+def _words(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items()) or "no settings"
 
 
 def audit_lines(audit: DataAudit) -> list[str]:
@@ -129,26 +203,35 @@ def first_counts(report: ComparisonReport) -> str:
     return f"First split: {counts_text(first.counts[0], first.settings)}"
 
 
+# --- examples -----------------------------------------------------------------------------------------------
+
+
 def item_text(item: Item) -> str:
     """Title, or the raw id, and the rating when there is one."""
     rating = "" if item.rating is None else f" ({item.rating:g})"
     return f"{item.title or item.item}{rating}"
 
 
-def _example(example: Example) -> str:
+def person(number: int, example: Example) -> str:
+    """Person 1, with 24 training ratings; the id where it is known."""
+    who = f"Person {number}" if example.user is None else f"User {example.user}"
+    return f"{who}, with {example.ratings:,} training rating{'s' * (example.ratings != 1)}"
+
+
+def _examples(examples: Sequence[Example]) -> str:
+    blocks = [_example(number, example) for number, example in enumerate(examples, 1)]
+    return "\n\n".join(["## Examples", *blocks]) if blocks else ""
+
+
+def _example(number: int, example: Example) -> str:
     tested = {item.item for item in example.test}
-    rows = [("rated in training", example.known), ("rated in test", example.test[:6])]
+    rows = [("rated in training", example.known), ("rated in test", example.test[:TESTED])]
     lines = [f"- {name}: {'; '.join(map(item_text, items))}" for name, items in rows]
     for name, items in example.lists.items():
         marked = [f"**{item_text(item)}**" if item.item in tested else item_text(item) for item in items]
         lines.append(f"- {name} shows: {'; '.join(marked)}")
-    return "\n".join([f"User {example.user} (bold: rated in test)", "", *lines])
+    return "\n".join([f"{person(number, example)} (bold: rated in test)", "", *lines])
 
 
-def _table(table: Table) -> str:
-    head, rows = table
-    return markdown_table(head, [[" ".join(cell).strip() for cell in row] for row in rows])
-
-
-def _section(title: str, lines: Sequence[str]) -> str:
-    return f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
+def _section(heading: str, lines: Sequence[str]) -> str:
+    return f"## {heading}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""

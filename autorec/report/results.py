@@ -87,8 +87,11 @@ class Slices:
 @dataclass(frozen=True)
 class EvaluationReport:
     """One model. metrics: name → value, NaN where undefined; intervals: 95 % over the test users, not for all metrics;
-    slices: None for a model that predicts no ratings; formulas: of each metric, by its name without @k."""
+    slices: None for a model that predicts no ratings; formulas: of each metric, by its name without @k. model: its
+    class and settings; date: when it was evaluated."""
 
+    model: str
+    date: str
     metrics: Mapping[str, float]
     intervals: Mapping[str, Interval]
     counts: Counts
@@ -160,7 +163,8 @@ class CurvePoint:
 class ModelResult:
     """One model over all splits.
 
-    params      as it was asked for; settings: how it was judged
+    baseline    whether it was added to stand beside those asked for
+    params      the model's settings; settings: how it was judged
     fit_seconds mean over the splits; fit_memory: bytes at the highest peak, None where unknown
     intervals   over the users of a single split; None with several
     counts, summaries, choices: one a split; a choice is None where no settings were chosen
@@ -168,6 +172,7 @@ class ModelResult:
     """
 
     name: str
+    baseline: bool
     params: Mapping[str, object]
     fit_seconds: float
     fit_memory: int | None
@@ -188,6 +193,7 @@ class ModelResult:
     def to_dict(self) -> Json:
         return {
             "name": self.name,
+            "baseline": self.baseline,
             "params": dict(self.params),
             "fit_seconds": self.fit_seconds,
             "fit_memory": self.fit_memory,
@@ -199,6 +205,19 @@ class ModelResult:
             "choices": [{} if choice is None else choice.to_dict() for choice in self.choices],
             "slices": {} if self.slices is None else self.slices.to_dict(),
         }
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The ratings that were split. name: of the file or data set, "" where unknown."""
+
+    name: str
+    users: int
+    items: int
+    ratings: int
+
+    def to_dict(self) -> Json:
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -280,7 +299,7 @@ class DataAudit:
 
 @dataclass(frozen=True)
 class Item:
-    """An item in an example: raw id; title and rating where they are known."""
+    """An item in an example: raw id, with title and rating where they are known."""
 
     item: object
     title: str | None = None
@@ -292,9 +311,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Example:
-    """A user: best rated training items, test items, and what each model lists, best first."""
+    """A user: best rated training items, test items, and what each model lists, best first. user: the raw id, None
+    where the report is not to name it; ratings: how many there are in training."""
 
     user: object
+    ratings: int
     known: tuple[Item, ...]
     test: tuple[Item, ...]
     lists: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
@@ -308,8 +329,10 @@ class Example:
 @dataclass(frozen=True)
 class ComparisonReport:
     """models: those asked for, then baselines. main_metrics: those that say most. left_out: baseline → why it could not
-    run. environment: versions, processor, threads. command: how it was asked for, None in Python."""
+    run. environment: versions, processor, threads. command: how it was asked for, None in Python. date: when."""
 
+    data: DataFacts
+    date: str
     models: tuple[ModelResult, ...]
     split: SplitFacts
     significance: tuple[Verdict, ...]
@@ -328,6 +351,8 @@ class ComparisonReport:
 
     def to_dict(self) -> Json:
         return {
+            "data": self.data.to_dict(),
+            "date": self.date,
             "models": [model.to_dict() for model in self.models],
             "split": self.split.to_dict(),
             "significance": [verdict.to_dict() for verdict in self.significance],

@@ -1,9 +1,62 @@
-"""Numbers and tables as text, for reports."""
+"""Numbers and tables as text: how metrics are named, which end of them is better, cells, Markdown."""
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from autorec.report.results import Spread
+
+_LOWER = ("rmse", "mae", "rmse_by_user")
+_NEITHER = ("gini", "novelty", "popularity_lift", "diversity")  # describe lists; neither end is better
+_INITIALS = ("rmse", "mae", "ndcg", "map", "mrr", "auc")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """small: small print below the text; best: the best of its kind."""
+
+    text: str
+    small: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Head:
+    """The name of a column; tip: what it means."""
+
+    text: str
+    tip: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under one title, "" for none."""
+
+    title: str
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class Table:
+    head: Sequence[Head]
+    groups: Sequence[Group]
+
+
+def better(metric: str) -> int:
+    """−1 where lower is better, 1 where higher is, 0 where neither end is."""
+    name = metric.partition("@")[0]
+    return -1 if name in _LOWER else 0 if name in _NEITHER else 1
+
+
+def metric_label(metric: str) -> str:
+    """As the field writes it: RMSE, NDCG@10, recall@10."""
+    name, at, k = metric.partition("@")
+    return f"{name.upper() if name in _INITIALS else name.replace('_', ' ')}{at}{k}"
+
+
+def arrow(metric: str) -> str:
+    """Towards the better end."""
+    return {-1: " ↓", 0: "", 1: " ↑"}[better(metric)]
 
 
 def number(value: float | None) -> str:
@@ -24,8 +77,28 @@ def size(value: int | None) -> str:
     return "–" if value is None else f"{value / 2**20:.0f}"
 
 
+def printable(text: str) -> str:
+    """Without control characters, which no page may hold."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    )
+
+
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """First column left, the others right."""
     marks = ["---", *("---:" for _ in columns[1:])]
     lines = [columns, marks, *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def as_markdown(table: Table) -> str:
+    """The best in bold, titles of groups left out."""
+    rows = [[_marked(cell) for cell in row] for group in table.groups for row in group.rows]
+    return markdown_table([head.text for head in table.head], rows)
+
+
+def _marked(cell: Cell) -> str:
+    text = f"**{cell.text}**" if cell.best else cell.text
+    return f"{text} {cell.small}".strip()

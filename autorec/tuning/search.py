@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autorec import progress
-from autorec.errors import AutoRecError, DivergedError, InputError, NotEnoughMemoryError
+from autorec.errors import DivergedError, InputError, NotEnoughMemoryError
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import OnValidation, Recommender
 from autorec.models.presets import create
@@ -65,16 +65,6 @@ class Task:
         return model
 
 
-def require_optuna() -> None:
-    """AutoRecError, saying what to install, when Optuna is missing."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError:
-        raise AutoRecError(
-            "tuning needs Optuna, which is not installed: python -m pip install 'autorec-cf[tune]', or optuna alone"
-        ) from None
-
-
 def search(
     task: Task, trials: int, *, storage: Path | None = None, fingerprint: dict[str, Any], jobs: int = 1
 ) -> tuple[list[Trial], bool]:
@@ -83,7 +73,6 @@ def search(
     storage: where trials are kept and taken up again. fingerprint: what tells this search from others; InputError
     when the storage holds another. jobs: trials at a time, each in a process of its own.
     """
-    require_optuna()
     with silent_optuna(), tempfile.TemporaryDirectory(prefix="autorec-tune-") as folder:
         if storage is None and jobs > 1:
             storage = Path(folder) / "trials"

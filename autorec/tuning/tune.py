@@ -20,7 +20,9 @@ import pandas as pd
 
 from autorec import __version__, files
 from autorec.errors import ParameterError
-from autorec.evaluation.compare import Comparison, compare
+from autorec.evaluation.compare import compare
+from autorec.evaluation.comparison import Comparison
+from autorec.extras import require
 from autorec.memory import available_memory
 from autorec.models.base import Recommender
 from autorec.models.presets import create
@@ -30,7 +32,7 @@ from autorec.ratings.matrix import Ratings, as_ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split, split
 from autorec.report.results import Verdict
-from autorec.tuning.search import Task, require_optuna, search
+from autorec.tuning.search import Task, search
 from autorec.tuning.trials import Trial, best_of
 from autorec.tuning.workers import fitting_jobs
 
@@ -216,7 +218,7 @@ def tune(
     metric = _checked_metric(model, metric)
     _check_whole(trials=trials, jobs=jobs, repeats=repeats)
     _check_whole(0, seed=seed)
-    require_optuna()
+    require("tune", "tuning")
     data = None if ratings is None else as_ratings(ratings)
     outer, inner = _parts(data, by, seed, read)
     task = Task(model, fixed, metric, seed, inner.train, inner.test)

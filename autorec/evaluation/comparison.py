@@ -1,0 +1,148 @@
+"""What a comparison found: of each model its evaluations on every split, and the reports made of them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autorec.evaluation.evaluate import Evaluation, formulas, now
+from autorec.evaluation.significance import verdicts
+from autorec.evaluation.spread import spread
+from autorec.report.comparison_text import comparison_markdown
+from autorec.report.page import comparison_page
+from autorec.report.results import (
+    Choice,
+    ComparisonReport,
+    CurvePoint,
+    DataAudit,
+    DataFacts,
+    Example,
+    ModelResult,
+    SplitFacts,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One model, an entry a split in each list: evaluations, seconds of fit, bytes of memory that it took at its peak
+    (None where unknown), the fitted model's summary, how its settings were chosen (None where they were not)."""
+
+    name: str
+    params: dict[str, Any]
+    baseline: bool = False
+    evaluations: list[Evaluation] = field(default_factory=list)
+    fit_seconds: list[float] = field(default_factory=list)
+    fit_memory: list[int | None] = field(default_factory=list)
+    summaries: list[dict[str, Any]] = field(default_factory=list)
+    choices: list[Choice | None] = field(default_factory=list)
+
+    def values(self, metric: str) -> list[float]:
+        """[splits] NaN where undefined."""
+        return [evaluation.metrics.get(metric, float("nan")) for evaluation in self.evaluations]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """results: one a model, in the order asked for, then baselines.
+
+    audit: what is suspicious in the ratings and the splits. examples: a few users of the first split, what they rated
+    and what each model lists. left_out: baseline → why it could not run. command: how it was asked for; date: when.
+    """
+
+    results: list[Result]
+    data: DataFacts
+    split: SplitFacts
+    environment: dict[str, str | int | None]
+    audit: DataAudit
+    examples: list[Example] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    command: str | None = None
+    date: str = field(default_factory=now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """{"models": [{"name", "params", "fit_seconds", "metrics": {name: {"mean", "sd", "values", …}}}], "split", …}.
+
+        sd is that of the sample (n − 1), interval the 95 % t-interval of the mean; both None for a single split, which
+        has 95 % intervals over its users instead, see `Evaluation.intervals`.
+        """
+        return self.report().to_dict()
+
+    def report(self) -> ComparisonReport:
+        """What pages and files print."""
+        return ComparisonReport(
+            data=self.data,
+            date=self.date,
+            models=tuple(self._model(result) for result in self.results),
+            split=self.split,
+            significance=tuple(self.significance),
+            main_metrics=self._main_metrics(),
+            formulas=formulas(self.metrics()),
+            environment=self.environment,
+            audit=self.audit,
+            examples=tuple(self.examples),
+            left_out=self.left_out,
+            command=self.command,
+        )
+
+    @cached_property
+    def significance(self) -> list[Verdict]:
+        """What can be told apart; see `autorec.evaluation.significance`."""
+        return verdicts({result.name: [one.per_user for one in result.evaluations] for result in self.results})
+
+    def per_user(self) -> pd.DataFrame:
+        """One row a model, split and test user: model, split (from 0), and the columns of `Evaluation.per_user`."""
+        tables = [
+            evaluation.per_user.assign(model=result.name, split=split)
+            for result in self.results
+            for split, evaluation in enumerate(result.evaluations)
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["model", "split", *table.columns.drop(["model", "split"])]]
+
+    def to_markdown(self) -> str:
+        """The report as Markdown; see `autorec.report.comparison_text`."""
+        return comparison_markdown(self.report())
+
+    def to_html(self) -> str:
+        """One page with table, figures, what can be told apart, and how it was made; needs nothing from elsewhere."""
+        return comparison_page(self.report())
+
+    def metrics(self) -> list[str]:
+        """Names of all metrics that a model has."""
+        return list(dict.fromkeys(name for r in self.results for e in r.evaluations for name in e.metrics))
+
+    def _main_metrics(self) -> list[str]:
+        """Those that say most, few enough for a terminal."""
+        ks = self.results[0].evaluations[0].settings.k
+        wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
+        known = self.metrics()
+        return [name for name in wanted if name in known]
+
+    def _model(self, result: Result) -> ModelResult:
+        measured = {name: spread(result.values(name)) for name in self.metrics()}
+        alone = result.evaluations[0].intervals if len(result.evaluations) == 1 else None
+        memory = [size for size in result.fit_memory if size is not None]
+        return ModelResult(
+            name=result.name,
+            baseline=result.baseline,
+            params=result.params,
+            fit_seconds=float(np.mean(result.fit_seconds)),
+            fit_memory=max(memory, default=None),
+            metrics={name: found for name, found in measured.items() if found.mean is not None},
+            intervals=alone,
+            counts=tuple(evaluation.counts for evaluation in result.evaluations),
+            settings=result.evaluations[0].settings,
+            summaries=tuple(result.summaries),
+            choices=tuple(result.choices),
+            slices=result.evaluations[0].slices,
+            curve=_curve(result.summaries[0]),
+        )
+
+
+def _curve(summary: dict[str, Any]) -> tuple[CurvePoint, ...]:
+    """Validation RMSE by epoch, of a model that learns in epochs."""
+    points = [(point["epoch"], point["validation_rmse"]) for point in summary.get("curve", [])]
+    return tuple(CurvePoint(epoch, rmse) for epoch, rmse in points if rmse is not None)
