@@ -11,9 +11,11 @@ from autorec import AutoRec, Bias, Ratings, load
 from autorec.errors import DivergedError, InputError, ParameterError
 from autorec.models import fitting
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fitting import _validation_entries, encode_rows
+from autorec.models.fitting import encode_rows
 from autorec.models.scale import rows_inside
 from autorec.ratings.matrix import as_ratings
+from autorec.training import held_out
+from autorec.training.held_out import held_out_entries
 
 SMALL = {"hidden": 8, "epochs": 8, "penalty": "l2:20"}
 
@@ -77,8 +79,8 @@ def test_same_seed_same_bits_and_the_global_generators_are_left_alone() -> None:
     other = AutoRec(**SMALL, random_state=6).fit(ratings)
     assert (before[0] == np.random.get_state()[1]).all()  # noqa: NPY002
     assert torch.equal(before[1], torch.get_rng_state())
-    assert torch.equal(one.network_.weight_in, two.network_.weight_in)
-    assert not torch.equal(one.network_.weight_in, other.network_.weight_in)
+    assert torch.equal(one.network_.encoder.weights[0], two.network_.encoder.weights[0])
+    assert not torch.equal(one.network_.encoder.weights[0], other.network_.encoder.weights[0])
 
 
 @pytest.mark.parametrize("bias_damping", [0.0, 10.0])
@@ -165,8 +167,8 @@ def test_no_test_rating_reaches_the_model() -> None:
     )
     clean = AutoRec(**SMALL).fit(ratings.select(~held_out))
     other = AutoRec(**SMALL).fit(poisoned.select(~held_out))
-    assert torch.equal(clean.network_.weight_in, other.network_.weight_in)
-    assert torch.equal(clean.network_.weight_out, other.network_.weight_out)
+    assert torch.equal(clean.network_.encoder.weights[0], other.network_.encoder.weights[0])
+    assert torch.equal(clean.network_.head("rating").weight, other.network_.head("rating").weight)
 
 
 def test_l2_auto_tries_on_validation_ratings_and_tells_what_it_cost() -> None:
@@ -185,7 +187,8 @@ def test_l2_auto_tries_on_validation_ratings_and_tells_what_it_cost() -> None:
         ("hidden", "5-x", "500-250-500"),
         ("encoder", "cosine", "identity, sigmoid"),
         ("decoder", "cosine", "identity, sigmoid"),
-        ("penalty", "l3:1", "l2:λ"),
+        ("penalty", "l3:1", "l2:x"),
+        ("corruption", "masking:2", "masking:x"),
         ("offset", "mean", "auto, biases, means, none"),
         ("optimizer", "sgd", "adam, rprop, lbfgs"),
         ("learning_rate", 0, "above 0"),
@@ -242,13 +245,13 @@ def test_ratings_that_do_not_vary_are_refused() -> None:
 
 def test_validation_ratings_are_a_random_part_of_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    small = _validation_entries(5000, 0.1, np.random.default_rng(3))
+    small = held_out_entries(5000, 0.1, np.random.default_rng(3))
     np.testing.assert_array_equal(small, np.sort(np.random.default_rng(3).permutation(5000)[:500]))
-    monkeypatch.setattr(fitting, "_RUN", 1000)
-    found = _validation_entries(5300, 0.1, rng)
+    monkeypatch.setattr(held_out, "_RUN", 1000)
+    found = held_out_entries(5300, 0.1, rng)
     assert len(found) == 530 and (np.diff(found) > 0).all() and found[0] >= 0 and found[-1] < 5300
     np.testing.assert_array_equal(np.bincount(found // 1000), [100, 100, 100, 100, 100, 30])
-    assert len(_validation_entries(5300, 0.01, rng)) == 0  # fewer than 100 tell nothing
+    assert len(held_out_entries(5300, 0.01, rng)) == 0  # fewer than 100 tell nothing
 
 
 @pytest.mark.parametrize("which", [1, 2, 3, 4])  # three λ, then all ratings

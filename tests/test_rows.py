@@ -12,20 +12,22 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from test_training import epochs_of, loss_of
 
 import autorec.models.autorec
 from autorec import AutoRec, Ratings, read_ratings
-from autorec.models import fitting
 from autorec.models.biases import fit_biases, item_means
+from autorec.models.fitting import OPTIMIZERS
 from autorec.models.scale import inside, rows_inside
-from autorec.network.autoencoder import Autoencoder
+from autorec.network.autoencoder import build_autoencoder
 from autorec.network.batch import Batch, make_batch
-from autorec.network.rows import Rows, levelled
+from autorec.network.example import Example
+from autorec.network.rows import Rows, to_levels
 from autorec.ratings import order
 from autorec.ratings.matrix import as_ratings
-from autorec.training import memory
-from autorec.training.objective import Example, Objective, Streamed
-from autorec.training.optimizers import OPTIMIZERS
+from autorec.training import held_out, memory
+from autorec.training.batches import Streamed
+from autorec.training.validation import rows_to_encode
 
 HALF_STARS = np.arange(1, 11) / 2
 
@@ -42,21 +44,23 @@ def random_csr(n: int = 40, m: int = 30, different: int = 10, seed: int = 0) -> 
 
 def few_bytes(csr: sparse.csr_array) -> Rows:
     """On the scale of the ratings themselves."""
-    found = levelled(csr.data)
+    found = to_levels(csr.data)
     levels, table = (csr.data, csr.data[:0]) if found is None else found
     return Rows(csr.shape[1], csr.indptr, csr.indices, levels, table)
 
 
 def assert_same(batch: Batch, csr: sparse.csr_array) -> None:
     expected = make_batch(csr)
-    for name in ("indptr", "indices", "values", "column_ptr", "to_column", "column_rows", "column_values"):
+    for name in ("indptr", "indices", "values", "column_values"):
         assert torch.equal(getattr(batch, name), getattr(expected, name)), name
+    for name in ("ptr", "slot", "rows"):
+        assert torch.equal(getattr(batch.pattern.by_column, name), getattr(expected.pattern.by_column, name)), name
 
 
 @pytest.mark.parametrize("different", [1, 10, 255, 256, 5000])
 def test_a_byte_holds_up_to_255_different_values_and_more_stay_floats(different: int) -> None:
     values = np.random.default_rng(0).permutation(np.tile(np.arange(different, dtype=np.float32) / 7 - 3, 3))
-    found = levelled(values)
+    found = to_levels(values)
     assert (found is None) == (different > 255)
     if found is not None:
         levels, table = found
@@ -126,11 +130,11 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     try:
         numba.set_num_threads(1)
         alone, expected = rows.transposed(), rows.batch()
-        expected_columns = expected.column_rows
+        expected_columns = expected.pattern.by_column.rows
         numba.set_num_threads(before)
         np.testing.assert_array_equal(rows.transposed().indices, alone.indices)
         np.testing.assert_array_equal(rows.transposed().levels, alone.levels)
-        assert torch.equal(rows.batch().column_rows, expected_columns)
+        assert torch.equal(rows.batch().pattern.by_column.rows, expected_columns)
     finally:
         numba.set_num_threads(before)
 
@@ -161,7 +165,7 @@ def test_streamed_is_kept_bit_for_bit(
     ratings = planted()
     fitted = []
     for streams in (False, True):
-        monkeypatch.setattr(autorec.models.autorec, "preflight", lambda *_, streams=streams: streams)
+        monkeypatch.setattr(autorec.models.autorec, "choose_streaming", lambda *_, streams=streams: streams)
         fitted.append(AutoRec(orientation, **({"hidden": 8, "epochs": 4} | settings)).fit(ratings))
     kept, streamed = fitted
     assert (kept.summary_["batches"], streamed.summary_["batches"]) == ("kept", "streamed")
@@ -174,33 +178,32 @@ def test_streamed_is_kept_bit_for_bit(
     assert without_times[0] == without_times[1]
 
 
-def test_only_rows_with_validation_ratings_are_encoded_for_a_look() -> None:
+def test_only_rows_with_validation_ratings_are_encoded_to_validate() -> None:
     csr = random_csr(100, 30)
     unseen = few_bytes(csr).only(np.array([3, 4, 200]))
     parts = [np.arange(50), np.arange(50, 100)]
-    for part, rows in zip(parts, fitting._looked_at(parts, unseen), strict=True):
+    for part, rows in zip(parts, rows_to_encode(parts, unseen), strict=True):
         has = np.diff(unseen.indptr)[part] > 0
         np.testing.assert_array_equal(rows, part[has])
     everywhere = few_bytes(csr).only(np.arange(csr.nnz))
-    assert all(rows is part for part, rows in zip(parts, fitting._looked_at(parts, everywhere), strict=True))
+    assert all(rows is part for part, rows in zip(parts, rows_to_encode(parts, everywhere), strict=True))
 
 
-@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_one_streamed_batch_is_alive_at_a_time(optimizer: str) -> None:
     csr = random_csr()
     rows = few_bytes(csr)
     alive: weakref.WeakSet[Batch] = weakref.WeakSet()
 
-    def make(place: int) -> Example:
+    def make(index: int) -> Example:
         gc.collect()
         assert not alive
-        batch = rows.batch(slice(10 * place, 10 * place + 10))
+        batch = rows.batch(slice(10 * index, 10 * index + 10))
         alive.add(batch)
-        return Example(batch, torch.zeros(batch.n_rows))
+        return Example((batch,), {"rating": batch}, torch.zeros(batch.n_rows), 1 / 4)
 
-    network = Autoencoder(30, (4,), "sigmoid", "identity", torch.Generator().manual_seed(0))
-    arguments = (Objective(network, 40, 2.0), Streamed(make, 4), 3, 0.01, np.random.default_rng(0))
-    epoch = OPTIMIZERS[optimizer](*arguments)
+    network = build_autoencoder(30, (4,), "sigmoid", "identity", torch.Generator().manual_seed(0))
+    epoch = epochs_of(optimizer, network, loss_of(network, "l2:2"), Streamed(make, 4), epochs=3)
     epoch(1), epoch(2)
 
 
@@ -220,7 +223,7 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
 ) -> None:
     """1 byte beside the ratings themselves, 5 where they are transposed and 1 more meanwhile; the rest is the batch."""
     monkeypatch.setattr(memory, "KEEP_MOST", 0)
-    monkeypatch.setattr(fitting, "_RUN", 2**14)
+    monkeypatch.setattr(held_out, "_RUN", 2**14)
     rng = np.random.default_rng(0)
     n, m, each = 2000, 2000, 300
     indices = np.sort(rng.permuted(np.tile(np.arange(m, dtype=np.int32), (n, 1)), axis=1)[:, :each], axis=1).ravel()

@@ -50,7 +50,7 @@ def test_decode_is_the_dense_product_at_the_entries(n: int, m: int, units: int) 
     batch, _, mask = random_batch(n, m)
     ours = leaf(n, units), leaf(m, units, seed=2), leaf(m, seed=3)
     theirs = leaf(n, units), leaf(m, units, seed=2), leaf(m, seed=3)
-    sampled = operations.decode(batch, *ours)
+    sampled = operations.decode_at(batch, *ours)
     expected = (theirs[0] @ theirs[1].T + theirs[2])[mask]
     torch.testing.assert_close(sampled, expected)
     toward = torch.randn(len(sampled))
@@ -67,7 +67,7 @@ def test_the_fused_squared_error_is_decode_and_square(n: int, m: int, units: int
     ours = leaf(n, units), leaf(m, units, seed=2), leaf(m, seed=3)
     theirs = leaf(n, units), leaf(m, units, seed=2), leaf(m, seed=3)
     fused = operations.squared_error(batch, offset, *ours)
-    expected = ((operations.decode(batch, *theirs) + offset[batch.rows()] - batch.values) ** 2).sum()
+    expected = ((operations.decode_at(batch, *theirs) + offset[batch.rows()] - batch.values) ** 2).sum()
     torch.testing.assert_close(fused, expected)
     (0.3 * fused).backward()
     (0.3 * expected).backward()
@@ -82,7 +82,7 @@ def test_several_tiles_of_weight_rows() -> None:
     weight, codes, bias = leaf(dense.shape[1], units), leaf(7, units), leaf(dense.shape[1])
     torch.testing.assert_close(operations.encode(batch, weight), dense @ weight, rtol=1e-4, atol=1e-3)
     expected = (codes @ weight.T + bias)[mask]
-    torch.testing.assert_close(operations.decode(batch, codes, weight, bias), expected, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(operations.decode_at(batch, codes, weight, bias), expected, rtol=1e-4, atol=1e-3)
     fused = operations.squared_error(batch, torch.zeros(batch.n_rows), codes, weight, bias)
     torch.testing.assert_close(fused, (expected - batch.values).square().sum(), rtol=1e-4, atol=1e-3)
     fused.backward()
@@ -159,18 +159,20 @@ def test_any_shape(n: int, m: int, units: int, density: float, seed: int) -> Non
     torch.testing.assert_close(operations.encode(batch, weight), dense @ weight, rtol=1e-4, atol=1e-4)
     codes = leaf(n, units)
     expected = (codes @ weight.T + torch.zeros(m))[mask]
-    torch.testing.assert_close(operations.decode(batch, codes, weight, torch.zeros(m)), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        operations.decode_at(batch, codes, weight, torch.zeros(m)), expected, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_the_order_by_column_is_a_permutation_of_the_entries() -> None:
     batch, _, mask = random_batch(20, 30)
-    by_column = batch.to_column.long().argsort()
-    assert sorted(batch.to_column.tolist()) == list(range(len(batch.values)))
+    by_column = batch.pattern.by_column.slot.long().argsort()
+    assert sorted(batch.pattern.by_column.slot.tolist()) == list(range(len(batch.values)))
     columns = batch.indices[by_column]
     assert (columns.diff() >= 0).all()
-    assert torch.equal(batch.rows()[by_column], batch.column_rows.long())
+    assert torch.equal(batch.rows()[by_column], batch.pattern.by_column.rows.long())
     assert torch.equal(batch.values[by_column], batch.column_values)
-    assert torch.equal(batch.column_ptr.diff(), mask.sum(0))
+    assert torch.equal(batch.pattern.by_column.ptr.diff(), mask.sum(0))
 
 
 def test_torch_operations_agree_with_the_kernels() -> None:
@@ -178,7 +180,7 @@ def test_torch_operations_agree_with_the_kernels() -> None:
     batch, _, _ = random_batch(11, 19)
     codes, weight, bias = leaf(11, 6), leaf(19, 6), leaf(19)
     torch.testing.assert_close(
-        operations.gathered(batch, codes, weight, bias), operations.decode(batch, codes, weight, bias)
+        operations.gathered(batch, codes, weight, bias), operations.decode_at(batch, codes, weight, bias)
     )
     torch.testing.assert_close(operations.matrix(batch, batch.values) @ weight, operations.encode(batch, weight))
 

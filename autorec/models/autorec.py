@@ -1,6 +1,5 @@
 """U-AutoRec and I-AutoRec (Sedhain, Menon, Sanner, Xie: AutoRec, WWW 2015) as one estimator."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,17 +14,18 @@ from autorec.models import biases as bias_tools
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fitting import BATCH_MOST, Fitted, Settings, encode_rows, fit_network, preflight
+from autorec.models.fitting import HEAD, OPTIMIZERS, Fitted, Settings, choose_streaming, encode_rows, fit_network
 from autorec.models.scale import inside, outside, rows_inside
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
-from autorec.network.autoencoder import Autoencoder
+from autorec.network.autoencoder import Autoencoder, build_autoencoder
+from autorec.network.corruption import CORRUPTIONS
+from autorec.network.parts import Part, parse, parse_sum
+from autorec.network.penalty import PENALTIES, Penalty
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
-from autorec.training.loop import watching
+from autorec.training.batches import BATCH_MOST
 from autorec.training.memory import training_memory
-from autorec.training.objective import parse_l2
-from autorec.training.optimizers import OPTIMIZERS
 
 # λ tried on validation ratings, and λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of
 # MovieLens.
@@ -44,7 +44,9 @@ class AutoRec(Recommender):
     encoder        activation of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     decoder        activation of the output, the same names; bounded ones are stretched over the scale
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": up to 300,000 ratings the best of 125, 250, 500 by
-                   validation RMSE, at four times the cost; with more, 350 (item) or 550 (user)
+                   validation RMSE, at four times the cost; with more, 350 (item) or 550 (user). More of
+                   `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
+    corruption     of the inputs while training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
     offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
                    ratings the model falls back to them; "means": the paper's model, started at the columns' means and
                    with centred hidden units; "none": the paper to the letter, all biases from 0; "auto": biases where
@@ -71,6 +73,7 @@ class AutoRec(Recommender):
         encoder: str = "sigmoid",
         decoder: str = "identity",
         penalty: str = "l2:auto",
+        corruption: str = "none",
         offset: str = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.003,
@@ -86,6 +89,7 @@ class AutoRec(Recommender):
         self.encoder = encoder
         self.decoder = decoder
         self.penalty = penalty
+        self.corruption = corruption
         self.offset = offset
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -106,32 +110,32 @@ class AutoRec(Recommender):
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         settings = self._settings()
         csr = ratings.csr
-        streams = preflight(csr.nnz, csr.shape if self.orientation == "user" else csr.shape[::-1], settings)
+        stream = choose_streaming(csr.nnz, csr.shape if self.orientation == "user" else csr.shape[::-1], settings)
         factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
-        with _telling(on_validation, factor):
-            fitted = fit_network(self._rows_of(csr, ratings.scale), settings, streams)
+        watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)
+        fitted = fit_network(self._rows_of(csr, ratings.scale), settings, stream, watch)
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
         self._solved = self._codes = None
         self._codes = (
             None if self.orientation == "user" else encode_rows(self.network_, self._rows_of(csr, ratings.scale))
         )
-        return _summary(fitted, factor) | {"batches": "streamed" if streams else "kept"}
+        return _summary(fitted, factor) | {"batches": "streamed" if stream else "kept"}
 
     @property
     def decoder_weight_(self) -> npt.NDArray[np.float32]:
         """[columns × H], of the network; of new columns that were folded in, as they were solved."""
-        return self.network_.weight_out.detach().numpy() if self._solved is None else self._solved[0]
+        return self.network_.head(HEAD).weight.detach().numpy() if self._solved is None else self._solved[0]
 
     @property
     def decoder_bias_(self) -> npt.NDArray[np.float32]:
         """[columns]"""
-        return self.network_.bias_out.detach().numpy() if self._solved is None else self._solved[1]
+        return self.network_.head(HEAD).bias.detach().numpy() if self._solved is None else self._solved[1]
 
     def _settings(self) -> Settings:
         """The parameters, checked. ParameterError names the one at fault and what is allowed."""
         checks.one_of("orientation", self.orientation, ("item", "user"))
-        checks.one_of("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        checks.one_of("optimizer", self.optimizer, OPTIMIZERS)
         checks.one_of("offset", self.offset, ("auto", "biases", "means", "none"))
         activation(self.encoder)
         activation(self.decoder)
@@ -139,13 +143,16 @@ class AutoRec(Recommender):
             raise ParameterError(
                 f"offset biases needs decoder identity, got {self.decoder}: a curved output cannot take added biases"
             )
+        l2, penalties = _penalties(self.penalty)
         return Settings(
             hidden=checks.layers(self.hidden),
             encoder=self.encoder,
             decoder=self.decoder,
-            l2=parse_l2(self.penalty),
+            l2=l2,
             l2_candidates=L2_CANDIDATES[self.orientation],
             l2_large=L2_LARGE[self.orientation],
+            penalties=penalties,
+            corruption=parse("corruption", self.corruption, CORRUPTIONS),
             biases=self._has_biases(),
             centred=self.offset != "none",
             dampings=self._dampings(),
@@ -269,9 +276,9 @@ class AutoRec(Recommender):
         return arrays if self._codes is None else arrays | {"codes": self._codes}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        n_columns = len(arrays["network.weight_in"])
-        parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator(), self.offset != "none")
-        network = Autoencoder(n_columns, *parts)
+        n_columns = len(arrays["network.encoder.weights.0"])
+        parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
+        network = build_autoencoder(n_columns, *parts, centred=self.offset != "none", head=HEAD)
         state = {name.removeprefix("network."): value for name, value in arrays.items() if name.startswith("network.")}
         network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
         self.network_ = network
@@ -281,27 +288,41 @@ class AutoRec(Recommender):
         self._codes = arrays.get("codes")
 
 
+def _penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
+    """λ of l2, None for `l2:auto`; and all penalties but that one."""
+    words = [word.strip() for word in str(text).split("+")]
+    automatic = words.count("l2:auto") == 1
+    others = "+".join(word for word in words if word != "l2:auto") or "none"
+    try:
+        parts = parse_sum("penalty", others if automatic else str(text), PENALTIES)
+    except ParameterError as error:
+        raise ParameterError(f"{error}; or none, or l2:auto") from None
+    if automatic and "l2" in parts:
+        raise ParameterError(f"penalty is {text!r}; give l2 once")
+    if automatic:
+        return None, parts
+    return parts["l2"].value if "l2" in parts else 0.0, parts
+
+
 def _transposed(csr: sparse.csr_array) -> sparse.csr_array:
     rows = csr.T.tocsr()
     rows.sort_indices()
     return rows
 
 
-def _telling(on_validation: OnValidation | None, factor: float) -> contextlib.AbstractContextManager[None]:
-    """Within the block `on_validation` gets each validation RMSE, on the scale of the ratings."""
-    if on_validation is None:
-        return contextlib.nullcontext()
-    return watching(lambda epoch, rmse: on_validation(epoch, rmse * factor))
-
-
 def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:
     """JSON-ready; RMSE on the scale of the ratings (`factor` of the scale inside)."""
     log = fitted.log
     curve = [
-        {name: value * factor if name.endswith("rmse") and value is not None else value for name, value in look.items()}
-        for look in log.curve
+        {
+            "epoch": point.epoch,
+            "seconds": point.seconds,
+            "train_rmse": point.training * factor,
+            "validation_rmse": None if point.validation is None else point.validation * factor,
+        }
+        for point in log.curve
     ]
-    looked = fitted.n_validation > 0 and log.best_epoch > 0
+    validated = fitted.n_validation > 0 and log.best_epoch > 0
     tried = [{**one, "validation_rmse": _finite(one["validation_rmse"] * factor)} for one in fitted.tried]
     return {
         "l2": fitted.l2,
@@ -311,7 +332,7 @@ def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:
         "stopped": log.stopped,
         "train_ratings": fitted.n_train,
         "validation_ratings": fitted.n_validation,
-        "validation_rmse": log.best_validation_rmse * factor if looked else None,
+        "validation_rmse": log.best_score * factor if validated else None,
         "seconds": fitted.seconds,
         "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
         "curve": curve,
@@ -319,5 +340,5 @@ def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:
 
 
 def _finite(value: float) -> float | None:
-    """None for the infinity that stands where no look was taken."""
+    """None where no validation was made."""
     return value if np.isfinite(value) else None

@@ -54,7 +54,7 @@ def fit_columns(
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        error = output.output(sparse_ops.decode(batch, H, V, b)) - batch.values
+        error = output.output(sparse_ops.decode_at(batch, H, V, b)) - batch.values
         loss = error.square().sum() + l2 / 2 * V.square().sum()
         loss.backward()
         return loss

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec.network.activations import HIGH, LOW
-from autorec.network.rows import Rows, levelled
+from autorec.network.rows import Rows, to_levels
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -21,7 +21,7 @@ def inside(csr: sparse.csr_array, scale: tuple[float, float]) -> sparse.csr_arra
 
 def rows_inside(csr: sparse.csr_array, scale: tuple[float, float]) -> Rows:
     """The same, bit for bit, as Rows: of the size of the ratings only one byte each is new."""
-    found = levelled(csr.data)
+    found = to_levels(csr.data)
     if found is None:
         values = _inside(csr.data, scale)
         return Rows(csr.shape[1], csr.indptr, csr.indices, values, values[:0])

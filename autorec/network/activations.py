@@ -2,7 +2,7 @@
 
 A network may be centred: from hidden units their value at 0 is subtracted, which changes nothing but the sigmoid (½). A
 code then starts at 0 and the decoder bias alone carries the mean. Since that bias is free, the model is the same as
-without; only the way of the optimiser is better conditioned.
+without; only the optimisation problem is better conditioned.
 
 As output, a function with bounds is stretched over the rating scale inside the network (1 … 5): σ → 1 + 4σ, tanh → 3
 + 2 tanh.
@@ -23,13 +23,17 @@ _MARGIN = 0.05  # how far inside the bounds an inverse is taken; at a bound it w
 
 @dataclass(frozen=True)
 class Activation:
-    """hidden: code → code. output: decoder sum → rating. inverse: rating → the decoder sum that gives it. at_zero: of
-    hidden."""
+    """hidden: sum → code. slope: the derivative of `hidden`, from its value. output: decoder sum → rating. inverse:
+    rating → the decoder sum that gives it. at_zero: hidden(0)."""
 
     hidden: Function
+    slope: Function
     output: Function
     inverse: Function
     at_zero: float = 0.0
+
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al., 2017
 
 
 def _same(x: torch.Tensor) -> torch.Tensor:
@@ -41,24 +45,53 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
     return ((x - LOW) / (HIGH - LOW)).clamp(_MARGIN / (HIGH - LOW), 1 - _MARGIN / (HIGH - LOW))
 
 
-_SELU_SCALE = 1.0507009873554805  # Klambauer et al., 2017
+def _sigmoid_slope(y: torch.Tensor) -> torch.Tensor:
+    return y * (1 - y)
+
+
+def _sigmoid_output(x: torch.Tensor) -> torch.Tensor:
+    return LOW + (HIGH - LOW) * torch.sigmoid(x)
+
+
+def _sigmoid_inverse(r: torch.Tensor) -> torch.Tensor:
+    return torch.logit(_unit(r))
+
+
+def _tanh_slope(y: torch.Tensor) -> torch.Tensor:
+    return 1 - y.square()
+
+
+def _tanh_output(x: torch.Tensor) -> torch.Tensor:
+    return (LOW + HIGH) / 2 + (HIGH - LOW) / 2 * torch.tanh(x)
+
+
+def _tanh_inverse(r: torch.Tensor) -> torch.Tensor:
+    return torch.atanh(2 * _unit(r) - 1)
+
+
+def _step(y: torch.Tensor) -> torch.Tensor:
+    return (y > 0).to(y.dtype)
+
+
+def _elu_slope(y: torch.Tensor) -> torch.Tensor:
+    return torch.where(y > 0, 1.0, y + 1)
+
+
+def _selu_slope(y: torch.Tensor) -> torch.Tensor:
+    return torch.where(y > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA)
+
+
+def _selu_inverse(r: torch.Tensor) -> torch.Tensor:
+    return r / _SELU_SCALE
+
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(_same, _same, _same),
-    "sigmoid": Activation(
-        torch.sigmoid,
-        lambda x: LOW + (HIGH - LOW) * torch.sigmoid(x),
-        lambda r: torch.logit(_unit(r)),
-        at_zero=0.5,
-    ),
-    "tanh": Activation(
-        torch.tanh,
-        lambda x: (LOW + HIGH) / 2 + (HIGH - LOW) / 2 * torch.tanh(x),
-        lambda r: torch.atanh(2 * _unit(r) - 1),
-    ),
-    "relu": Activation(torch.relu, torch.relu, _same),
-    "elu": Activation(torch.nn.functional.elu, torch.nn.functional.elu, _same),
-    "selu": Activation(torch.selu, torch.selu, lambda r: r / _SELU_SCALE),
+    "identity": Activation(_same, torch.ones_like, _same, _same),
+    "sigmoid": Activation(torch.sigmoid, _sigmoid_slope, _sigmoid_output, _sigmoid_inverse, at_zero=0.5),
+    "tanh": Activation(torch.tanh, _tanh_slope, _tanh_output, _tanh_inverse),
+    "relu": Activation(torch.relu, _step, torch.relu, _same),
+    "elu": Activation(torch.nn.functional.elu, _elu_slope, torch.nn.functional.elu, _same),
+    "selu": Activation(torch.selu, _selu_slope, torch.selu, _selu_inverse),
 }
 
 

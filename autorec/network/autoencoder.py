@@ -1,11 +1,14 @@
-"""The autoencoder of sparse rows: r̂ = g(V · f(W · r + a) + b), Sedhain et al., WWW 2015, eq. 1, any depth.
+"""The autoencoder of sparse rows, of exchangeable parts: an encoder, a code, and a decoder for each of its heads.
 
-Orientation is unknown here: a row is whatever the caller calls a row (an item of I-AutoRec, a user of U-AutoRec), a
-column is the other side. n rows of a batch, m columns, H units of the last hidden layer.
+Encoder and decoder of one hidden layer are r̂ = g(V · f(W · r + a) + b) (Sedhain et al., WWW 2015, eq. 1). Orientation
+is unknown here: a row is whatever the caller calls a row (an item of I-AutoRec, a user of U-AutoRec), a column is the
+other side. n rows of a batch, m columns, H units of the last hidden layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import nn
@@ -13,110 +16,136 @@ from torch import nn
 from autorec.network import sparse
 from autorec.network.activations import activation
 from autorec.network.batch import Batch
+from autorec.network.code import Code, point
+from autorec.network.example import Example
 
-LINE = 16  # floats in a cache line
 INITIAL_SPREAD = 0.3  # of Glorot's uniform bound where centred; smaller codes reach a lower validation RMSE sooner
 
 
-class Autoencoder(nn.Module):
-    """A sparse encoder layer, dense layers between when `hidden` names more than one, a decoder sampled at entries.
+class Encoder(nn.Module):
+    """f(Σᵢ Xᵢ · Wᵢ + a), a sparse layer over all inputs, then dense layers where `widths` names more than one.
 
-    hidden: units of each hidden layer, first to last, e.g. (500,) or (500, 250, 500).
-    encoder: activation of all hidden layers; decoder: of the output. centred: a code is 0 at 0, see
-    `autorec.network.activations`.
+    widths: units of each layer, first to last, e.g. (500,) or (500, 250). activation: of all layers. n_inputs: how many
+    batches [n × m] an example's `inputs` hold. centred: the code is 0 at 0, see `autorec.network.activations`.
     """
 
     def __init__(
         self,
         n_columns: int,
-        hidden: Sequence[int],
-        encoder: str,
-        decoder: str,
+        widths: Sequence[int],
+        activation_name: str,
         generator: torch.Generator,
+        *,
+        n_inputs: int = 1,
         centred: bool = True,
     ) -> None:
         super().__init__()
-        self.encoder = activation(encoder)
-        self.decoder = activation(decoder)
-        self.centre = self.encoder.at_zero if centred else 0.0  # taken off every hidden unit
-        self.hidden = tuple(hidden)
+        self.widths = tuple(widths)
+        self.activation = activation(activation_name)
+        self.centre = self.activation.at_zero if centred else 0.0  # subtracted from every hidden unit
         spread = INITIAL_SPREAD if centred else 1.0
-        self.weight_in = nn.Parameter(_glorot(n_columns, hidden[0], generator, spread))  # [m × H₁]
-        self.bias_in = nn.Parameter(torch.zeros(hidden[0]))  # [H₁]
-        pairs = list(pairwise(hidden))
-        self.middle_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairs)
-        self.middle_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
-        self.weight_out = nn.Parameter(_glorot(n_columns, hidden[-1], generator, spread))  # [m × H]
-        self.bias_out = nn.Parameter(torch.zeros(n_columns))  # [m]
-        self.sinks: tuple[sparse.Sink | None, sparse.Sink | None] = (None, None)  # of the two large weights
+        self.weights = nn.ParameterList(_glorot(n_columns, widths[0], generator, spread) for _ in range(n_inputs))
+        self.bias = nn.Parameter(torch.zeros(widths[0]))  # [H₁]
+        pairs = list(pairwise(widths))
+        self.inner_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairs)
+        self.inner_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
 
-    def pad(self) -> None:
-        """Widen each hidden layer to a multiple of 16 units: rows of 64 bytes, whole cache lines, are walked faster.
-
-        The units added have weights 0. Where a code is 0 at 0 theirs stay 0, all gradients in them are exactly 0, and
-        no optimiser moves them: the network is the same. Where it is not, nothing is added. `trim` takes them away.
-        """
-        if self.encoder.at_zero != self.centre:
-            return
-        self._resize([padded(units) for units in self.hidden])
-
-    def trim(self) -> None:
-        """Undo `pad`."""
-        self._resize(self.hidden)
-
-    def _resize(self, widths: Sequence[int]) -> None:
-        self._put(self.weight_in, (len(self.weight_in), widths[0]))
-        self._put(self.bias_in, (widths[0],))
-        for shape, weight, bias in zip(pairwise(widths), self.middle_weights, self.middle_biases, strict=True):
-            self._put(weight, shape)
-            self._put(bias, shape[1:])
-        self._put(self.weight_out, (len(self.weight_out), widths[-1]))
-
-    @staticmethod
-    def _put(parameter: torch.Tensor, shape: tuple[int, ...]) -> None:
-        old = parameter.detach()
-        if old.shape == shape:
-            return
-        kept = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, shape, strict=True))
-        new = old.new_zeros(shape)
-        new[kept] = old[kept]
-        parameter.data = new
-
-    def codes(self, batch: Batch) -> torch.Tensor:
+    def forward(self, inputs: Sequence[Batch]) -> torch.Tensor:
         """[n × H] the last hidden layer."""
-        code = self._hidden(sparse.encode(batch, self.weight_in, self.sinks[0]) + self.bias_in)  # [n × H₁]
-        for weight, bias in zip(self.middle_weights, self.middle_biases, strict=True):
-            code = self._hidden(code @ weight + bias)
-        return code
+        sums = [sparse.encode(batch, weight) for batch, weight in zip(inputs, self.weights, strict=True)]
+        hidden = self._activate(sum(sums[1:], sums[0]) + self.bias)  # [n × H₁]
+        for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
+            hidden = self._activate(hidden @ weight + bias)
+        return hidden
 
-    def _hidden(self, sums: torch.Tensor) -> torch.Tensor:
-        code = self.encoder.hidden(sums)
-        return code - self.centre if self.centre else code
+    def _activate(self, sums: torch.Tensor) -> torch.Tensor:
+        value = self.activation.hidden(sums)
+        return value - self.centre if self.centre else value
 
-    def ratings(self, batch: Batch, codes: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-        """[nnz] r̂ at the entries of the batch; offset [n] of each row, added before the output activation."""
-        sums = sparse.decode(batch, codes, self.weight_out, self.bias_out, self.sinks[1])
-        return self.decoder.output(sums + offset[batch.rows()])
 
-    def squared_error(self, batch: Batch, offset: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
-        """scale · Σ (r̂ − r)² over the entries of the batch, a scalar; offset [n] as in `ratings`."""
-        codes = self.codes(batch)
-        if not self.linear_output:
-            return scale * ((self.ratings(batch, codes, offset) - batch.values) ** 2).sum()
-        return sparse.squared_error(batch, offset, codes, self.weight_out, self.bias_out, self.sinks[1], scale)
+class Decoder(nn.Module):
+    """g(V · code + b + offset), offset [n] of each row; activation: g."""
 
-    @property
-    def linear_output(self) -> bool:
-        return self.decoder is activation("identity")
+    def __init__(
+        self, n_columns: int, width: int, activation_name: str, generator: torch.Generator, *, spread: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.activation = activation(activation_name)
+        self.linear = activation_name == "identity"
+        self.weight = nn.Parameter(_glorot(n_columns, width, generator, spread))  # V [m × H]
+        self.bias = nn.Parameter(torch.zeros(n_columns))  # b [m]
+
+    def at(self, batch: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        """[nnz] the output at the entries of the batch, in row order."""
+        sums = sparse.decode_at(batch, code, self.weight, self.bias)
+        return self.activation.output(sums + offset[batch.rows()])
+
+    def all(self, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        """[n × m] the output at every column; of one batch, never of all rows."""
+        return self.activation.output(sparse.decode_all(code, self.weight, self.bias) + offset[:, None])
+
+    def squared_error(self, batch: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        """Σ (r̂ − r)² over the entries of the batch, a scalar; fused where the output is linear."""
+        if self.linear:
+            return sparse.squared_error(batch, offset, code, self.weight, self.bias)
+        return (self.at(batch, code, offset) - batch.values).square().sum()
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What one pass through the encoder leaves for likelihoods and penalties.
+
+    code [n × H] is what the decoders read; mean and log_var [n × H] are those of its distribution, log_var None where
+    the code is a point.
+    """
+
+    example: Example
+    code: torch.Tensor
+    mean: torch.Tensor
+    log_var: torch.Tensor | None
+
+
+class Autoencoder(nn.Module):
+    """encoder: what makes the last hidden layer. code: how that becomes a code. heads: a decoder by name."""
+
+    def __init__(self, encoder: Encoder, heads: Mapping[str, Decoder], code: Code = point) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.code = code
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, example: Example, generator: torch.Generator | None = None) -> Trace:
+        """Encode the inputs; without a generator the code is its mean."""
+        code, mean, log_var = self.code(self.encoder(example.inputs), generator)
+        return Trace(example, code, mean, log_var)
+
+    def encode(self, *inputs: Batch) -> torch.Tensor:
+        """[n × H] the mean of the code of each row, as used after training."""
+        return self.code(self.encoder(inputs), None)[1]
+
+    def head(self, name: str) -> Decoder:
+        return cast(Decoder, self.heads[name])
 
     def weights(self) -> list[nn.Parameter]:
-        """The penalised parameters: all weights, no bias."""
-        return [self.weight_in, *self.middle_weights, self.weight_out]
+        """Every weight once, also where two layers share one; no bias."""
+        all_weights = [*self.encoder.weights, *self.encoder.inner_weights, *(self.head(h).weight for h in self.heads)]
+        return list(dict.fromkeys(all_weights))
 
 
-def padded(units: int) -> int:
-    """The next multiple of a cache line's floats."""
-    return -(-units // LINE) * LINE
+def build_autoencoder(
+    n_columns: int,
+    hidden: Sequence[int],
+    encoder: str,
+    decoder: str,
+    generator: torch.Generator,
+    *,
+    centred: bool = True,
+    head: str = "rating",
+) -> Autoencoder:
+    """AutoRec's network: one input, a point as code, one head. encoder, decoder: activations by name."""
+    first = Encoder(n_columns, hidden, encoder, generator, centred=centred)
+    last = Decoder(n_columns, hidden[-1], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
+    return Autoencoder(first, {head: last})
 
 
 def _glorot(rows: int, columns: int, generator: torch.Generator, spread: float = 1.0) -> torch.Tensor:

@@ -1,5 +1,8 @@
-"""Batch: some rows of a sparse matrix, with the order by column that the kernels walk, made when it is first asked
-for."""
+"""Batch: some rows of a sparse matrix, in row order and, for what needs gradients, in column order.
+
+The pattern (which entries are observed) is apart from the values, so that batches of other values at the same entries
+share it with its column order: corrupted inputs, weights of the entries, predictions that are encoded again.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,22 +16,65 @@ from autorec.network import kernels
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """n rows × m columns, nnz observed entries, in row order (CSR); and in column order, for what needs gradients.
+class ColumnOrder:
+    """The entries of a pattern sorted by column, rows ascending within a column.
 
-    indptr         [n + 1] int64
-    indices        [nnz] int32, the column of each entry
-    values         [nnz] float32
+    ptr   [m + 1] int64, where each column begins
+    slot  [nnz] int32 (int64 from 2³¹ entries), where the k-th entry of the row order stands in the column order
+    rows  [nnz] int32, the row of each entry in column order
+    """
+
+    ptr: torch.Tensor
+    slot: torch.Tensor
+    rows: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """The observed entries of n rows × m columns in CSR order.
+
+    indptr   [n + 1] int64
+    indices  [nnz] int32, the column of each entry
     """
 
     n_columns: int
     indptr: torch.Tensor
     indices: torch.Tensor
+
+    @cached_property
+    def by_column(self) -> ColumnOrder:
+        """Sorted on first use, then kept; CPU only."""
+        n = len(self.indices)
+        ptr = np.empty(self.n_columns + 1, dtype=np.int64)
+        slot = np.empty(n, dtype=np.int32 if n < 2**31 else np.int64)
+        rows = np.empty(n, dtype=np.int32)
+        threads = int(numba.get_num_threads())
+        kernels.sort_by_column(self.indptr.numpy(), self.indices.numpy(), ptr, slot, rows, threads)
+        return ColumnOrder(*map(torch.from_numpy, (ptr, slot, rows)))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A pattern of n rows × m columns, and values [nnz] float32 in row order."""
+
+    pattern: Pattern
     values: torch.Tensor
 
     @property
     def n_rows(self) -> int:
-        return len(self.indptr) - 1
+        return len(self.pattern.indptr) - 1
+
+    @property
+    def n_columns(self) -> int:
+        return self.pattern.n_columns
+
+    @property
+    def indptr(self) -> torch.Tensor:
+        return self.pattern.indptr
+
+    @property
+    def indices(self) -> torch.Tensor:
+        return self.pattern.indices
 
     @property
     def device(self) -> torch.device:
@@ -36,46 +82,31 @@ class Batch:
 
     def rows(self) -> torch.Tensor:
         """[nnz] the row of each entry, in row order."""
-        counts = self.indptr.diff()
-        return torch.repeat_interleave(torch.arange(self.n_rows, device=self.device), counts)
-
-    @property
-    def column_ptr(self) -> torch.Tensor:
-        """[m + 1] int64, where each column begins in column order."""
-        return self._by_column[0]
-
-    @property
-    def to_column(self) -> torch.Tensor:
-        """[nnz] int32, place in column order of each entry in row order."""
-        return self._by_column[1]
-
-    @property
-    def column_rows(self) -> torch.Tensor:
-        """[nnz] int32, the row of each entry in column order."""
-        return self._by_column[2]
-
-    @property
-    def column_values(self) -> torch.Tensor:
-        """[nnz] float32, the value of each entry in column order."""
-        return self._by_column[3]
+        return torch.repeat_interleave(torch.arange(self.n_rows, device=self.device), self.indptr.diff())
 
     @cached_property
-    def _by_column(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Kept from the first call on; CPU only."""
-        indptr, indices, values = self.indptr.numpy(), self.indices.numpy(), self.values.numpy()
-        n = len(indices)
-        ptr = np.empty(self.n_columns + 1, dtype=np.int64)
-        to_column = np.empty(n, dtype=np.int32 if n < 2**31 else np.int64)
-        rows, ordered = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
-        kernels.order_by_column(indptr, indices, values, ptr, to_column, rows, ordered, int(numba.get_num_threads()))
-        column_ptr, places, column_rows, column_values = map(torch.from_numpy, (ptr, to_column, rows, ordered))
-        return column_ptr, places, column_rows, column_values
+    def column_values(self) -> torch.Tensor:
+        """[nnz] float32, the values in column order; kept from the first use on."""
+        return self.in_column_order(self.values)
+
+    def in_column_order(self, values: torch.Tensor) -> torch.Tensor:
+        """[nnz] in row order → [nnz] in column order; CPU only."""
+        ordered = np.empty(len(values), dtype=np.float32)
+        ordered[self.pattern.by_column.slot.numpy()] = values.detach().numpy()
+        return torch.from_numpy(ordered)
+
+    def with_values(self, values: torch.Tensor) -> "Batch":
+        """The same entries with other values [nnz]; pattern and column order are shared."""
+        return Batch(self.pattern, values)
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(self.n_columns, self.indptr.to(device), self.indices.to(device), self.values.to(device))
+        if device == self.device:
+            return self
+        pattern = Pattern(self.n_columns, self.indptr.to(device), self.indices.to(device))
+        return Batch(pattern, self.values.to(device))
 
 
 def make_batch(csr: sparse.csr_array) -> Batch:
     """All rows of `csr` as one batch; explicit zeros are entries."""
     indptr, indices, values = csr.indptr.astype(np.int64), csr.indices.astype(np.int32), csr.data.astype(np.float32)
-    return Batch(csr.shape[1], torch.from_numpy(indptr), torch.from_numpy(indices), torch.from_numpy(values))
+    return Batch(Pattern(csr.shape[1], torch.from_numpy(indptr), torch.from_numpy(indices)), torch.from_numpy(values))

@@ -1,21 +1,18 @@
-"""The CPU kernels (Numba): everything that walks the observed ratings, float32.
+"""The CPU kernels (Numba): every loop over the observed ratings that training stands on, float32.
 
-A batch holds n rows of a sparse matrix X [n × m]. H is the number of hidden units. Two walks do all the work:
+A batch holds n rows of a sparse matrix X [n × m]. H is the number of hidden units. There are two kinds of loop:
 
-along the rows (`encode`, `decode`, `squared_error`): a row of codes stays in L1; columns are taken tile by tile, so
+along the rows (`encode`, `decode`, `squared_error`): a row of the code stays in L1; columns are taken tile by tile, so
 that the tile's weight rows stay in L2 for all rows of the batch and are read from memory once.
 
-along the columns (`transposed`): each row of a gradient is summed in L1 and written once; the codes of the batch stay
-in L2 or L3.
+along the columns (`transposed_product`): each row of a gradient is summed in L1 and written once; the code of the batch
+stays in L2 or L3.
 
-Eight entries are taken at a time, so that one load and one store of what is summed serve eight multiplications; a
-group that is not full is filled up with zeros. Rows of 64-byte multiples are up to half as fast again: see
-`Autoencoder.pad`.
+Eight entries are taken at a time, so that one load and one store of the sum serve eight multiplications; a group that
+is not full is padded with zeros. Rows of whole cache lines are up to half as fast again: see `autorec.network.padding`.
 
-Each thread owns ranges of rows or columns; no two write the same place and every sum has its own fixed order, so that
-the gradients are the same bits in every run, whatever the number of threads. `parts` is the number of these ranges.
-
-to_column[k] is the place, in column order, of the k-th entry in row order: the way from one order to the other.
+Each thread owns ranges of rows or columns; no two write to the same address and every sum has a fixed order, so that
+gradients are the same bits in every run, whatever the number of threads. `parts` is the number of these ranges.
 """
 
 from typing import Any
@@ -24,7 +21,7 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-TILE = 2**19  # bytes of weight rows walked at a time: half of an L2 cache
+TILE = 2**19  # bytes of weight rows in a tile: half of an L2 cache
 COLUMN = 8  # what a column costs beside its entries, in entries
 
 
@@ -48,45 +45,28 @@ def ranges(ptr: Any, parts: int, each: int) -> Any:
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
-def column_places(indptr: Any, indices: Any, bounds: Any, ptr: Any, places: Any) -> None:
-    """The counting of a stable sort by column, the rows cut into parts by `bounds` [parts + 1].
-
-    ptr [m + 1]: where each column begins; places [parts × m]: where in it the entries of each part begin.
-    """
-    for part in numba.prange(len(places)):
-        counts = places[part]
-        counts[:] = 0
+def sort_by_column(indptr: Any, indices: Any, ptr: Any, slot: Any, rows: Any, parts: int) -> None:
+    """Stable counting sort of the entries by column into ptr [m + 1], slot and rows [nnz], see `ColumnOrder`."""
+    bounds = ranges(indptr, parts, 1)
+    next_slot = np.zeros((parts, len(ptr) - 1), dtype=np.int64)  # first the entries of each part in each column
+    for part in numba.prange(parts):
         for k in range(indptr[bounds[part]], indptr[bounds[part + 1]]):
-            counts[indices[k]] += 1
+            next_slot[part, indices[k]] += 1
     total = 0
-    for column in range(places.shape[1]):
+    for column in range(len(ptr) - 1):
         ptr[column] = total
-        for part in range(len(places)):
-            count = places[part, column]
-            places[part, column] = total
+        for part in range(parts):
+            count = next_slot[part, column]
+            next_slot[part, column] = total
             total += count
     ptr[len(ptr) - 1] = total
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def order_by_column(
-    indptr: Any, indices: Any, values: Any, ptr: Any, to_column: Any, column_rows: Any, column_values: Any, parts: int
-) -> None:
-    """Stable sort of CSR by column into ptr [m + 1], to_column, column_rows, column_values [nnz]. An empty to_column
-    is not asked for."""
-    bounds = ranges(indptr, parts, 1)
-    places = np.empty((parts, len(ptr) - 1), dtype=np.int64)
-    column_places(indptr, indices, bounds, ptr, places)
     for part in numba.prange(parts):
-        place = places[part]
+        free = next_slot[part]
         for row in range(bounds[part], bounds[part + 1]):
             for k in range(indptr[row], indptr[row + 1]):
-                at = place[indices[k]]
-                place[indices[k]] += 1
-                if len(to_column):
-                    to_column[k] = at
-                column_rows[at] = row
-                column_values[at] = values[k]
+                slot[k] = free[indices[k]]
+                rows[free[indices[k]]] = row
+                free[indices[k]] += 1
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
@@ -130,23 +110,22 @@ def squared_error(
     indices: Any,
     values: Any,
     offset: Any,
-    to_column: Any,
+    slot: Any,
     C: Any,
     V: Any,
     b: Any,
     gC: Any,
     e: Any,
-    scale: float,
     parts: int,
 ) -> float:
-    """scale · Σ (offset[row] + C[row] · V[column] + b[column] − value)² over the entries, and its derivatives.
+    """Σ (offset[row] + C[row] · V[column] + b[column] − value)² over the entries, and its derivatives.
 
     offset [n]. gC [n × H] is the derivative in C; e [nnz], in column order, that in each output: the derivative in V is
-    `transposed` of e and C, that in b the sums of e by column.
+    `transposed_product` of e and C, that in b the sums of e by column. slot: as in `ColumnOrder`.
     """
     bounds = ranges(indptr, parts, 1)
     sums = np.zeros(parts)
-    factor = np.float32(2 * scale)
+    factor = np.float32(2)
     for part in numba.prange(parts):
         first, last = bounds[part], bounds[part + 1]
         gC[first:last] = 0
@@ -160,16 +139,16 @@ def squared_error(
                     errors = _errors(_dots(C[row], V, rows), offset[row], _eight(values, k, end), b, rows, end - k)
                     for i in range(min(8, end - k)):
                         sse += errors[i] * errors[i]
-                        e[to_column[k + i]] = factor * errors[i]
+                        e[slot[k + i]] = factor * errors[i]
                     _add_rows(gC[row], V, rows, _scaled(factor, errors))
                     k += 8
                 at[row - first] = k
         sums[part] = sse
-    return float(scale * sums.sum())
+    return float(sums.sum())
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def transposed(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, G: Any, parts: int) -> None:
+def transposed_product(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, G: Any, parts: int) -> None:
     """G [m × H] = Xᵀ · D [n × H], the values of X in column order: the gradient of `encode` in W."""
     bounds = ranges(column_ptr, parts, COLUMN)
     for part in numba.prange(parts):
@@ -179,20 +158,34 @@ def transposed(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, G: Any, 
 
 @numba.njit(fastmath=True, cache=True, nogil=True)
 def sum_column(first: int, end: int, column_rows: Any, ordered: Any, D: Any, g: Any) -> None:
-    """One row of `transposed`: g [H] = Σ value · D[row] over the entries first … end − 1."""
+    """One row of `transposed_product`: g [H] = Σ value · D[row] over the entries first … end − 1."""
     g[:] = 0
     for k in range(first, end, 8):
         _add_rows(g, D, _eight(column_rows, k, end), _eight_or_zero(ordered, k, end))
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def column_sums(column_ptr: Any, ordered: Any, sums: Any) -> None:
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def sum_columns(column_ptr: Any, ordered: Any, sums: Any) -> None:
     """sums [m] of the values of each column."""
-    for column in numba.prange(len(sums)):
+    for column in range(len(sums)):
         total = np.float32(0)
         for k in range(column_ptr[column], column_ptr[column + 1]):
             total += ordered[k]
         sums[column] = total
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def sum_squares(x: Any, parts: int) -> float:
+    """Σ x² of a flat array, on all threads: torch's norm would take a tenth of a small step."""
+    n = len(x)
+    sums = np.zeros(parts)
+    for part in numba.prange(parts):
+        run = x[n * part // parts : n * (part + 1) // parts]
+        total = np.float32(0)
+        for i in range(len(run)):
+            total += run[i] * run[i]
+        sums[part] = total
+    return float(sums.sum())
 
 
 @numba.njit(cache=True, nogil=True)
@@ -220,7 +213,7 @@ def _eight_or_zero(x: Any, k: int, end: int) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def _zero_from(left: int, x: Any) -> Any:
-    """Eight numbers, zeros from the place `left` on."""
+    """Eight numbers, zeros from index `left` on."""
     if left >= 8:
         return x
     zero = np.float32(0)
@@ -231,7 +224,7 @@ def _zero_from(left: int, x: Any) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def _errors(products: Any, offset: Any, values: Any, b: Any, rows: Any, left: int) -> Any:
-    """offset + product + bias − value of eight entries, 0 from the place `left` on."""
+    """offset + product + bias − value of eight entries, 0 from index `left` on."""
     p0, p1, p2, p3, p4, p5, p6, p7 = products
     x0, x1, x2, x3, x4, x5, x6, x7 = values
     e0, e1, e2, e3 = p0 + b[rows[0]] - x0, p1 + b[rows[1]] - x1, p2 + b[rows[2]] - x2, p3 + b[rows[3]] - x3
@@ -295,8 +288,8 @@ def _value(levels: Any, table: Any, k: Any) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
-    """Each different value once into `table`, NaN after the last, and its place there into `levels`; False where there
-    are too many. bits: of the values, for a hash table with open addresses."""
+    """Each distinct value once into `table`, NaN after the last, and its index there into `levels`; False where there
+    are too many. bits: of the values, for a hash table with open addressing."""
     slots = np.full(1024, -1, dtype=np.int16)  # level; −1: free
     found = 0
     for k in range(len(values)):
@@ -315,7 +308,7 @@ def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
 
 @numba.njit(parallel=True, cache=True, nogil=True)
 def count_entries(indptr: Any, levels: Any, table: Any, rows: Any, ptr: Any) -> None:
-    """ptr [k + 1]: at place i + 1 the entries of row i of `rows`."""
+    """ptr [k + 1]: ptr[i + 1] becomes the number of entries of row rows[i]."""
     for i in numba.prange(len(rows)):
         count = 0
         for k in range(indptr[rows[i]], indptr[rows[i] + 1]):

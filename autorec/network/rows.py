@@ -1,10 +1,10 @@
 """Rows: a sparse matrix of ratings in few bytes, from which batches are cut.
 
-Where at most 255 different values occur, an entry holds one byte, its level: a place in a table of the values. With its
-column that makes 5 bytes an entry. Where more occur, it holds the value itself, a float.
+Where at most 255 distinct values occur, an entry holds one byte, its level: an index into a table of the values. With
+its column that makes 5 bytes an entry. Where more occur, it holds the value itself, a float.
 
-An entry whose value is NaN is not there: whatever is cut from here or summed over it passes it by. That is how entries
-are left out without a copy of the others.
+An entry whose value is NaN is left out: batches are cut, and sums taken, without it. That is how ratings are kept aside
+without a copy of the others.
 """
 
 from dataclasses import dataclass, replace
@@ -14,11 +14,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import sparse
 
 from autorec.network import kernels
-from autorec.network.batch import Batch
+from autorec.network.batch import Batch, Pattern
 
-ABSENT = 255  # the level of an entry that is left out; the different values that fit a byte beside it
+ABSENT = 255  # the level of an entry that is left out; so 255 distinct values fit a byte
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -28,10 +29,10 @@ IntArray = npt.NDArray[np.integer[Any]]
 class Rows:
     """n rows × m columns in CSR order, columns ascending.
 
-    indptr   [n + 1] integers
+    indptr   [n + 1] int64
     indices  [nnz] int32, the column of each entry
-    levels   [nnz] uint8, place of the value in `table`; or float32, the value
-    table    [256] float32, NaN at ABSENT; not looked at where `levels` are floats
+    levels   [nnz] uint8, index of the value in `table`; or float32, the value
+    table    [256] float32, NaN at ABSENT; unused where `levels` are floats
     """
 
     n_columns: int
@@ -46,31 +47,29 @@ class Rows:
 
     @property
     def nnz(self) -> int:
-        """Entries, with those left out."""
+        """Entries, those left out included."""
         return len(self.indices)
 
     def transposed(self) -> "Rows":
         """Columns × rows, in arrays of its own; what is left out stays so."""
-        n, m = self.shape
-        parts = int(numba.get_num_threads())
-        ptr = np.empty(m + 1, dtype=np.int64)
-        indices, levels = np.empty(self.nnz, dtype=np.int32), np.empty_like(self.levels)
-        given, nowhere = (self.indptr, self.indices, self.levels), np.empty(0, dtype=np.int32)
-        kernels.order_by_column(*given, ptr, nowhere, indices, levels, parts)
-        return Rows(n, ptr, indices, levels, self.table)
+        index = self.indices.dtype if self.nnz < 2**31 else np.int64
+        arrays = (self.levels, self.indices.astype(index, copy=False), self.indptr.astype(index, copy=False))
+        flipped = sparse.csr_array(arrays, shape=self.shape).T.tocsr()  # SciPy sorts by column, stably
+        indices = flipped.indices.astype(np.int32, copy=False)
+        return Rows(self.shape[0], flipped.indptr.astype(np.int64), indices, flipped.data, self.table)
 
-    def without(self, places: IntArray) -> "Rows":
-        """The entries at these places [k] of CSR order left out; columns are shared, levels copied."""
-        if not len(places):
+    def without(self, entries: IntArray) -> "Rows":
+        """These entries [k], by their index in CSR order, left out; columns are shared, levels copied."""
+        if not len(entries):
             return self
         levels = self.levels.copy()
-        levels[places] = ABSENT if levels.dtype == np.uint8 else np.nan
+        levels[entries] = ABSENT if levels.dtype == np.uint8 else np.nan
         return replace(self, levels=levels)
 
-    def only(self, places: IntArray) -> "Rows":
-        """The entries at these places [k], ascending, and no others."""
-        indptr = np.searchsorted(places, self.indptr)
-        return replace(self, indptr=indptr, indices=self.indices[places], levels=self.levels[places])
+    def only(self, entries: IntArray) -> "Rows":
+        """These entries [k], by their index in CSR order, ascending, and no others."""
+        indptr = np.searchsorted(entries, self.indptr)
+        return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
 
     def batch(self, chosen: IntArray | slice = slice(None)) -> Batch:
         """These rows [k] as a batch."""
@@ -81,11 +80,12 @@ class Rows:
         indices, values = np.empty(ptr[-1], dtype=np.int32), np.empty(ptr[-1], dtype=np.float32)
         parts = int(numba.get_num_threads())
         kernels.gather(self.indptr, self.indices, self.levels, self.table, rows, ptr, indices, values, parts)
-        return Batch(self.n_columns, torch.from_numpy(ptr), torch.from_numpy(indices), torch.from_numpy(values))
+        pattern = Pattern(self.n_columns, torch.from_numpy(ptr), torch.from_numpy(indices))
+        return Batch(pattern, torch.from_numpy(values))
 
 
-def levelled(values: FloatArray) -> tuple[npt.NDArray[np.uint8], FloatArray] | None:
-    """(levels [nnz], table [256]) of finite values, in the order in which they first occur, NaN in unused places; None
+def to_levels(values: FloatArray) -> tuple[npt.NDArray[np.uint8], FloatArray] | None:
+    """(levels [nnz], table [256]) of finite values, in the order in which they first occur, NaN in unused slots; None
     where more than 255 occur."""
     table = np.full(ABSENT + 1, np.nan, dtype=np.float32)
     levels = np.empty(len(values), dtype=np.uint8)

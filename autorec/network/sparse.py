@@ -1,10 +1,9 @@
-"""The differentiable operations on a sparse batch: encode it; decode at its observed entries only.
+"""The differentiable operations on a sparse batch: encode it; decode at its observed entries, or one batch in full.
 
-On the CPU they stand on `autorec.network.kernels`, on other devices on torch's own sparse operations. Nothing here
-is ever rows × columns: cost follows the entries.
+On the CPU they stand on `autorec.network.kernels`, on other devices on torch's own sparse operations. Cost follows the
+entries; only `decode_all` makes rows × columns, of one batch.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -13,153 +12,139 @@ import torch
 
 from autorec.network import kernels
 from autorec.network.batch import Batch
+from autorec.network.gradient import Product, keep_term
 
 _ENTRY_BLOCK = 2**18  # entries gathered at once on other devices
 
-Sink = Callable[[Batch, torch.Tensor, torch.Tensor], None]
-"""Takes the gradient of a weight [m × H] as (batch, values [nnz] in column order, D [n × H]): it is Xᵀ · D, where X has
-those values. A sink uses each row of it as it is summed, so that a gradient as large as the weight is never stored; the
-weight's `.grad` then stays None. It may change the weight: nothing reads it any more in this step. CPU only."""
 
-
-def encode(batch: Batch, weight: torch.Tensor, sink: Sink | None = None) -> torch.Tensor:
-    """X · W: batch [n × m], weight [m × H] → [n × H]. Differentiable in the weight."""
+def encode(batch: Batch, weight: torch.Tensor) -> torch.Tensor:
+    """X · W: batch [n × m], weight [m × H] → [n × H]. Differentiable in the weight and in the batch's values."""
     apply: Any = _Encode.apply  # torch gives it no type
-    result: torch.Tensor = apply(weight, batch, sink)
+    result: torch.Tensor = apply(batch.values, weight, batch)
     return result
 
 
-def decode(
-    batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, sink: Sink | None = None
-) -> torch.Tensor:
-    """codes[row] · weight[column] + bias[column] at each entry: [n × H], [m × H], [m] → [nnz], in row order.
+def decode_at(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """code[row] · weight[column] + bias[column] at each entry: [n × H], [m × H], [m] → [nnz], in row order.
 
     Differentiable in all three; the gradient in everything that belongs to unobserved entries is exactly 0.
     """
-    apply: Any = _Decode.apply  # torch gives it no type
-    result: torch.Tensor = apply(codes, weight, bias, batch, sink)
+    apply: Any = _DecodeAt.apply
+    result: torch.Tensor = apply(code, weight, bias, batch)
     return result
 
 
-def squared_error(
-    batch: Batch,
-    offset: torch.Tensor,
-    codes: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor,
-    sink: Sink | None = None,
-    scale: float = 1.0,
-) -> torch.Tensor:
-    """scale · Σ (offset[row] + decode(batch, codes, weight, bias) − value)² over the entries of the batch, offset [n].
+def decode_all(code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """code · weightᵀ + bias: [n × H], [m × H], [m] → [n × m], for one batch at a time."""
+    return torch.addmm(bias, code, weight.T)
 
-    Value and most of the gradient in one walk. Differentiable in codes, weight and bias.
+
+def squared_error(
+    batch: Batch, offset: torch.Tensor, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+) -> torch.Tensor:
+    """Σ (offset[row] + decode_at(batch, code, weight, bias) − value)² over the entries of the batch, offset [n].
+
+    Value and most of the gradient in one pass. Differentiable in code, weight and bias.
     """
     if batch.device.type != "cpu":
-        return scale * ((decode(batch, codes, weight, bias) + offset[batch.rows()] - batch.values) ** 2).sum()
-    apply: Any = _SquaredError.apply  # torch gives it no type
-    result: torch.Tensor = apply(codes, weight, bias, batch, offset, sink, scale)
+        return ((decode_at(batch, code, weight, bias) + offset[batch.rows()] - batch.values) ** 2).sum()
+    apply: Any = _SquaredError.apply
+    result: torch.Tensor = apply(code, weight, bias, batch, offset)
     return result
 
 
 class _Encode(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, batch: Batch, sink: Sink | None) -> torch.Tensor:
-        ctx.batch, ctx.sink = batch, sink
+    def forward(ctx: Any, values: torch.Tensor, weight: torch.Tensor, batch: Batch) -> torch.Tensor:
+        ctx.batch = batch
+        ctx.weight = weight  # itself, since its gradient may be kept beside it as a term
+        ctx.save_for_backward(weight)
         if batch.device.type != "cpu":
-            return matrix(batch, batch.values) @ weight
-        return _product(batch, batch.values, weight)
+            return matrix(batch, values) @ weight
+        return _product(batch, values, weight)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        batch = ctx.batch
-        (grad,) = grads
-        if batch.device.type != "cpu":
-            return matrix(batch, batch.values).t() @ grad, None, None
-        return _weight_gradient(batch, batch.column_values, grad.contiguous(), ctx.sink), None, None
+        batch, D = ctx.batch, grads[0].contiguous()
+        (weight,) = ctx.saved_tensors
+        in_values = in_weight = None
+        if ctx.needs_input_grad[0]:
+            in_values = _decode(batch, D, weight, torch.zeros(batch.n_columns, device=D.device))
+        if ctx.needs_input_grad[1]:
+            in_weight = _weight_gradient(ctx.weight, batch, batch.values, D)
+        return in_values, in_weight, None
 
 
-class _Decode(torch.autograd.Function):
+class _DecodeAt(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, batch: Batch, sink: Sink | None
-    ) -> torch.Tensor:
-        ctx.batch, ctx.sink = batch, sink
-        ctx.save_for_backward(codes, weight)
-        if batch.device.type != "cpu":
-            return gathered(batch, codes, weight, bias)
-        out = torch.empty(len(batch.values))
-        kernels.decode(*_arrays(batch.indptr, batch.indices, codes.contiguous(), weight, bias, out), _threads())
-        return out
+    def forward(ctx: Any, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, batch: Batch) -> torch.Tensor:
+        ctx.batch, ctx.weight = batch, weight
+        ctx.save_for_backward(code, weight)
+        return _decode(batch, code, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        batch = ctx.batch
-        (grad,) = grads
-        codes, weight = ctx.saved_tensors
-        if batch.device.type != "cpu":
-            entries = matrix(batch, grad)
-            zeros = torch.zeros(batch.n_columns, device=batch.device)
-            in_bias = zeros.index_add(0, batch.indices.long(), grad)
-            return entries @ weight, entries.t() @ codes, in_bias, None, None
-        grad = grad.contiguous()
-        in_codes = _product(batch, grad, weight)  # before a sink may change the weight
-        ordered = torch.empty_like(grad)
-        ordered[batch.to_column.long()] = grad
-        in_weight = _weight_gradient(batch, ordered, codes.contiguous(), ctx.sink)
-        return in_codes, in_weight, _sums(batch, ordered), None, None
+        batch, grad = ctx.batch, grads[0].contiguous()
+        code, weight = ctx.saved_tensors
+        in_code = matrix(batch, grad) @ weight if batch.device.type != "cpu" else _product(batch, grad, weight)
+        in_weight = _weight_gradient(ctx.weight, batch, grad, code) if ctx.needs_input_grad[1] else None
+        in_bias = torch.zeros(batch.n_columns, device=grad.device).index_add(0, batch.indices, grad)
+        return in_code, in_weight, in_bias, None
 
 
 class _SquaredError(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        codes: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor,
-        batch: Batch,
-        offset: torch.Tensor,
-        sink: Sink | None,
-        scale: float,
+        ctx: Any, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, batch: Batch, offset: torch.Tensor
     ) -> torch.Tensor:
-        codes = codes.contiguous()
-        in_codes, in_outputs = torch.empty_like(codes), torch.empty_like(batch.values)
-        entries = (batch.indptr, batch.indices, batch.values, offset, batch.to_column)
-        sse = kernels.squared_error(*_arrays(*entries, codes, weight, bias, in_codes, in_outputs), scale, _threads())
-        ctx.batch, ctx.sink, ctx.gradients = batch, sink, (in_codes, in_outputs, codes.detach())
-        return torch.tensor(sse, dtype=codes.dtype)
+        code = code.contiguous()
+        in_code, in_outputs = torch.empty_like(code), torch.empty_like(batch.values)  # derivatives, see the kernel
+        entries = (batch.indptr, batch.indices, batch.values, offset, batch.pattern.by_column.slot)
+        sse = kernels.squared_error(*_arrays(*entries, code, weight, bias, in_code, in_outputs), _threads())
+        ctx.batch, ctx.weight = batch, weight
+        ctx.save_for_backward(code, in_code, in_outputs)
+        return torch.tensor(sse, dtype=code.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        in_codes, in_outputs, codes = ctx.gradients
-        ctx.gradients = None  # scaled in place: a second backward would scale twice
-        if grads[0] != 1:
-            in_codes, in_outputs = in_codes.mul_(grads[0]), in_outputs.mul_(grads[0])
-        in_weight = _weight_gradient(ctx.batch, in_outputs, codes, ctx.sink)
-        return in_codes, in_weight, _sums(ctx.batch, in_outputs), None, None, None, None
+        code, in_code, in_outputs = ctx.saved_tensors
+        in_outputs = in_outputs * grads[0]  # [nnz] in column order
+        product = Product(ctx.batch, in_outputs, code)
+        in_weight = None
+        if ctx.needs_input_grad[1] and not keep_term(ctx.weight, product):
+            in_weight = product.dense()
+        return in_code * grads[0], in_weight, _column_sums(ctx.batch, in_outputs), None, None
 
 
 def _product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The batch with other values [nnz] · weight [m × H] → [n × H]."""
+    """The batch with other values [nnz] · weight [m × H] → [n × H]; CPU."""
     out = torch.empty(batch.n_rows, weight.shape[1])
     kernels.encode(*_arrays(batch.indptr, batch.indices, values, weight, out), _threads())
     return out
 
 
-def _weight_gradient(batch: Batch, values: torch.Tensor, D: torch.Tensor, sink: Sink | None) -> torch.Tensor | None:
-    """Xᵀ · D [m × H], X the batch with these values, in column order; None when it went into the sink."""
-    if sink is not None:
-        sink(batch, values, D.detach())
-        return None
-    gradient = torch.empty(batch.n_columns, D.shape[1])
-    arrays = _arrays(batch.column_ptr, batch.column_rows, values, D, gradient)
-    kernels.transposed(*arrays, 4 * _threads())
-    return gradient
+def _decode(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """[nnz], in row order."""
+    if batch.device.type != "cpu":
+        return gathered(batch, code, weight, bias)
+    out = torch.empty(len(batch.values))
+    kernels.decode(*_arrays(batch.indptr, batch.indices, code.contiguous(), weight, bias, out), _threads())
+    return out
 
 
-def _sums(batch: Batch, values: torch.Tensor) -> torch.Tensor:
+def _weight_gradient(weight: torch.Tensor, batch: Batch, values: torch.Tensor, D: torch.Tensor) -> torch.Tensor | None:
+    """Xᵀ · D [m × H], X the batch with these values [nnz] in row order; None where it is kept as a term."""
+    if batch.device.type != "cpu":
+        return matrix(batch, values).t() @ D
+    ordered = batch.column_values if values is batch.values else batch.in_column_order(values)
+    product = Product(batch, ordered, D.detach().contiguous())
+    return None if keep_term(weight, product) else product.dense()
+
+
+def _column_sums(batch: Batch, values: torch.Tensor) -> torch.Tensor:
     """[m] the values [nnz], in column order, summed by column."""
     sums = torch.empty(batch.n_columns)
-    kernels.column_sums(*_arrays(batch.column_ptr, values, sums))
+    kernels.sum_columns(*_arrays(batch.pattern.by_column.ptr, values, sums))
     return sums
 
 
@@ -172,16 +157,17 @@ def _arrays(*tensors: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:
 
 
 def matrix(batch: Batch, values: torch.Tensor) -> torch.Tensor:
-    """The batch as a torch sparse matrix [n × m] with other values."""
-    places = torch.stack((batch.rows(), batch.indices.long()))
+    """The batch as a torch sparse matrix [n × m] with other values [nnz]."""
+    entries = torch.stack((batch.rows(), batch.indices.long()))
     shape = (batch.n_rows, batch.n_columns)
-    return torch.sparse_coo_tensor(places, values, shape, is_coalesced=True, check_invariants=False)
+    return torch.sparse_coo_tensor(entries, values, shape, is_coalesced=True, check_invariants=False)
 
 
-def gathered(batch: Batch, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+def gathered(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """[nnz] as `decode_at`, by torch alone, a block of entries at a time."""
     rows, columns = batch.rows(), batch.indices.long()
     parts = [
-        torch.linalg.vecdot(codes[rows[k : k + _ENTRY_BLOCK]], weight[columns[k : k + _ENTRY_BLOCK]])
+        torch.linalg.vecdot(code[rows[k : k + _ENTRY_BLOCK]], weight[columns[k : k + _ENTRY_BLOCK]])
         for k in range(0, len(rows), _ENTRY_BLOCK)
     ]
-    return torch.cat([*parts, codes.new_empty(0)]) + bias[columns]
+    return torch.cat([*parts, code.new_empty(0)]) + bias[columns]

@@ -1,124 +1,125 @@
-"""The training loop: epochs, a look at the validation ratings, early stopping, the best weights back at the end."""
+"""The training loop: epochs, validations, early stopping, the best weights back at the end."""
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from autorec import progress
 from autorec.errors import DivergedError
-from autorec.training.optimizers import Epoch
 
-LOOKS = 20  # at the validation ratings in a training, about; each costs a pass of the encoder
-LONGEST = 25  # epochs between two looks
+VALIDATIONS = 20  # in a training, about; each costs a pass of the encoder
+LONGEST = 25  # epochs between two validations
 
-Watcher = Callable[[int, float], None]  # gets (epoch, validation RMSE on the scale inside the network)
-
-_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+OnValidation = Callable[[int, float], None]  # (epoch, score); what it raises ends the training
 
 
-@contextlib.contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Within the block `watcher` is told of each look at validation ratings; what it raises ends the training."""
-    token = _watcher.set(watcher)
-    try:
-        yield
-    finally:
-        _watcher.reset(token)
+@dataclass(frozen=True)
+class Point:
+    """One point of the learning curve. seconds: since the training began. training: the epoch's own score, on moving
+    weights; validation: None without."""
+
+    epoch: int
+    seconds: float
+    training: float
+    validation: float | None
 
 
 @dataclass
 class TrainingLog:
     """What happened. `stopped` is one of: epochs (all done), patience (early stopping), interrupted (Ctrl-C).
 
-    curve: one entry a look: epoch, seconds, train_rmse (of the epoch, on moving weights), validation_rmse (None
-    without). RMSE are on the scale inside the network.
+    best_score: of the best validation; NaN without any.
     """
 
-    curve: list[dict[str, Any]] = field(default_factory=list)
+    curve: list[Point] = field(default_factory=list)
     best_epoch: int = 0
-    best_validation_rmse: float = math.inf
+    best_score: float = math.nan
     stopped: str = "epochs"
     seconds: float = 0.0
 
 
 def train(
-    network: torch.nn.Module,
-    epoch: Epoch,
+    modules: Sequence[torch.nn.Module],
+    epoch: Callable[[int], float],
     *,
     epochs: int,
-    train_rmse: Callable[[float], float],
-    validate: Callable[[], float] | None,
+    score: Callable[[], float] | None,
+    lower_is_better: bool = True,
     patience: int,
+    on_validation: OnValidation | None = None,
     title: str = "training",
 ) -> TrainingLog:
-    """Run up to `epochs` epochs; leave the weights of the best look (the last ones without validation) in `network`.
+    """Run up to `epochs` epochs; leave the weights of the best validation (the last ones without) in the modules.
 
-    epoch(number) trains once over the data and returns its loss, `train_rmse` turns that into an RMSE. `patience`:
-    stop after so many looks without a better validation RMSE. Ctrl-C ends the training with the best weights so far.
-    DivergedError: the loss is not finite.
+    epoch(number), numbers from 1, trains once over the data and returns its own score. score(): of the modules as they
+    are, on validation data; whatever it measures, `lower_is_better` tells which of two is better. patience: stop after
+    so many validations without a better score. Ctrl-C ends the training with the best weights so far. DivergedError:
+    the score of an epoch is not finite.
     """
     log = TrainingLog()
-    best: dict[str, torch.Tensor] = {}
-    every = min(max(1, epochs // LOOKS), LONGEST)
+    best: list[dict[str, torch.Tensor]] = [{} for _ in modules]
+    every = min(max(1, epochs // VALIDATIONS), LONGEST)
     since_best = 0
     start = time.perf_counter()
     with progress.bar(title, epochs) as update:
         try:
             for number in range(1, epochs + 1):
-                loss = epoch(number)
-                _refuse_divergence(loss, number)
+                training = epoch(number)
+                _refuse_divergence(training, number)
                 if number % every and number != epochs:
-                    update(number, _line(train_rmse(loss), log.best_validation_rmse))
+                    update(number, _line(training, log.best_score))
                     continue
-                rmse = validate() if validate is not None else None
-                log.curve.append(_entry(number, time.perf_counter() - start, train_rmse(loss), rmse))
-                if rmse is None or rmse < log.best_validation_rmse:
-                    log.best_epoch, since_best = number, 0
-                    if rmse is not None:
-                        log.best_validation_rmse = rmse
-                        _keep(best, network)
+                validation = score() if score is not None else None
+                log.curve.append(Point(number, time.perf_counter() - start, training, validation))
+                update(number, _line(training, validation))
+                if validation is None:
+                    log.best_epoch = number
+                    continue
+                if _is_better(validation, log.best_score, lower_is_better):
+                    log.best_epoch, log.best_score, since_best = number, validation, 0
+                    _copy_weights(modules, best)
                 else:
                     since_best += 1
-                update(number, _line(train_rmse(loss), rmse))
-                if rmse is not None and (watcher := _watcher.get()) is not None:
-                    watcher(number, rmse)
+                if on_validation is not None:
+                    on_validation(number, validation)
                 if since_best >= patience:
                     log.stopped = "patience"
                     break
         except KeyboardInterrupt:
             log.stopped = "interrupted"
-    if best:
-        network.load_state_dict(best)
+    for module, weights in zip(modules, best, strict=True):
+        if weights:
+            module.load_state_dict(weights)
     log.seconds = time.perf_counter() - start
     return log
 
 
-def _keep(best: dict[str, torch.Tensor], network: torch.nn.Module) -> None:
-    """Copy the weights into `best`, into the same memory each time."""
-    for name, value in network.state_dict().items():
-        if name in best:
-            best[name].copy_(value)
-        else:
-            best[name] = value.clone()
+def _is_better(score: float, best: float, lower_is_better: bool) -> bool:
+    if math.isnan(best):
+        return not math.isnan(score)
+    return score < best if lower_is_better else score > best
 
 
-def _entry(number: int, seconds: float, train: float, validation: float | None) -> dict[str, Any]:
-    return {"epoch": number, "seconds": seconds, "train_rmse": train, "validation_rmse": validation}
+def _copy_weights(modules: Sequence[torch.nn.Module], into: list[dict[str, torch.Tensor]]) -> None:
+    """Into the same memory each time."""
+    for module, kept in zip(modules, into, strict=True):
+        for name, value in module.state_dict().items():
+            if name in kept:
+                kept[name].copy_(value)
+            else:
+                kept[name] = value.clone()
 
 
-def _line(train: float, validation: float | None) -> str:
-    shown = "" if validation is None or math.isinf(validation) else f"  validation {validation:.4f}"
-    return f"train {train:.4f}{shown}"
+def _line(training: float, validation: float | None) -> str:
+    shown = "" if validation is None or math.isnan(validation) else f"  validation {validation:.4f}"
+    return f"train {training:.4f}{shown}"
 
 
-def _refuse_divergence(loss: float, number: int) -> None:
-    if not math.isfinite(loss):
+def _refuse_divergence(score: float, number: int) -> None:
+    if not math.isfinite(score):
         raise DivergedError(
-            f"the loss is {loss} in epoch {number}: the training diverged; lower learning_rate or raise the penalty"
+            f"the loss is {score} in epoch {number}: the training diverged; lower learning_rate or raise the penalty"
         )

@@ -11,7 +11,7 @@ from itertools import pairwise
 from autorec import progress
 from autorec.errors import NotEnoughMemoryError
 from autorec.memory import readable
-from autorec.network.autoencoder import padded
+from autorec.network.padding import padded
 
 _ROWS = 6  # bytes a rating: column and level by row, and a level more while they are transposed
 _KEPT = 20  # bytes a rating: column and value by row, row and value by column, the way between the two

@@ -13,11 +13,19 @@ import torch
 from scipy import sparse
 
 from autorec.network import kernels
-from autorec.network.autoencoder import Autoencoder
-from autorec.network.batch import Batch, make_batch
+from autorec.network.autoencoder import build_autoencoder
+from autorec.network.batch import make_batch
+from autorec.network.corruption import CORRUPTIONS
+from autorec.network.example import Example
+from autorec.network.gradient import terms_of
+from autorec.network.likelihood import LIKELIHOODS
+from autorec.network.padding import pad
+from autorec.network.parts import parse, parse_sum
+from autorec.network.penalty import PENALTIES
 from autorec.threads import torch_on_one_thread
-from autorec.training.adam import adam
-from autorec.training.objective import Example, Objective
+from autorec.training.adam import Adam
+from autorec.training.objective import objective
+from autorec.training.steps import descend
 from benchmarks.timing import NETFLIX, SHAPES, Row, best, items_by_users, make_file, python
 
 HIDDEN = 500
@@ -27,8 +35,8 @@ _FIT = """
 import sys, autorec
 ratings = autorec.read_ratings(sys.argv[1])
 model = autorec.AutoRec(sys.argv[2], hidden=int(sys.argv[3]), epochs=int(sys.argv[4]), penalty="l2:350").fit(ratings)
-looks = model.summary_["curve"]
-seconds = [b["seconds"] - a["seconds"] for a, b in zip([{"seconds": 0}] + looks, looks)]
+curve = model.summary_["curve"]
+seconds = [b["seconds"] - a["seconds"] for a, b in zip([{"seconds": 0}] + curve, curve)]
 print(len(ratings), min(seconds))
 """
 
@@ -73,22 +81,24 @@ def our_step(chosen: sparse.csr_array) -> tuple[Step, Callable[[], float]]:
     """One step, and the seconds of it that are the optimiser's: what it takes longer than one that drops the gradients
     of the large weights as soon as they are summed."""
     batch = make_batch(chosen)
-    example = Example(batch, torch.zeros(batch.n_rows))
-    objectives = []
-    for _ in range(2):
-        network = Autoencoder(chosen.shape[1], (HIDDEN,), "sigmoid", "identity", torch.Generator().manual_seed(0))
-        network.pad()
-        objectives.append(Objective(network, chosen.shape[0], 350.0))
-    epoch = adam(objectives[0], [example], 1000, 1e-3, np.random.default_rng(0))
-    objectives[1].network.sinks = (drop, drop)
+    example = Example((batch,), {"rating": batch}, torch.zeros(batch.n_rows))
 
-    def step() -> None:
-        with torch_on_one_thread():
-            epoch(1)
+    def step_with(optimizer_of: Callable[[list[torch.Tensor]], Any]) -> Step:
+        generator = torch.Generator().manual_seed(0)
+        network = build_autoencoder(chosen.shape[1], (HIDDEN,), "sigmoid", "identity", generator)
+        pad(network)
+        likelihoods = {"rating": parse("likelihood", "gaussian", LIKELIHOODS)}
+        penalties, corruption = parse_sum("penalty", "l2:350", PENALTIES), parse("corruption", "none", CORRUPTIONS)
+        loss = objective(network, likelihoods, penalties, corruption, generator)
+        step = descend(loss, optimizer_of(list(network.parameters())))
 
-    def gradients() -> None:
-        with torch_on_one_thread():
-            objectives[1].batch_loss(example).backward()
+        def run() -> None:
+            with torch_on_one_thread():
+                step(example, 0)
+
+        return run
+
+    step, gradients = step_with(lambda parameters: Adam(parameters, lambda number: 1e-3)), step_with(Drop)
 
     def optimizer_seconds() -> float:
         seconds = best({"step": step, "gradients": gradients})
@@ -97,14 +107,22 @@ def our_step(chosen: sparse.csr_array) -> tuple[Step, Callable[[], float]]:
     return step, optimizer_seconds
 
 
-def drop(batch: Batch, values: torch.Tensor, D: torch.Tensor) -> None:
-    """A sink that sums each row of a gradient and keeps nothing."""
-    parts = 4 * int(numba.get_num_threads())
-    sum_columns(*(tensor.detach().numpy() for tensor in (batch.column_ptr, batch.column_rows, values, D)), parts)
+class Drop:
+    """An optimiser that sums each row of a gradient and keeps nothing."""
+
+    def __init__(self, parameters: list[torch.Tensor]) -> None:
+        self.parameters = parameters
+
+    def step(self, number: int) -> None:
+        for parameter in self.parameters:
+            for product in terms_of(parameter)[0]:
+                order = product.batch.pattern.by_column
+                tensors = (order.ptr, order.rows, product.values, product.D)
+                sum_rows(*(tensor.detach().numpy() for tensor in tensors), 4 * int(numba.get_num_threads()))
 
 
 @numba.njit(parallel=True)
-def sum_columns(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, parts: int) -> None:
+def sum_rows(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, parts: int) -> None:
     bounds = kernels.ranges(column_ptr, parts, kernels.COLUMN)
     for part in numba.prange(parts):
         g = np.empty(D.shape[1], dtype=np.float32)

@@ -1,0 +1,37 @@
+"""What one step learns from: inputs and targets are different things."""
+
+from dataclasses import dataclass
+
+import torch
+
+from autorec.network.batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """n rows to learn from, on the scale inside the network.
+
+    inputs   what the encoder reads, each a batch [n × m]; corruption changes these alone
+    targets  what each head is to give, by the name of the head, each a batch [n × m]
+    offset   [n] of each row, added before the output activation; zeros for none
+    share    n / N, the part of all N rows that is here; a penalty on weights counts by it, so that the batches of an
+             epoch hold it once
+    """
+
+    inputs: tuple[Batch, ...]
+    targets: dict[str, Batch]
+    offset: torch.Tensor
+    share: float = 1.0
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.offset)
+
+    def to(self, device: torch.device) -> "Example":
+        """On another device; a batch that is input and target stays one."""
+        if device == self.offset.device:
+            return self
+        moved = {id(batch): batch.to(device) for batch in (*self.inputs, *self.targets.values())}
+        inputs = tuple(moved[id(batch)] for batch in self.inputs)
+        targets = {name: moved[id(batch)] for name, batch in self.targets.items()}
+        return Example(inputs, targets, self.offset.to(device), self.share)

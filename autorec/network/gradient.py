@@ -1,0 +1,86 @@
+"""Gradients of weights as terms that are summed only when an optimiser asks.
+
+The gradient of a large weight W [m × H] is as large as the weight, and writing it, adding to it and reading it back
+costs more than the ratings do. Each part of it is a short formula, though: Xᵀ · D of a sparse product, c · W of a
+quadratic penalty. While gradients of a weight are being collected (`collecting`), the backward passes of
+`autorec.network.sparse` and of the quadratic penalty note the formula and give autograd nothing; an optimiser reads
+the terms with `terms_of` and may use each row as it is summed. Whatever else reaches the weight stands in `.grad` as
+usual, and the gradient is the sum of both. Outside of `collecting` all gradients are ordinary ones. No backward pass
+changes a weight, so any number of paths may lead into it.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numba
+import torch
+
+from autorec.network import kernels
+from autorec.network.batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """Xᵀ · D [m × H]: X has the pattern of `batch` and these values [nnz], in column order; D [n × H]."""
+
+    batch: Batch
+    values: torch.Tensor
+    D: torch.Tensor
+
+    def dense(self) -> torch.Tensor:
+        """[m × H]"""
+        order = self.batch.pattern.by_column
+        gradient = torch.empty(self.batch.n_columns, self.D.shape[1])
+        arrays = (order.ptr, order.rows, self.values, self.D, gradient)
+        kernels.transposed_product(*(array.detach().numpy() for array in arrays), 4 * int(numba.get_num_threads()))
+        return gradient
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """factor · W."""
+
+    factor: float
+
+
+Term = Product | Multiple
+
+_TERMS = "gradient_terms"  # the attribute of a weight whose gradients are being collected
+
+
+@contextlib.contextmanager
+def collecting(weights: Iterable[torch.Tensor]) -> Iterator[None]:
+    """Within the block gradients of these weights on the CPU are kept as terms where that is possible."""
+    chosen = [weight for weight in weights if weight.device.type == "cpu"]
+    for weight in chosen:
+        vars(weight)[_TERMS] = []
+    try:
+        yield
+    finally:
+        for weight in chosen:
+            vars(weight).pop(_TERMS, None)
+
+
+def keep_term(weight: torch.Tensor, term: Term) -> bool:
+    """Note a part of the gradient of `weight`; False where none are being collected, and the caller is to sum it."""
+    terms = vars(weight).get(_TERMS)
+    if terms is None:
+        return False
+    terms.append(term)
+    return True
+
+
+def terms_of(weight: torch.Tensor) -> tuple[list[Product], float]:
+    """The products noted so far, and the sum of the factors of the multiples."""
+    terms: list[Term] = vars(weight).get(_TERMS, [])
+    products = [term for term in terms if isinstance(term, Product)]
+    return products, sum(term.factor for term in terms if isinstance(term, Multiple))
+
+
+def summed(weight: torch.Tensor, products: list[Product]) -> torch.Tensor | None:
+    """`.grad` and all products as one array of the shape of the weight; None where there is neither."""
+    total = weight.grad
+    for product in products:
+        total = product.dense() if total is None else total + product.dense()
+    return total

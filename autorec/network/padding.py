@@ -1,0 +1,55 @@
+"""Hidden layers in whole cache lines while a network trains: the kernels read rows of 64-byte multiples faster.
+
+The units added have weights 0. Where a code is 0 at 0 theirs stay 0, all gradients in them are exactly 0, and no
+optimiser moves them: the network is the same. Where it is not, nothing is added.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+
+from autorec.network.autoencoder import Autoencoder
+
+LINE = 16  # floats in a cache line
+
+
+def padded(units: int) -> int:
+    """The next multiple of a cache line's floats."""
+    return -(-units // LINE) * LINE
+
+
+def pad(network: Autoencoder) -> None:
+    """Widen each hidden layer to a multiple of 16 units, in place; `trim` takes them away."""
+    encoder = network.encoder
+    if encoder.activation.at_zero == encoder.centre:
+        _resize(network, [padded(units) for units in encoder.widths])
+
+
+def trim(network: Autoencoder) -> None:
+    """Undo `pad`."""
+    _resize(network, network.encoder.widths)
+
+
+def _resize(network: Autoencoder, widths: Sequence[int]) -> None:
+    encoder = network.encoder
+    for weight in encoder.weights:
+        _reshape(weight, (len(weight), widths[0]))
+    _reshape(encoder.bias, (widths[0],))
+    for shape, weight, bias in zip(pairwise(widths), encoder.inner_weights, encoder.inner_biases, strict=True):
+        _reshape(weight, shape)
+        _reshape(bias, shape[1:])
+    for name in network.heads:
+        weight = network.head(name).weight
+        _reshape(weight, (len(weight), widths[-1]))
+
+
+def _reshape(parameter: torch.Tensor, shape: tuple[int, ...]) -> None:
+    """Cut, or fill up with zeros."""
+    old = parameter.detach()
+    if old.shape == shape:
+        return
+    kept = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, shape, strict=True))
+    new = old.new_zeros(shape)
+    new[kept] = old[kept]
+    parameter.data = new

@@ -1,0 +1,104 @@
+"""Penalties by name, each a scalar summed over the rows of a batch, as the likelihoods are.
+
+A penalty on weights, not on rows, counts by the batch's share of all rows: over an epoch it is there once. So its
+strength means the same whatever the batch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from autorec.errors import ParameterError
+from autorec.network import kernels, sparse
+from autorec.network.autoencoder import Autoencoder, Trace
+from autorec.network.gradient import Multiple, keep_term
+from autorec.network.parts import Kind
+
+_PARTS = 64  # of a sum of squares; fixed, so that it rounds alike with any number of threads
+
+Penalty = Callable[[Autoencoder, Trace], torch.Tensor]
+
+
+def l2(strength: float) -> Penalty:
+    """(λ/2) Σ ‖W‖² over all weights, biases free (Sedhain et al., WWW 2015, eq. 2 and 3)."""
+
+    def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
+        factor = strength * trace.example.share
+        return torch.stack([half_square(weight, factor) for weight in network.weights()]).sum()
+
+    return penalty
+
+
+def bias(strength: float) -> Penalty:
+    """d Σ ‖b‖² over the biases of the heads: with an offset of damped row biases b becomes the damped bias of the
+    columns, with d as in `autorec.models.biases`."""
+
+    def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
+        factor = 2 * strength * trace.example.share
+        return torch.stack([half_square(network.head(name).bias, factor) for name in network.heads]).sum()
+
+    return penalty
+
+
+def l1(strength: float) -> Penalty:
+    """λ Σ |code|: codes of few units that are not 0."""
+    return lambda network, trace: strength * trace.code.abs().sum()
+
+
+def contractive(strength: float) -> Penalty:
+    """λ Σ_rows ‖∂h/∂x‖²_F, h the hidden layer, x the observed inputs of the row (Rifai et al., ICML 2011).
+
+    In closed form Σ_u f′(h_u)² Σ_{j observed} W_ju²: the cost follows the ratings. One hidden layer only.
+    """
+
+    def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
+        encoder = network.encoder
+        if len(encoder.widths) > 1:
+            raise ParameterError(
+                f"penalty contractive needs one hidden layer, got {'-'.join(map(str, encoder.widths))}: "
+                "through several the Jacobian has no closed form in the ratings"
+            )
+        squares = [
+            sparse.encode(batch.with_values(torch.ones_like(batch.values)), weight.square())  # [n × H]
+            for batch, weight in zip(trace.example.inputs, encoder.weights, strict=True)
+        ]
+        slope = encoder.activation.slope(trace.mean + encoder.centre)  # [n × H]
+        total: torch.Tensor = (slope.square() * sum(squares[1:], squares[0])).sum()
+        return strength * total
+
+    return penalty
+
+
+PENALTIES: dict[str, Kind[Penalty]] = {
+    "l2": Kind(l2, 0.0),
+    "l1": Kind(l1, 0.0),
+    "contractive": Kind(contractive, 0.0),
+    "bias": Kind(bias, 0.0),
+}
+
+
+def half_square(weight: torch.Tensor, factor: float) -> torch.Tensor:
+    """(factor/2)‖W‖². Its gradient, factor · W, stays a term where gradients are collected."""
+    apply: Any = _HalfSquare.apply  # torch gives it no type
+    result: torch.Tensor = apply(weight, factor)
+    return result
+
+
+class _HalfSquare(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, factor: float) -> torch.Tensor:
+        ctx.weight, ctx.factor = weight, factor
+        ctx.save_for_backward(weight)
+        if weight.device.type != "cpu":
+            norm: torch.Tensor = torch.linalg.vector_norm(weight)
+            return factor / 2 * norm.square()
+        flat = weight.detach().reshape(-1).numpy()
+        return torch.tensor(factor / 2 * kernels.sum_squares(flat, _PARTS), dtype=weight.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        (weight,) = ctx.saved_tensors
+        if weight.device.type == "cpu" and keep_term(ctx.weight, Multiple(ctx.factor * grads[0].item())):
+            return None, None
+        return ctx.factor * grads[0] * weight, None

@@ -1,0 +1,67 @@
+"""From rows of ratings to the examples of an epoch, and to those of a validation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autorec.network.batch import Batch
+from autorec.network.example import Example
+from autorec.network.rows import Rows
+from autorec.training.steps import Examples
+
+BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows
+
+IntArray = npt.NDArray[np.integer[Any]]
+MakeExample = Callable[[Batch, IntArray], Example]  # (batch, the rows it holds) → what is learned from it
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """n examples, each made anew when it is asked for: only the one in use is in memory."""
+
+    make: Callable[[int], Example]
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int, /) -> Example:
+        return self.make(index)
+
+
+def batch_size(n_rows: int, batch: int | str) -> int:
+    """Rows of a batch, at most. batch: rows, "auto" (a quarter, at most 4096) or "full" (pieces of at most 4096)."""
+    if isinstance(batch, int):
+        return min(batch, n_rows)
+    return min(BATCH_MOST, n_rows if batch == "full" else -(-n_rows // BATCHES))
+
+
+def partition(n_rows: int, batch: int | str, rng: np.random.Generator) -> list[IntArray]:
+    """Random parts of the rows, ascending within, sizes equal within one; for "full" in their order."""
+    size = batch_size(n_rows, batch)
+    if batch == "full":  # in pieces that the caches hold; their gradients are added up
+        return [np.arange(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+    return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
+
+
+def make_examples(rows: Rows, parts: Sequence[IntArray], make: MakeExample, *, stream: bool) -> Examples:
+    """An example of each part of the rows; stream: made anew at each use, else once and kept."""
+
+    def at(index: int) -> Example:
+        return make(rows.batch(parts[index]), parts[index])
+
+    return Streamed(at, len(parts)) if stream else [at(index) for index in range(len(parts))]
+
+
+def reconstruct(offset: npt.NDArray[np.float32], device: torch.device, head: str = "rating") -> MakeExample:
+    """Input and target are the same ratings, as in AutoRec; offset [N] of each row."""
+
+    def make(batch: Batch, rows: IntArray) -> Example:
+        share = len(rows) / max(len(offset), 1)
+        return Example((batch,), {head: batch}, torch.from_numpy(offset[rows]), share).to(device)
+
+    return make

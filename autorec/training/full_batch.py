@@ -1,0 +1,49 @@
+"""RProp and L-BFGS, torch's, on the gradient of all rows at once: the optimisers of the AutoRec paper."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from autorec.training.objective import Loss
+from autorec.training.steps import Epoch, Examples, full_batch_gradients
+
+LBFGS_HISTORY = 10  # pairs of vectors kept
+LBFGS_ITERATIONS = 4  # between two validations: one "epoch"
+
+
+def rprop_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples, learning_rate: float) -> Epoch:
+    """RProp (Riedmiller and Braun, 1993): the sign of the gradient, a step size for each parameter."""
+    optimizer = torch.optim.Rprop(parameters, lr=learning_rate)
+
+    def epoch(number: int) -> dict[str, float]:
+        terms = full_batch_gradients(loss, examples, parameters)
+        optimizer.step()
+        return terms
+
+    return epoch
+
+
+def lbfgs_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples) -> Epoch:
+    """L-BFGS with strong Wolfe line search; an epoch is 4 iterations and returns the terms of least sum."""
+    optimizer = torch.optim.LBFGS(
+        parameters,
+        max_iter=LBFGS_ITERATIONS,
+        history_size=LBFGS_HISTORY,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
+    evaluations: list[dict[str, float]] = []
+
+    def closure() -> float:
+        evaluations.append(full_batch_gradients(loss, examples, parameters))
+        return math.fsum(evaluations[-1].values())
+
+    def epoch(number: int) -> dict[str, float]:
+        evaluations.clear()
+        optimizer.step(closure)
+        broken = [terms for terms in evaluations if not all(map(math.isfinite, terms.values()))]
+        return broken[0] if broken else min(evaluations, key=lambda terms: math.fsum(terms.values()))
+
+    return epoch

@@ -1,0 +1,97 @@
+"""One update of a network, and an epoch of them.
+
+A step takes an example and the number of the step, from 0, and returns the terms of its loss. An epoch takes its own
+number, from 1, and returns the terms as means over all rows.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from autorec.network.example import Example
+from autorec.network.gradient import collecting
+from autorec.training.objective import Loss
+
+Step = Callable[[Example, int], dict[str, float]]
+Epoch = Callable[[int], dict[str, float]]
+
+
+class Optimizer(Protocol):
+    """What `descend` asks of an optimiser: parameters, and a move along the gradients that `backward` left in them."""
+
+    @property
+    def parameters(self) -> Sequence[torch.Tensor]: ...
+    def step(self, number: int) -> None: ...
+
+
+class Examples(Protocol):
+    """What an epoch goes over: a list of examples, or `autorec.training.batches.Streamed`."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Example: ...
+
+
+def descend(loss: Loss, optimizer: Optimizer) -> Step:
+    """One step of the optimiser down the gradient of the sum of the terms."""
+
+    def step(example: Example, number: int) -> dict[str, float]:
+        for parameter in optimizer.parameters:
+            parameter.grad = None
+        with collecting(optimizer.parameters):
+            terms = loss(example, number)
+            torch.stack(list(terms.values())).sum().backward()
+            optimizer.step(number)
+        return {name: term.item() for name, term in terms.items()}
+
+    return step
+
+
+def alternate(*steps: Step) -> Step:
+    """The steps one after the other on the same example, as adversarial members learn; their terms side by side."""
+
+    def step(example: Example, number: int) -> dict[str, float]:
+        terms: dict[str, float] = {}
+        for one in steps:
+            terms |= one(example, number)
+        return terms
+
+    return step
+
+
+def stochastic_epoch(step: Step, examples: Examples, rng: np.random.Generator) -> Epoch:
+    """A step on each example, in a new random order each epoch."""
+
+    def epoch(number: int) -> dict[str, float]:
+        first = (number - 1) * len(examples)
+        order = rng.permutation(len(examples))
+        return _sum_terms(_shares(examples[index], step, first + at) for at, index in enumerate(order))
+
+    return epoch
+
+
+def full_batch_gradients(loss: Loss, examples: Examples, parameters: Sequence[torch.Tensor]) -> dict[str, float]:
+    """Put the gradient of the whole objective / N into `.grad`, summed over the examples; return the terms."""
+    for parameter in parameters:
+        parameter.grad = None
+
+    def add_gradients(example: Example, number: int) -> dict[str, float]:
+        terms = loss(example, number)
+        (torch.stack(list(terms.values())).sum() * example.share).backward()
+        return {name: term.item() for name, term in terms.items()}
+
+    return _sum_terms(_shares(examples[index], add_gradients, 0) for index in range(len(examples)))
+
+
+def _shares(example: Example, step: Step, number: int) -> dict[str, float]:
+    """The terms of a step, each by the share of the rows. An example made for it goes with it."""
+    return {name: term * example.share for name, term in step(example, number).items()}
+
+
+def _sum_terms(shares: Iterable[dict[str, float]]) -> dict[str, float]:
+    means: dict[str, float] = {}
+    for terms in shares:
+        for name, term in terms.items():
+            means[name] = means.get(name, 0.0) + term
+    return means

@@ -1,0 +1,65 @@
+"""The error on ratings kept aside: their rows are encoded from what is left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autorec.network.activations import HIGH, LOW
+from autorec.network.autoencoder import Autoencoder
+from autorec.network.example import Example
+from autorec.network.rows import Rows
+from autorec.training.batches import MakeExample, make_examples
+from autorec.training.steps import Examples
+
+IntArray = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """given[i]: what rows are encoded from; wanted[i]: the same rows, with the ratings kept aside as targets."""
+
+    given: Examples
+    wanted: Sequence[Example]
+
+
+def prepare_validation(
+    seen: Rows, unseen: Rows, parts: Sequence[IntArray], examples: Examples, make: MakeExample, *, stream: bool
+) -> Validation | None:
+    """Of each part the rows with unseen ratings; where they are most of it, the training's own example is taken.
+
+    examples: of the parts, as trained on. None where nothing is unseen.
+    """
+    if not unseen.nnz:
+        return None
+    chosen = rows_to_encode(parts, unseen)
+    wanted = [make(unseen.batch(rows), rows) for rows in chosen]
+    if stream:
+        return Validation(make_examples(seen, chosen, make, stream=True), wanted)
+    given = [
+        examples[index] if rows is parts[index] else make(seen.batch(rows), rows) for index, rows in enumerate(chosen)
+    ]
+    return Validation(given, wanted)
+
+
+def rows_to_encode(parts: Sequence[IntArray], unseen: Rows) -> list[IntArray]:
+    """Of each part the rows with unseen ratings; where they are most, the part itself."""
+    has = np.diff(unseen.indptr) > 0
+    return [part if 2 * np.count_nonzero(has[part]) > len(part) else part[has[part]] for part in parts]
+
+
+def validation_rmse(network: Autoencoder, validation: Validation, head: str = "rating") -> float:
+    """One root over all ratings kept aside, predictions clipped to 1 … 5 as `predict` does."""
+    total = count = 0.0
+    for index, wanted in enumerate(validation.wanted):
+        target = wanted.targets[head]
+        with torch.no_grad():
+            code = network.encode(*validation.given[index].inputs)  # [n × H]
+            predicted = network.head(head).at(target, code, wanted.offset).clamp(LOW, HIGH)  # [nnz]
+        error = predicted.cpu().numpy().astype(np.float64) - target.values.cpu().numpy()
+        total += float(error @ error)
+        count += len(error)
+    return float(np.sqrt(total / count))
