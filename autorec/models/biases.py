@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec.network.kernels import value
-from autorec.network.rows import Rows
+from autorec.network.rows import Rows, to_levels
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -75,10 +75,13 @@ Entries = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArra
 
 
 def _entries(ratings: sparse.csr_array | Rows) -> Entries:
-    """(indptr, indices, levels, table) as in Rows, which the loops below walk; nothing is copied."""
+    """(indptr, indices, levels, table) as in Rows, which the loops below go through."""
     if isinstance(ratings, Rows):
         return ratings.indptr, ratings.indices, ratings.levels, ratings.table
-    return ratings.indptr, ratings.indices, ratings.data, np.empty(0, dtype=np.float32)
+    indptr = ratings.indptr.astype(np.int64, copy=False)
+    found = to_levels(ratings.data)  # as in Rows where that can be, so that the loops are compiled once
+    levels, table = (ratings.data, np.empty(0, dtype=np.float32)) if found is None else found
+    return indptr, ratings.indices, levels, table
 
 
 def _counted(entries: Entries, shape: tuple[int, int]) -> tuple[float, IntArray, IntArray]:

@@ -174,18 +174,17 @@ def sum_columns(column_ptr: Any, ordered: Any, sums: Any) -> None:
         sums[column] = total
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def sum_squares(x: Any, parts: int) -> float:
-    """Σ x² of a flat array, on all threads: torch's norm would take a tenth of a small step."""
-    n = len(x)
-    sums = np.zeros(parts)
-    for part in numba.prange(parts):
-        run = x[n * part // parts : n * (part + 1) // parts]
-        total = np.float32(0)
-        for i in range(len(run)):
-            total += run[i] * run[i]
-        sums[part] = total
-    return float(sums.sum())
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def sum_squares(W: Any) -> Any:
+    """Σ W², in float64 over the rows; torch's norm would take a tenth of a small step."""
+    total = 0.0
+    for row in range(len(W)):
+        w = W[row]
+        of_row: Any = np.float32(0)
+        for h in range(len(w)):
+            of_row += w[h] * w[h]
+        total += of_row
+    return total
 
 
 @numba.njit(cache=True, nogil=True)
@@ -306,10 +305,10 @@ def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
     return True
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)
 def count_entries(indptr: Any, levels: Any, table: Any, rows: Any, ptr: Any) -> None:
     """ptr [k + 1]: ptr[i + 1] becomes the number of entries of row rows[i]."""
-    for i in numba.prange(len(rows)):
+    for i in range(len(rows)):
         count = 0
         for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
             count += not np.isnan(value(levels, table, k))

@@ -15,8 +15,6 @@ from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.gradient import Multiple, keep_term
 from autorec.network.parts import Kind
 
-_PARTS = 64  # of a sum of squares; fixed, so that it rounds alike with any number of threads
-
 Penalty = Callable[[Autoencoder, Trace], torch.Tensor]
 
 
@@ -93,8 +91,8 @@ class _HalfSquare(torch.autograd.Function):
         if weight.device.type != "cpu":
             norm: torch.Tensor = torch.linalg.vector_norm(weight)
             return factor / 2 * norm.square()
-        flat = weight.detach().reshape(-1).numpy()
-        return torch.tensor(factor / 2 * kernels.sum_squares(flat, _PARTS), dtype=weight.dtype)
+        matrix = weight.detach().reshape(len(weight), -1).numpy()
+        return torch.tensor(factor / 2 * kernels.sum_squares(matrix), dtype=weight.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:

@@ -66,17 +66,14 @@ class _Moments:
         tensors = (order.ptr, order.rows, product.values, product.D, self.parameter, self.mean, self.square)
         _update_rows(*(tensor.detach().numpy() for tensor in tensors), *map(np.float32, factors), _parts())
 
-    def _update_by_array(self, gradient: torch.Tensor, *factors: float) -> None:
-        arrays = (self.parameter.detach(), gradient.detach().contiguous(), self.mean, self.square)
-        if gradient.device.type == "cpu":
-            _update(*(array.numpy().reshape(-1) for array in arrays), *map(np.float32, factors), _parts())
-            return
-        rate, decay, mean_factor, square_factor = factors
-        parameter, gradient, mean, square = arrays
-        gradient = gradient + decay * parameter
-        mean.lerp_(gradient, 1 - BETAS[0])
-        square.lerp_(gradient.square(), 1 - BETAS[1])
-        parameter.addcdiv_(mean * mean_factor, (square * square_factor).sqrt_().add_(EPSILON), value=-rate)
+    def _update_by_array(self, gradient: torch.Tensor, rate: float, decay: float, *factors: float) -> None:
+        mean_factor, square_factor = factors
+        parameter = self.parameter.detach()
+        gradient = gradient.detach() + decay * parameter
+        self.mean.lerp_(gradient, 1 - BETAS[0])
+        self.square.lerp_(gradient.square(), 1 - BETAS[1])
+        denominator = (self.square * square_factor).sqrt_().add_(EPSILON)
+        parameter.addcdiv_(self.mean * mean_factor, denominator, value=-rate)
 
 
 def _parts() -> int:
@@ -106,17 +103,6 @@ def _update_rows(
         for column in range(bounds[part], bounds[part + 1]):
             kernels.sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, g)
             _update_run(p[column], g, mean[column], square[column], rate, decay, mean_factor, square_factor)
-
-
-@numba.njit(parallel=True, error_model="numpy", cache=True, nogil=True)
-def _update(
-    p: Any, g: Any, mean: Any, square: Any, rate: Any, decay: Any, mean_factor: Any, square_factor: Any, parts: int
-) -> None:
-    """All arrays flat."""
-    n = len(p)
-    for part in numba.prange(parts):
-        run = slice(n * part // parts, n * (part + 1) // parts)
-        _update_run(p[run], g[run], mean[run], square[run], rate, decay, mean_factor, square_factor)
 
 
 @numba.njit(fastmath=True, error_model="numpy", cache=True, nogil=True)  # numpy: no test for division by 0
