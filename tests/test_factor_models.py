@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numba
 import numpy as np
 import pytest
 from conftest import random_frame
@@ -9,6 +10,7 @@ from scipy import sparse
 
 from autorec import Bias, BiasedMF, PureSVD, evaluate
 from autorec.errors import ParameterError
+from autorec.models import ridge
 from autorec.models.positives import positives
 from autorec.ratings.matrix import as_ratings, from_sparse
 from autorec.ratings.split import random_split
@@ -52,6 +54,37 @@ def test_a_sweep_never_raises_the_objective_and_ends_where_nothing_is_gained():
         setattr(model, side, vectors)
         slope = (found[0] - found[1]) / 2e-4
         assert abs(slope) < 1e-3 * values[-1]
+
+
+@pytest.mark.parametrize("entries", [7, 4096])
+@pytest.mark.parametrize("factors", [1, 5])
+def test_each_row_is_a_ridge_regression_of_its_own(monkeypatch, factors, entries):
+    """Rows of all lengths from none to all columns, against a loop over rows; blocks shorter than a row too."""
+    monkeypatch.setattr(ridge, "_ENTRIES", entries)
+    rng = np.random.default_rng(0)
+    dense = np.where(rng.random((60, 25)) < np.linspace(0, 1, 60)[:, None], rng.normal(size=(60, 25)) + 9, 0)
+    csr, others = sparse.csr_array(dense), rng.normal(size=(25, factors + 1))
+    found = ridge.solve_rows(csr, others, 0.3)
+    assert np.diff(csr.indptr).min() == 0 and np.diff(csr.indptr).max() == 25
+    for row in range(60):
+        columns = csr.indices[csr.indptr[row] : csr.indptr[row + 1]]
+        A = np.column_stack((others[columns, :-1], np.ones(len(columns))))
+        t = dense[row, columns] - others[columns, -1]
+        ridge_matrix = A.T @ A + 0.3 * len(columns) * np.eye(factors + 1)
+        expected = np.linalg.solve(ridge_matrix, A.T @ t) if len(columns) else np.zeros(factors + 1)
+        np.testing.assert_allclose(found[row], expected, atol=1e-9)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    csr = as_ratings(random_frame(200, 80)).csr
+    others = np.random.default_rng(0).normal(size=(80, 6))
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        one = ridge.solve_rows(csr, others, 0.3)
+    finally:
+        numba.set_num_threads(before)
+    np.testing.assert_array_equal(ridge.solve_rows(csr, others, 0.3), one)
 
 
 def test_planted_factors_are_found():

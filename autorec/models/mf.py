@@ -11,21 +11,16 @@ the items' with the users fixed; a sweep solves both exactly, so that the object
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks, progress
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
+from autorec.models.ridge import Solutions, solve_rows
 from autorec.models.scale import inside, outside
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
-
-Solutions = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
-
-_TOGETHER = 8  # entries whose products are summed in one pass
-_LANES = 8  # numbers that a processor multiplies at a time
 
 
 class BiasedMF(Recommender):
@@ -64,9 +59,8 @@ class BiasedMF(Recommender):
 
     def _solved(self, csr: sparse.csr_array, others: Solutions) -> Solutions:
         """The vectors of the rows of `csr`, given those of its columns; zeros for a row without ratings."""
-        found = np.zeros((csr.shape[0], others.shape[1]))
-        _solve_rows(csr.indptr, csr.indices, csr.data - self.mean_, others, self.l2, found)
-        return found
+        targets = sparse.csr_array((csr.data - self.mean_, csr.indices, csr.indptr), shape=csr.shape)
+        return solve_rows(targets, others, self.l2)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         vectors = 2 * 8 * (self.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
@@ -98,83 +92,3 @@ class BiasedMF(Recommender):
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.users_, self.items_, self.mean_ = arrays["users"], arrays["items"], float(arrays["mean"][0])
-
-
-@numba.njit(parallel=True, error_model="numpy", cache=True, nogil=True)
-def _solve_rows(indptr: Any, indices: Any, targets: Any, others: Any, l2: float, found: Any) -> None:
-    """found[row] = argmin Σ (target − b_other − x · (factors_other, 1))² + l2 · n · ‖x‖²."""
-    size = others.shape[1]
-    wide = -(-size // _LANES) * _LANES  # filled up with zeros
-    for row in numba.prange(len(found)):
-        first, end = indptr[row], indptr[row + 1]
-        if first == end:
-            continue
-        A = np.zeros((size, wide))  # the normal equations; only the lower triangle counts
-        y = np.zeros(size)
-        Z = np.zeros((_TOGETHER, wide))
-        for start in range(first, end, _TOGETHER):
-            _take(indices, targets, others, start, end, Z, y)
-            _add_products(Z, A)
-        for i in range(size):
-            A[i, i] += l2 * (end - first)
-        _solve(A, y)
-        found[row] = y
-
-
-@numba.njit(fastmath=True, cache=True, nogil=True)
-def _take(indices: Any, targets: Any, others: Any, start: int, end: int, Z: Any, y: Any) -> None:
-    """Z [8 × wide] = (factors, 1, 0 …) of the entries from `start` on, zeros from `end` on; y += Σ residual · Z."""
-    last = others.shape[1] - 1
-    for place in range(_TOGETHER):
-        z = Z[place]
-        if start + place >= end:
-            z[:] = 0
-            continue
-        other = others[indices[start + place]]
-        residual = targets[start + place] - other[last]
-        z[:last] = other[:last]
-        z[last] = 1
-        for i in range(len(y)):
-            y[i] += residual * z[i]
-
-
-@numba.njit(fastmath=True, cache=True, nogil=True)
-def _add_products(Z: Any, A: Any) -> None:
-    """A += Zᵀ Z, its lower triangle, rounded up to whole lanes; eight entries for one load and store."""
-    z0, z1, z2, z3, z4, z5, z6, z7 = Z[0], Z[1], Z[2], Z[3], Z[4], Z[5], Z[6], Z[7]
-    for i in range(len(A)):
-        line = A[i]
-        a0, a1, a2, a3, a4, a5, a6, a7 = z0[i], z1[i], z2[i], z3[i], z4[i], z5[i], z6[i], z7[i]
-        for j in range((i // _LANES + 1) * _LANES):
-            line[j] += (
-                a0 * z0[j] + a1 * z1[j] + a2 * z2[j] + a3 * z3[j] + a4 * z4[j] + a5 * z5[j] + a6 * z6[j] + a7 * z7[j]
-            )
-
-
-@numba.njit(fastmath=True, error_model="numpy", cache=True, nogil=True)
-def _solve(A: Any, y: Any) -> None:
-    """Cholesky in place, A = Lᵀ L: y becomes A⁻¹ y; the lower triangle of A is read and overwritten.
-
-    From the last row up, so that all that moves is the beginning of a row.
-    """
-    n = len(y)
-    for k in range(n - 1, -1, -1):
-        pivot = A[k]
-        scale = 1 / np.sqrt(pivot[k])
-        for j in range(k + 1):
-            pivot[j] *= scale
-        for i in range(k):
-            line, factor = A[i], pivot[i]
-            for j in range((i // _LANES + 1) * _LANES):
-                line[j] -= factor * pivot[j]
-    for i in range(n - 1, -1, -1):  # Lᵀ w = y
-        line = A[i]
-        y[i] /= line[i]
-        solved = y[i]
-        for k in range(i):
-            y[k] -= solved * line[k]
-    for i in range(n):  # L x = w
-        line, known = A[i], 0.0
-        for k in range(i):
-            known += line[k] * y[k]
-        y[i] = (y[i] - known) / line[i]
