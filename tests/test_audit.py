@@ -282,11 +282,10 @@ def test_compare_says_a_leak_on_top_in_every_form(files: dict[str, str]) -> None
     caution = report.to_dict()["audit"]["caution"]
     assert caution.startswith("Caution: 240 test ratings (10.0%)")
     assert report.to_dict()["audit"]["splits"][0]["findings"][0]["name"] == "pairs-in-both"
-    assert report.to_markdown().startswith(f"# Comparison\n\n**{caution}**\n\nbias predicts ratings best")
+    assert report.to_markdown().startswith(f"# Comparison\n\n**{caution}**\n\n")
     assert "## Data audit\n\n- Leak: 240 test ratings" in report.to_markdown()
     page = report.to_html()
-    assert f"<p class=verdict><strong>{caution}</strong> bias predicts ratings best" in page
-    assert "<h2>Data audit</h2><ul><li>Leak: 240" in page
+    assert page.index(caution) < page.index("bias predicts ratings best") < page.index("Leak: 240")
 
 
 def test_the_command_line_tells_of_a_leak(files: dict[str, str], tmp_path: Path) -> None:
@@ -323,9 +322,10 @@ def test_of_a_given_split_the_parts_together_are_audited(sample: Ratings) -> Non
     together = whole(split_)
     assert (together.csr != copied.csr).nnz == 0
     np.testing.assert_array_equal(together.timestamps, copied.timestamps)
-    audited = data_audit(None, [given_split(split_.train, split_.test)])
-    assert audited["ratings"] == [finding.to_dict() for finding in audit(copied)]
-    assert "user 7 is user 9999 again" in audited["caution"]
+    given = given_split(split_.train, split_.test)
+    audited = data_audit(whole(given), [given])
+    assert list(audited.ratings) == audit(copied)
+    assert "user 7 is user 9999 again" in audited.caution
 
 
 # --- Anything
@@ -360,7 +360,7 @@ def test_any_ratings_can_be_audited(
     assert (findings["pairs-in-both"].count if "pairs-in-both" in findings else 0) == len(pairs[0] & pairs[1])
     assert all(0 < finding.share <= 1 and finding.count > 0 for finding in findings.values())
     assert len(whole(split_)) == len(pairs[0] | pairs[1])
-    data_audit(None, [split_])
+    data_audit(whole(split_), [split_])
 
 
 @settings(max_examples=100, deadline=None)
