@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from autorec.models.registry import MODELS as MODELS
     from autorec.models.store import load as load
     from autorec.models.unknown import recommend_unknown as recommend_unknown
+    from autorec.ratings.json_lines import read_json_lines as read_json_lines
     from autorec.ratings.matrix import Ratings as Ratings
     from autorec.ratings.read import read_ids as read_ids
-    from autorec.ratings.read import read_json_lines as read_json_lines
     from autorec.ratings.read import read_pairs as read_pairs
     from autorec.ratings.read import read_ratings as read_ratings
     from autorec.ratings.split import Split as Split
@@ -96,7 +96,7 @@ _HOME = {
     "per_user_split": "autorec.ratings.split",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
-    "read_json_lines": "autorec.ratings.read",
+    "read_json_lines": "autorec.ratings.json_lines",
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from autorec import Ratings
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 
 
 def random_frame(users: int = 30, items: int = 20, density: float = 0.4, seed: int = 0) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from autorec.models import fitting
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fitting import encode_rows
 from autorec.models.scale import rows_inside
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 from autorec.training import held_out
 from autorec.training.held_out import held_out_entries
 

@@ -9,7 +9,7 @@ from test_read import data
 from autorec import Ease, ItemKNN, Popularity, evaluate, read_ratings, strong_generalisation
 from autorec.errors import InputError, ParameterError
 from autorec.models.positives import positives
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 
 
 def choices(frame: pd.DataFrame) -> np.ndarray:

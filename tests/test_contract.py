@@ -13,7 +13,7 @@ from sklearn.base import clone
 import autorec
 from autorec import recommend_unknown
 from autorec.errors import InputError, NotFittedError, ParameterError
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 
 LEARNS_TASTE = ("i-autorec", "u-autorec")  # the others answer the same for every user, up to a constant
 

@@ -14,7 +14,7 @@ from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.evaluation.baselines import BASELINES, GRIDS
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.evaluate import value_of
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 from autorec.ratings.split import random_split
 from autorec.report.results import Counts
 

@@ -12,7 +12,7 @@ from autorec import Bias, BiasedMF, PureSVD, evaluate
 from autorec.errors import ParameterError
 from autorec.models import ridge
 from autorec.models.positives import positives
-from autorec.ratings.matrix import as_ratings, from_sparse
+from autorec.ratings.convert import as_ratings, from_sparse
 from autorec.ratings.split import random_split
 
 

@@ -4,7 +4,6 @@ import gc
 import tracemalloc
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -15,8 +14,7 @@ from scipy import sparse
 from test_training import epochs_of, loss_of
 
 import autorec.models.autorec
-from autorec import AutoRec, Ratings, read_ratings
-from autorec.models import biases
+from autorec import AutoRec, Ratings
 from autorec.models.biases import fit_biases, item_means
 from autorec.models.fitting import OPTIMIZERS
 from autorec.models.scale import inside, rows_inside
@@ -24,8 +22,7 @@ from autorec.network.autoencoder import build_autoencoder
 from autorec.network.batch import Batch, make_batch
 from autorec.network.example import Example
 from autorec.network.rows import Rows, to_levels
-from autorec.ratings import order
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 from autorec.training import held_out, memory
 from autorec.training.batches import Streamed
 from autorec.training.validation import rows_to_encode
@@ -225,7 +222,6 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
     """1 byte beside the ratings themselves, 5 where they are transposed and 1 more meanwhile; the rest is the batch."""
     monkeypatch.setattr(memory, "KEEP_MOST", 0)
     monkeypatch.setattr(held_out, "_RUN", 2**14)
-    monkeypatch.setattr(biases, "_BLOCK", 2**12)
     rng = np.random.default_rng(0)
     n, m, each = 2000, 2000, 300
     indices = np.sort(rng.permuted(np.tile(np.arange(m, dtype=np.int32), (n, 1)), axis=1)[:, :each], axis=1).ravel()
@@ -235,31 +231,3 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
     model = AutoRec(orientation, hidden=4, epochs=1, batch=20, penalty="l2:20")
     model.fit(planted())  # compiles
     assert bytes_at_most(lambda: model.fit(ratings)) < most * len(indices)
-
-
-@pytest.mark.parametrize("ordered", [True, False])
-def test_reading_parquet_takes_few_bytes_a_rating(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ordered: bool
-) -> None:
-    """Three columns of four bytes; out of order also the order, and each column once more while it is put in it."""
-    monkeypatch.setattr(order, "LEAST", 0)
-    rng = np.random.default_rng(0)
-    n = 300_000
-    pairs = rng.permutation(3_000_000)[:n]
-    if ordered:
-        pairs = np.sort(pairs)
-    frame = pd.DataFrame({"user": pairs // 1000 + 7, "item": pairs % 1000, "rating": rng.choice(HALF_STARS, n)})
-    frame.to_parquet(tmp_path / "ratings.parquet", row_group_size=10_000)
-    path = tmp_path / "ratings.parquet"
-    read_ratings(path)  # imports
-    found: list[Ratings] = []
-    assert bytes_at_most(lambda: found.append(read_ratings(path))) < (16 if ordered else 31) * n
-    pd.testing.assert_frame_equal(found[0].to_frame(), frame.astype({"rating": np.float32}))
-
-
-def test_ids_beyond_32_bits_in_a_later_row_group(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"user": [5, 3, 2**31, 2**40], "item": [1, 2, 3, 2**33], "rating": [1.0, 2.0, 3.0, 4.0]})
-    frame.to_parquet(tmp_path / "ratings.parquet", row_group_size=1)
-    ratings = read_ratings(tmp_path / "ratings.parquet")
-    assert ratings.user_ids.tolist() == [3, 5, 2**31, 2**40] and ratings.user_ids.dtype == np.int64
-    pd.testing.assert_frame_equal(ratings.to_frame(), frame.astype({"rating": np.float32}))

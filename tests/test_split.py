@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autorec import Ratings, read_ratings, split
 from autorec.errors import InputError, ParameterError
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 
 
 def table(pairs: set[tuple[int, int]], seed: int) -> pd.DataFrame:

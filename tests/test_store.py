@@ -19,7 +19,7 @@ from autorec.errors import AutoRecError, InputError, ModelFileError, NotFittedEr
 from autorec.models import folder as model_folder
 from autorec.models import manifest, store
 from autorec.models.manifest import FILES, PARTS
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 
 ON_LINUX = sys.platform == "linux"
 
@@ -348,7 +348,7 @@ import os, signal, sys
 import numpy as np
 import autorec
 from autorec import folders
-from autorec.ratings.matrix import from_sparse
+from autorec.ratings.convert import from_sparse
 from scipy import sparse
 
 ratings = from_sparse(sparse.csr_array(np.arange(12.0).reshape(3, 4)))
@@ -408,7 +408,7 @@ import os, sys, time
 import numpy as np
 import autorec
 from autorec import folders
-from autorec.ratings.matrix import from_sparse
+from autorec.ratings.convert import from_sparse
 from scipy import sparse
 
 if sys.argv[2] == "two renames":

@@ -22,7 +22,7 @@ from autorec.cli.main import autorec as command
 from autorec.errors import AutoRecError, InputError, ParameterError
 from autorec.models.presets import PRESETS
 from autorec.models.spaces import SPACES, setting, space_of, training_bytes
-from autorec.ratings.matrix import as_ratings
+from autorec.ratings.convert import as_ratings
 from autorec.tuning import search
 from autorec.tuning import tune as tuning
 from autorec.tuning.workers import PROCESS, fitting_jobs

@@ -22,7 +22,9 @@ from autorec.audits.finding import (
     worst_first,
 )
 from autorec.audits.of_split import audit_split
-from autorec.ratings.matrix import IntArray, Ratings, as_ratings
+from autorec.ratings.convert import as_ratings
+from autorec.ratings.matrix import Ratings
+from autorec.ratings.sorting import IntArray
 from autorec.ratings.split import Split
 
 CONSTANT = 20  # ratings from which "always the same rating" says something of a user

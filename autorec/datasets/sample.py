@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from autorec.ratings.convert import from_frame
 from autorec.ratings.ids import Ids
-from autorec.ratings.matrix import Ratings, from_frame
+from autorec.ratings.matrix import Ratings
 
 SEED = 20150518  # the first day of WWW 2015, where AutoRec was presented
 USERS, ITEMS, RATINGS = 600, 300, 24_000

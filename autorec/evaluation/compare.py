@@ -21,7 +21,8 @@ from autorec.evaluation.examples import example_users, lists, rated
 from autorec.evaluation.memory import peak_memory
 from autorec.models.base import Recommender
 from autorec.models.presets import create, shown
-from autorec.ratings.matrix import Ratings, as_ratings
+from autorec.ratings.convert import as_ratings
+from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
 from autorec.report.results import Choice, DataFacts, Item, SplitFacts

@@ -17,7 +17,8 @@ from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.models.base import Recommender
-from autorec.ratings.matrix import Ratings, as_ratings, liked_from
+from autorec.ratings.convert import as_ratings
+from autorec.ratings.matrix import Ratings, liked_from
 from autorec.report.evaluation_text import evaluation_markdown
 from autorec.report.page import evaluation_page
 from autorec.report.results import Counts, EvaluationReport, Settings, Slices

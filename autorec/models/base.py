@@ -25,7 +25,8 @@ from autorec.models.histories import align
 from autorec.models.registry import named
 from autorec.models.topn import score_blocks, top_n
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
-from autorec.ratings.matrix import Ratings, as_ratings
+from autorec.ratings.convert import as_ratings
+from autorec.ratings.matrix import Ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]

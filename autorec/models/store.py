@@ -33,6 +33,7 @@ from autorec.models.biases import Biases
 from autorec.models.folder import MANIFEST
 from autorec.models.manifest import FILES, PARTS, Manifest
 from autorec.models.registry import classes
+from autorec.ratings import validity
 from autorec.ratings.matrix import Ratings
 
 CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused
@@ -146,8 +147,7 @@ def _unpack(contents: dict[str, bytearray], manifest: Manifest) -> Ratings:
     arrays = safetensors.numpy.load(bytes(contents["ratings.safetensors"]))
     rows, columns = arrays["shape"].tolist()
     csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(rows, columns))
-    csr.check_format(full_check=True)  # the kernels trust the indices
-    csr.has_canonical_format = True
+    validity.adopt(csr)
     users = pd.read_parquet(io.BytesIO(contents["users.parquet"]))
     items = pd.read_parquet(io.BytesIO(contents["items.parquet"]))
     low, high = arrays["scale"].tolist()

@@ -1,33 +1,41 @@
 """Raw ids: what the user wrote, kept as written, and the way from there to row numbers and back.
 
-An id column becomes int64 only when every token is a canonical integer ("7", "-3"; not "007", "+7", "7.0"): the
-integer then prints as exactly what was written. Any other column stays text. "007" and "7" are two ids.
+An id is an integer or text. Text that is a canonical integer ("7", "-3"; not "007", "+7", "7.0") is the same id as that
+integer, of whatever size and from whatever source it comes: 7 and "7" are one id, "007" and "7" are two. An array of
+ids is int64 when its source says so and all fit, else it holds text, where the integer 7 is written "7".
 """
 
-from collections.abc import Iterable, Sequence
+import re
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from autorec.errors import InputError
 
 Ids = npt.NDArray[Any]  # int64, or object holding str
+Codes = npt.NDArray[np.integer[Any]]
 
-_LONGEST = 18  # digits that always fit an int64
+_INTEGER = "0|-?[1-9][0-9]*"
+_is_integer = re.compile(_INTEGER).fullmatch
+_INT64 = np.iinfo(np.int64)
+_LONGEST = 20  # characters of an integer that may fit int64
+_BLOCK = 2**16  # ids looked up at once
+_EXACT = 2.0**53  # up to here every integer is a float64
 
 
 def is_canonical_integer(token: str) -> bool:
-    """Whether `token` is the one way to write its integer: no sign +, no leading zero, no blank."""
-    digits = token.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST):
-        return False
-    return token == "0" or digits[0] != "0"
+    """Whether `token` is the one way to write an integer that fits int64: no sign +, no leading zero, no blank."""
+    return len(token) <= _LONGEST and _is_integer(token) is not None and _INT64.min <= int(token) <= _INT64.max
 
 
 def from_tokens(tokens: Iterable[str]) -> Ids:
-    """Text tokens → int64 when all are canonical integers, else an object array of the same text."""
+    """[n] text tokens → int64 when all are canonical integers, else an object array of the same text."""
     tokens = list(tokens)
     if tokens and all(map(is_canonical_integer, tokens)):
         return np.array([int(token) for token in tokens], dtype=np.int64)
@@ -35,36 +43,66 @@ def from_tokens(tokens: Iterable[str]) -> Ids:
 
 
 def as_ids(values: Any, what: str = "ids") -> Ids:
-    """Python values, a Series or an array → int64 or text ids, never a guess between the two.
+    """[n] Python values, a Series or an array → int64 or text ids, never a guess between the two.
 
-    Integers give int64; text stays text, also when it looks like a number. Whole floats, as pandas makes of an integer
-    column with holes, are refused like any other type, and so is a mix of types: the error shows an example.
+    Integers give int64, or text where one does not fit; so do floats that are whole numbers, which is what pandas makes
+    of an integer column with gaps. Text stays text, also when it looks like a number. InputError: missing values, any
+    other type, or a mixture of types; it shows an example.
     """
     if isinstance(values, pd.Series) and values.isna().any():
         raise InputError(f"{what}: {int(values.isna().sum())} of {len(values)} are missing; drop or fill them first")
-    array = values.to_numpy() if isinstance(values, (pd.Series, pd.Index)) else np.asarray(values)
-    if isinstance(values, (list, tuple)):
-        array = np.empty(len(values), dtype=object)
-        array[:] = values
+    array = _as_array(values)
     if array.ndim != 1:
         raise InputError(f"{what}: got an array of shape {array.shape}; give one dimension")
     if array.dtype.kind in "iu":
-        return array.astype(np.int64)
+        return _integers(array)
+    if array.dtype.kind == "f":
+        return _whole_floats(array, what)
     if array.dtype.kind in "UT":
         return _texts(array.tolist())
     if array.dtype.kind != "O":
         raise InputError(f"{what}: got type {array.dtype}; give integers or text")
-    found = set(map(type, array))
-    if found <= {str, np.str_}:
+    types = set(map(type, array))
+    if all(issubclass(kind, str) for kind in types):
         return _texts(array.tolist())
-    if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in found):
-        return array.astype(np.int64)
-    names = ", ".join(sorted(kind.__name__ for kind in found))
+    if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in types):
+        return _integers(array)
+    names = ", ".join(sorted(kind.__name__ for kind in types))
     raise InputError(f"{what}: got values of type {names}; give all integers or all text, so that 7 and '7' do not mix")
 
 
+def _as_array(values: Any) -> npt.NDArray[Any]:
+    if isinstance(values, (pd.Series, pd.Index)):
+        return np.asarray(values.to_numpy())
+    if isinstance(values, Iterable) and not isinstance(values, (str, bytes)) and not hasattr(values, "__array__"):
+        values = list(values)
+        array = np.empty(len(values), dtype=object)
+        array[:] = values
+        return array
+    return np.asarray(values)
+
+
+def _integers(array: npt.NDArray[Any]) -> Ids:
+    """int64, or text where an integer does not fit."""
+    if array.dtype.kind == "i" or all(_INT64.min <= value <= _INT64.max for value in _extremes(array)):
+        return array.astype(np.int64)
+    return _texts(map(str, array.tolist()))
+
+
+def _extremes(array: npt.NDArray[Any]) -> list[int]:
+    return [int(array.min()), int(array.max())] if len(array) else []
+
+
+def _whole_floats(array: npt.NDArray[Any], what: str) -> Ids:
+    whole = np.isfinite(array) & (np.abs(array) <= _EXACT)
+    whole[whole] = array[whole] == np.floor(array[whole])
+    if not whole.all():
+        raise InputError(f"{what}: {array[np.argmin(whole)]:g} is neither an integer nor text; give integers or text")
+    return array.astype(np.int64)
+
+
 def lookup(ids: Ids, known: pd.Index) -> npt.NDArray[np.int64]:
-    """Positions of `ids` in `known`, −1 where unknown. Text and integers meet when the text is canonical."""
+    """[n] positions of `ids` in `known`, −1 where unknown. Text and integers meet where the text is canonical."""
     if known.dtype.kind == "i" and ids.dtype.kind == "O":
         valid = np.fromiter((is_canonical_integer(str(token)) for token in ids), dtype=bool, count=len(ids))
         positions = np.full(len(ids), -1, dtype=np.int64)
@@ -80,27 +118,82 @@ def index_of(ids: Ids) -> pd.Index:
     return pd.Index(ids, dtype=object if ids.dtype.kind == "O" else None)
 
 
-def factorize(ids: Ids) -> tuple[npt.NDArray[np.int64], Ids]:
-    """Codes into the sorted unique ids, and these. Integers sort by value, text by code point."""
-    codes, unique = pd.factorize(ids)
-    unique = np.asarray(unique)
-    order = np.argsort(unique, kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return rank[codes], unique[order]
+def factorize(ids: Ids) -> tuple[Codes, Ids]:
+    """[n] ids → codes into the sorted distinct ids, and these. Integers sort by value, text by code point."""
+    if ids.dtype.kind == "i":
+        return factorize_integers(ids)
+    codes, distinct = pd.factorize(ids)
+    distinct = np.asarray(distinct)
+    order = np.argsort(distinct, kind="stable")
+    return _inverse(order)[codes], distinct[order]
 
 
-def ranked(tokens: Sequence[str]) -> tuple[npt.NDArray[np.int32], Ids]:
-    """The place of each of these different tokens among the sorted ids, and these: integers by value, text by code
-    point."""
-    ids = from_tokens(tokens)
-    order = np.array(sorted(range(len(ids)), key=ids.tolist().__getitem__), dtype=np.int64)
+def factorize_integers(
+    ids: npt.NDArray[np.integer[Any]], *, overwrite: bool = False
+) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """[n] integers → codes into the sorted distinct ones, and these. `overwrite`: codes of int32 take its memory.
+
+    Through a table of all integers between the lowest and the highest, where that is not much longer than the input;
+    in pieces, since NumPy indexes with int64 copies.
+    """
+    low, high = _extremes(ids) or (0, -1)
+    if high - low >= max(4 * len(ids), 2**20):
+        distinct, inverse = np.unique(ids, return_inverse=True)
+        return inverse.astype(ids.dtype, copy=False), distinct.astype(np.int64)
+    table = np.zeros(high - low + 1, dtype=np.int32)
+    pieces = [slice(start, start + _BLOCK) for start in range(0, len(ids), _BLOCK)]
+    for piece in pieces:
+        table[ids[piece] - low] = 1
+    present = np.flatnonzero(table)
+    table[present] = np.arange(len(present), dtype=np.int32)
+    codes = ids if overwrite and ids.dtype == np.int32 else np.empty(len(ids), dtype=np.int32)
+    for piece in pieces:
+        codes[piece] = table[ids[piece] - low]
+    return codes, present.astype(np.int64) + low
+
+
+def factorize_texts(tokens: Any) -> tuple[npt.NDArray[np.int32], Ids]:
+    """[n] Arrow strings → codes into the sorted distinct ones, and these as text ids."""
+    encoded = tokens.dictionary_encode()
+    order = pc.array_sort_indices(encoded.dictionary)  # by bytes of UTF-8, which is by code point
+    distinct = encoded.dictionary.take(order).to_numpy(zero_copy_only=False).astype(object)
+    return _inverse(order.to_numpy())[encoded.indices.to_numpy()], distinct
+
+
+def factorize_tokens(tokens: Any, what: str) -> tuple[npt.NDArray[np.int32], Ids]:
+    """[n] Arrow strings, fields of a text file → codes into the sorted ids, and these.
+
+    Spaces around an integer are left out; around text they belong to the id, and a warning says where two ids differ by
+    them alone. The ids are int64 when all are canonical integers that fit, else text.
+    """
+    trimmed = pc.utf8_trim_whitespace(tokens)
+    is_integer = pc.match_substring_regex(trimmed, f"^({_INTEGER})$")
+    if pc.all(is_integer, min_count=0).as_py():
+        try:
+            distinct, inverse = np.unique(trimmed.cast(pa.int64()).to_numpy(), return_inverse=True)
+            return inverse.astype(np.int32), distinct
+        except pa.ArrowInvalid:  # one does not fit int64
+            pass
+    spaced = tokens.filter(pc.and_(pc.invert(is_integer), pc.not_equal(tokens, trimmed)))
+    alike = spaced.filter(pc.is_in(pc.utf8_trim_whitespace(spaced), value_set=tokens))
+    if len(alike):
+        text = alike[0].as_py()
+        warnings.warn(
+            f"{what}: {len(alike)} ids differ from another by spaces around them alone, {text!r} and {text.strip()!r} "
+            "among them; they count as two",
+            stacklevel=2,
+        )
+    return factorize_texts(pc.if_else(is_integer, trimmed, tokens))
+
+
+def _inverse(order: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """The inverse of a permutation."""
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    return rank, ids[order]
+    return rank
 
 
-def _texts(values: Iterable[str]) -> Ids:
+def _texts(values: Iterable[Any]) -> Ids:
     values = [str(value) for value in values]
     array = np.empty(len(values), dtype=object)
     array[:] = values

@@ -16,10 +16,10 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.order import gone_through, sorted_pairs, taken
+from autorec.ratings.sorting import IntArray, count_repeats, row_pointers, sort_pairs
+from autorec.ratings.validity import check_matrix, check_values, is_canonical, is_marked_valid, mark_valid
 
 FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -30,12 +30,16 @@ class Ratings:
     csr          float32, column indices ascending in each row, each pair once, explicit zeros kept
     user_ids     [users] raw ids of the rows, int64 or text
     item_ids     [items] raw ids of the columns
-    timestamps   [ratings] int64 seconds, aligned with `csr.data`; None when the source has none
-    order        [ratings] place of each entry in the source; None when that is the CSR order
+    timestamps   [ratings] int64 seconds since 1970, aligned with `csr.data`; None when the source has none
+    order        [ratings] position of each entry in the source; None when that is the CSR order
     titles       [items] text, "" where unknown; None when no titles were given
     given_scale  lowest and highest possible rating when the user states them, else None
     duplicates   rows of the source that a later row of the same pair replaced
     skipped      rows of the source dropped because unreadable (`on_error="skip"`)
+    missing      rows of the source dropped because their rating stands for a missing one (`missing=`)
+
+    A matrix that is given is checked and copied; entries may be unsorted, and of a pair that occurs more than once the
+    latest stays, as in `build`. InputError: arrays that do not fit together, ratings that are not finite, equal ids.
     """
 
     csr: sparse.csr_array
@@ -47,8 +51,12 @@ class Ratings:
     given_scale: tuple[float, float] | None = None
     duplicates: int = 0
     skipped: int = 0
+    missing: int = 0
 
     def __post_init__(self) -> None:
+        if not is_marked_valid(self.csr):
+            for name, value in _checked_copies(self).items():
+                object.__setattr__(self, name, value)
         if self.csr.shape != (len(self.user_ids), len(self.item_ids)):
             raise InputError(
                 f"a matrix of shape {self.csr.shape} needs as many ids; "
@@ -118,14 +126,14 @@ class Ratings:
         """
         kept = np.concatenate(([0], np.cumsum(entries)))[self.csr.indptr].astype(self.csr.indptr.dtype)
         csr = sparse.csr_array((self.csr.data[entries], self.csr.indices[entries], kept), shape=self.csr.shape)
-        csr.has_canonical_format = True
         chosen = replace(
             self,
-            csr=csr,
+            csr=mark_valid(csr),
             timestamps=None if self.timestamps is None else self.timestamps[entries],
             order=self.ranks()[entries],
             duplicates=0,
             skipped=0,
+            missing=0,
         )
         return chosen.compact() if compact else chosen
 
@@ -141,10 +149,9 @@ class Ratings:
         csr = sparse.csr_array(
             (self.csr.data, column[self.csr.indices], indptr), shape=(int(users.sum()), int(items.sum()))
         )
-        csr.has_canonical_format = True
         return replace(
             self,
-            csr=csr,
+            csr=mark_valid(csr),
             user_ids=self.user_ids[users],
             item_ids=self.item_ids[items],
             titles=None if self.titles is None else self.titles[items],
@@ -184,35 +191,37 @@ def build(
     scale: tuple[float, float] | None = None,
     skipped: int = 0,
 ) -> Ratings:
-    """Triples in source order → Ratings. The one place where entries are sorted and duplicates leave.
+    """Triples in the order of the source → Ratings. The one place where entries are sorted and duplicates leave.
 
-    users, items [n] are codes into user_ids, item_ids; values [n] finite. Of a pair that occurs more than once the
-    latest by timestamp stays, without timestamps (or on equal ones) the last in source order.
+    users, items [n] are codes into user_ids, item_ids; values [n] finite; the arrays are kept where they can be. Of a
+    pair that occurs more than once the latest by timestamp stays, without timestamps (or on equal ones) the last in the
+    source. InputError: a rating that is not finite, beyond MAX_RATING or outside the scale.
     """
     values = _checked_values(values, scale)
     order = None
-    ordered, duplicates, starts = gone_through(users, items, len(user_ids))
-    if not ordered:
-        order, users, items = sorted_pairs(users, items, len(user_ids), len(item_ids))
-        _, duplicates, starts = gone_through(users, items, len(user_ids))
+    duplicates = count_repeats(users, items)
+    if duplicates is None:
+        order, users, items = sort_pairs(users, items, len(user_ids), len(item_ids))
+        duplicates = count_repeats(users, items) or 0
     if duplicates:
-        again = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] the next entry is of the same pair
-        kept = _last_of_each_pair(np.arange(len(users)) if order is None else order, again, timestamps)
-        first = np.concatenate(([True], ~again))  # of each pair, in the order that `kept` has too
+        repeated = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] by the next entry
+        kept = _last_of_each_pair(np.arange(len(users)) if order is None else order, repeated, timestamps)
+        first = np.concatenate(([True], ~repeated))
         users, items, order = users[first], items[first], kept
-        _, _, starts = gone_through(users, items, len(user_ids))
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
-    indptr = starts.astype(dtype)
     csr = sparse.csr_array(
-        (values if order is None else taken(values, order), items.astype(dtype, copy=False), indptr),
+        (
+            values if order is None else values[order],
+            items.astype(dtype, copy=False),
+            row_pointers(users, len(user_ids)).astype(dtype, copy=False),
+        ),
         shape=(len(user_ids), len(item_ids)),
     )
-    csr.has_canonical_format = True
     return Ratings(
-        csr,
+        mark_valid(csr),
         user_ids,
         item_ids,
-        timestamps=timestamps if timestamps is None or order is None else taken(timestamps, order),
+        timestamps=timestamps if timestamps is None or order is None else timestamps[order],
         order=order,
         given_scale=scale,
         duplicates=duplicates,
@@ -220,19 +229,17 @@ def build(
     )
 
 
-def _last_of_each_pair(order: IntArray, again: BoolArray, timestamps: IntArray | None) -> IntArray:
-    """Of each pair in `order` the place with the latest timestamp, among equal ones the last in the source."""
-    pair = np.concatenate(([0], np.cumsum(~again)))
+def _last_of_each_pair(order: IntArray, repeated: BoolArray, timestamps: IntArray | None) -> IntArray:
+    """Of each pair in `order` the position with the latest timestamp, among equal ones the last in the source."""
+    pair = np.concatenate(([0], np.cumsum(~repeated)))
     if timestamps is not None:
         order = order[np.lexsort((timestamps[order], pair))]
-    kept: IntArray = order[np.append(~again, True)]
+    kept: IntArray = order[np.append(~repeated, True)]
     return kept
 
 
 def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
-    if len(values) and not (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN would be both
-        place = int(np.argmax(~np.isfinite(values)))
-        raise InputError(f"rating {place + 1} of {len(values)} is {values[place]}; ratings are finite numbers")
+    check_values(values)
     if scale is not None:
         low, high = scale
         if not low < high:
@@ -246,58 +253,30 @@ def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> np
     return values.astype(np.float32, copy=False)
 
 
-def as_ratings(data: Any) -> Ratings:
-    """Ratings, a DataFrame with columns user, item, rating[, timestamp], or a SciPy sparse matrix users × items."""
-    if isinstance(data, Ratings):
-        return data
-    if isinstance(data, pd.DataFrame):
-        return from_frame(data)
-    if sparse.issparse(data):
-        return from_sparse(data)
-    raise InputError(
-        f"ratings of type {type(data).__name__}; give Ratings, a DataFrame with columns user, item, rating, "
-        "or a SciPy sparse matrix users × items"
-    )
-
-
-def from_frame(frame: pd.DataFrame, *, scale: tuple[float, float] | None = None) -> Ratings:
-    """A DataFrame with columns user, item, rating and, if there, timestamp (seconds or datetimes)."""
-    missing = [name for name in ("user", "item", "rating") if name not in frame.columns]
-    if missing:
-        raise InputError(
-            f"the table has columns {list(frame.columns)}; {', '.join(missing)} missing: "
-            "rename them to user, item, rating"
-        )
-    users, user_ids = id_tools.factorize(id_tools.as_ids(frame["user"], "column user"))
-    items, item_ids = id_tools.factorize(id_tools.as_ids(frame["item"], "column item"))
-    try:
-        values = frame["rating"].to_numpy(dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"column rating must be numbers: {error}") from error
-    return build(users, items, values, user_ids, item_ids, timestamps=_seconds(frame), scale=scale)
-
-
-def _seconds(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
-    if "timestamp" not in frame.columns:
-        return None
-    column = frame["timestamp"]
-    if column.isna().any():
-        raise InputError(f"column timestamp: {int(column.isna().sum())} of {len(column)} are missing")
-    if column.dtype.kind == "M" or isinstance(column.dtype, pd.DatetimeTZDtype):
-        return _epoch_seconds(column)
-    if column.dtype.kind not in "iuf":
-        raise InputError(f"column timestamp has type {column.dtype}; give seconds or datetimes")
-    return column.to_numpy().astype(np.int64)
-
-
-def _epoch_seconds(column: "pd.Series[Any]") -> npt.NDArray[np.int64]:
-    return ((column - pd.Timestamp(0, tz=column.dt.tz)) // pd.Timedelta(seconds=1)).to_numpy().astype(np.int64)
-
-
-def from_sparse(matrix: Any) -> Ratings:
-    """A SciPy sparse matrix users × items; ids are row and column numbers. Stored entries are observed, zeros too."""
-    coo = sparse.coo_array(matrix)
-    if coo.ndim != 2:
-        raise InputError(f"a sparse array of {coo.ndim} dimensions; give users × items")
-    ids = tuple(np.arange(size, dtype=np.int64) for size in coo.shape)
-    return build(coo.row, coo.col, np.asarray(coo.data), ids[0], ids[1])
+def _checked_copies(ratings: Ratings) -> dict[str, Any]:
+    """The fields of Ratings made by hand, checked, in order and in memory of their own."""
+    csr = ratings.csr
+    if not (sparse.issparse(csr) and csr.format == "csr"):
+        raise InputError(f"Ratings of {type(csr).__name__}; give a SciPy CSR matrix users × items, or use as_ratings")
+    check_matrix(csr)
+    n = int(csr.indptr[-1])
+    for name in ("timestamps", "order"):
+        given = getattr(ratings, name)
+        if given is not None and np.shape(given) != (n,):
+            raise InputError(f"{name} has shape {np.shape(given)}; the matrix has {n} ratings")
+    ids = {name: id_tools.as_ids(getattr(ratings, name), name) for name in ("user_ids", "item_ids")}
+    for name, of_side in ids.items():
+        if not id_tools.index_of(of_side).is_unique:
+            raise InputError(f"{name} holds an id twice; give each row and column an id of its own")
+    if ids["user_ids"].shape + ids["item_ids"].shape != csr.shape:
+        return ids
+    check_values(csr.data[:n])
+    values, indices = csr.data[:n].astype(np.float32), csr.indices[:n].copy()
+    own = sparse.csr_array((values, indices, csr.indptr.copy()), shape=csr.shape)
+    if is_canonical(own):
+        return ids | {"csr": mark_valid(own)}
+    rows = np.repeat(np.arange(csr.shape[0], dtype=indices.dtype), np.diff(csr.indptr))
+    made = build(rows, indices, values, ids["user_ids"], ids["item_ids"], timestamps=ratings.timestamps)
+    order = made.order if ratings.order is None or made.order is None else ratings.order[made.order]
+    duplicates = ratings.duplicates + made.duplicates
+    return ids | {"csr": made.csr, "timestamps": made.timestamps, "order": order, "duplicates": duplicates}

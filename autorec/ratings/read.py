@@ -1,142 +1,161 @@
 """Rating files of every common kind → Ratings. The format is told by the content; options override it."""
 
-import json
+import math
+import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from mmap import mmap
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pa_parquet
 
 from autorec.errors import InputError, ParameterError
-from autorec.ratings import codes, text
 from autorec.ratings import ids as id_tools
-from autorec.ratings.columns import Columns
+from autorec.ratings.arrow import parse_parquet
+from autorec.ratings.delimited import parse_text
+from autorec.ratings.dialect import detect_dialect, head_lines
 from autorec.ratings.ids import Ids
-from autorec.ratings.layout import FORMATS, Layout, is_netflix, sniff
-from autorec.ratings.matrix import Ratings, build, from_frame
-from autorec.ratings.sources import Data, load, text_of
+from autorec.ratings.matrix import Ratings, build
+from autorec.ratings.netflix import is_netflix, parse_netflix
+from autorec.ratings.parsed import Parsed
+from autorec.ratings.roles import Columns, parse_columns
+from autorec.ratings.source import Source, open_source
 from autorec.ratings.titles import with_titles
+
+FORMATS = ("text", "netflix", "parquet")
 
 # Rating file and titles of known data sets, looked for in this order.
 _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "movies.csv"), ("ratings.parquet", ""))
 
-_PARQUET_ROWS = 2**20  # taken at once
-_PARQUET_BUFFER = 2**20  # bytes of a column read ahead
-
-ColumnsOption = Mapping[str, str | int] | str | None
+ColumnsOption = Columns | str | None
+File = str | PathLike[str] | IO[bytes] | IO[str]
 
 
 def read_ratings(
-    path: str | PathLike[str],
+    path: File,
     *,
     columns: ColumnsOption = None,
     sep: str | None = None,
+    decimal: str = ".",
     format: str | None = None,
     header: bool | None = None,
     items: str | PathLike[str] | None = None,
     scale: tuple[float, float] | None = None,
+    missing: float | Iterable[float] | None = None,
     on_error: str = "raise",
     member: str | None = None,
 ) -> Ratings:
-    """Ratings of a file, a folder of a known data set, or "-" (stdin).
+    """Ratings of a file, a folder of a known data set, "-" (stdin), or an open file.
 
     Known: MovieLens u.data, ratings.dat, ratings.csv; RecBole .inter; Netflix Prize blocks; delimited text with or
-    without a header; Parquet; each also in gzip, zip or zstd.
+    without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd.
 
-    columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or places from 1
-    sep       text between columns; header: whether the first line names them; format: text, netflix or parquet
+    columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or positions from 1
+    sep       text between columns; decimal: "." or ",", the sign before a fraction
+    header    whether the first line names the columns; format: text, netflix or parquet
     items     file of titles; without it the titles that lie beside a MovieLens file are taken
     scale     (lowest, highest) possible rating; else as observed
+    missing   a rating, or several, that stands for none, as 99 in Jester; such rows are counted in `Ratings.missing`
     on_error  "raise", or "skip": rows that cannot be read are dropped and counted in `Ratings.skipped`
     member    which file of a zip archive
 
-    InputError tells file and line and what to do. A pair rated twice keeps its last rating (`Ratings.duplicates`).
+    InputError tells file and line and what to do; ParameterError an option that is not allowed; OSError what the system
+    says of the file. A pair rated twice keeps its last rating (`Ratings.duplicates`).
     """
-    if on_error not in ("raise", "skip"):
-        raise ParameterError(f"on_error is {on_error!r}; allowed: raise, skip")
-    if format is not None and format not in FORMATS:
-        raise ParameterError(f"format is {format!r}; allowed: {', '.join(FORMATS)}")
-    file, titles = _located(fspath(path))
-    data = load(file, member)
-    chosen = _columns_option(columns)
-    if format == "parquet" or (format is None and bytes(data[:4]) == b"PAR1"):
-        ratings = _from_parquet(file, data, chosen, scale, on_error)
+    _check_options(sep, decimal, format, header, scale, on_error, member)
+    sentinels = _sentinels(missing)
+    titles = None
+    if isinstance(path, (str, PathLike)):
+        path, titles = _locate(fspath(path))
+    source = open_source(path, member)
+    chosen = parse_columns(columns)
+    if format == "parquet" or (format is None and source.is_parquet):
+        parsed = parse_parquet(source, chosen, on_error)
     else:
-        lines = _text_lines(file, data)
-        if format == "netflix" or (format is None and chosen is None and is_netflix(lines)):
-            found = _from_netflix(file, data, on_error)
-        else:
-            found = text.parse(file, data, sniff(file, lines, sep=sep, header=header, columns=chosen), on_error)
-        ratings = _built(file, found, scale)
+        parsed = _parse(source, chosen, sep, decimal, format, header, on_error)
+    ratings = _built(source.name, parsed, scale, sentinels)
     titles = fspath(items) if items is not None else titles
     return with_titles(ratings, titles) if titles is not None else ratings
 
 
-def read_pairs(path: str | PathLike[str], *, columns: ColumnsOption = None, sep: str | None = None) -> pd.DataFrame:
+def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = None) -> pd.DataFrame:
     """Pairs of a file → DataFrame user, item: raw ids in the order of the file; other columns are left out."""
-    file = fspath(path)
-    data = load(file)
-    if bytes(data[:4]) == b"PAR1":
-        table = pa_parquet.read_table(pa.BufferReader(pa.py_buffer(data))).to_pandas()
-        missing = {"user", "item"} - set(table.columns)
-        if missing:
-            raise InputError(f"{file} has the columns {list(table.columns)}; it needs user and item")
-        return pd.DataFrame({side: id_tools.as_ids(table[side], f"{file}, column {side}") for side in ("user", "item")})
-    lines = _text_lines(file, data)
-    chosen = _columns_option(columns)
-    layout = sniff(file, lines, sep=sep, columns=chosen, needed=("user", "item"))
-    sides = {role: place for role, place in layout.columns.items() if role in ("user", "item")}
-    found = text.parse(file, data, Layout(layout.separator, layout.header, layout.n_columns, sides), "raise")
+    _check_options(sep)
+    source, chosen, needed = open_source(path), parse_columns(columns), ("user", "item")
+    if source.is_parquet:
+        found = parse_parquet(source, chosen, "raise", needed, optional=())
+    else:
+        _refuse_binary(source)
+        dialect = detect_dialect(source.name, head_lines(source.data), sep=sep, columns=chosen, needed=needed)
+        sides = {role: place for role, place in dialect.columns.items() if role in needed}
+        found = parse_text(source.name, source.data, replace(dialect, columns=sides), "raise")
     return pd.DataFrame({"user": found.user_ids[found.users], "item": found.item_ids[found.items]})
 
 
-def read_ids(path: str | PathLike[str]) -> Ids:
-    """Ids, one a line; empty lines are left out."""
-    lines = [line.strip() for line in text_of(load(fspath(path))).splitlines()]
-    return id_tools.from_tokens([line for line in lines if line])
+def read_ids(path: File) -> Ids:
+    """[n] ids, one a line; empty lines and spaces around an id are left out."""
+    source = open_source(path)
+    _refuse_binary(source)
+    try:
+        lines = re.split(r"\r\n|\n|\r", source.data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = source.data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{source.name}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+    return id_tools.from_tokens([line.strip() for line in lines if line.strip()])
 
 
-def read_json_lines(stream: Iterable[str]) -> Ratings:
-    """JSON objects, one a line: {"user": …, "item": …, "rating": …} or {"user": …, "ratings": {item: rating, …}}."""
-    rows: list[tuple[str, str, float]] = []
-    for number, line in enumerate(stream, 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-            pairs = record["ratings"].items() if "ratings" in record else [(record["item"], record["rating"])]
-            rows += [(_token(record["user"]), _token(item), float(rating)) for item, rating in pairs]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"line {number}: {line.strip()[:60]!r} is no rating ({type(error).__name__}: {error}); "
-                'give objects such as {"user": "ann", "ratings": {"12": 4}}'
-            ) from None
-    if not rows:
-        raise InputError("there are no ratings; give one JSON object a line")
-    users, items, ratings = zip(*rows, strict=True)
-    return from_frame(
-        pd.DataFrame(
-            {"user": id_tools.from_tokens(users), "item": id_tools.from_tokens(items), "rating": np.array(ratings)}
-        )
-    )
+def _check_options(
+    sep: Any,
+    decimal: Any = ".",
+    format: Any = None,
+    header: Any = None,
+    scale: Any = None,
+    on_error: Any = "raise",
+    member: Any = None,
+) -> None:
+    if sep is not None and not (isinstance(sep, str) and sep and not set(sep) & set('\n\r"')):
+        raise ParameterError(f"sep is {sep!r}; allowed: the text between two columns, as in ',' or '::'")
+    if on_error not in ("raise", "skip"):
+        raise ParameterError(f"on_error is {on_error!r}; allowed: raise, skip")
+    if format is not None and format not in FORMATS:
+        raise ParameterError(f"format is {format!r}; allowed: {', '.join(FORMATS)}")
+    if decimal not in (".", ","):
+        raise ParameterError(f"decimal is {decimal!r}; allowed: '.' and ','")
+    if header not in (None, True, False):
+        raise ParameterError(f"header is {header!r}; allowed: True, False, or None to look")
+    if member is not None and not isinstance(member, str):
+        raise ParameterError(f"member is {member!r}; allowed: the name of a file in the archive")
+    if scale is not None and not _is_scale(scale):
+        raise ParameterError(f"scale is {scale!r}; allowed: (lowest, highest) possible rating, two finite numbers")
 
 
-def _token(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise TypeError(f"an id is text or a whole number, not {value!r}")
-    return str(value)
+def _is_scale(scale: Any) -> bool:
+    try:
+        return len(scale) == 2 and not isinstance(scale, str) and all(map(_is_finite, scale))
+    except TypeError:
+        return False
 
 
-def _located(path: str) -> tuple[str, str | None]:
-    """The rating file and the titles that belong to it."""
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _sentinels(missing: Any) -> list[float]:
+    """The ratings that stand for none."""
+    if missing is None:
+        return []
+    several = isinstance(missing, Iterable) and not isinstance(missing, str)
+    values = list(missing) if several else [missing]
+    if not all(map(_is_finite, values)):
+        raise ParameterError(f"missing is {missing!r}; allowed: a rating that stands for none, as 99, or several")
+    return [float(value) for value in values]
+
+
+def _locate(path: str) -> tuple[str, str | None]:
+    """The rating file that `path` names or holds, and the titles that belong to it."""
     place = Path(path)
     if path != "-" and place.is_dir():
         for name, titles in _KNOWN:
@@ -156,124 +175,57 @@ def _if_there(path: Path) -> str | None:
     return str(path) if path.is_file() else None
 
 
-def _columns_option(columns: ColumnsOption) -> Mapping[str, str | int] | None:
-    if not isinstance(columns, str):
-        return columns
-    pairs = [part.partition("=") for part in columns.split(",")]
-    if not all(equals and role and column for role, equals, column in pairs):
-        raise ParameterError(f"columns is {columns!r}; give role=column pairs, as in user=1,item=2,rating=3")
-    return {role.strip(): column.strip() for role, _, column in pairs}
+def _parse(
+    source: Source,
+    columns: Columns | None,
+    sep: str | None,
+    decimal: str,
+    format: str | None,
+    header: bool | None,
+    on_error: str,
+) -> Parsed:
+    _refuse_binary(source)
+    lines = head_lines(source.data)
+    if format == "netflix" or (format is None and columns is None and sep is None and is_netflix(lines)):
+        return parse_netflix(source.name, source.data, on_error)
+    dialect = detect_dialect(source.name, lines, sep=sep, header=header, columns=columns, decimal=decimal)
+    return parse_text(source.name, source.data, dialect, on_error)
 
 
-def _text_lines(path: str, data: Data) -> list[str]:
-    if b"\0" in bytes(data[:65536]):
-        raise InputError(f"{path} is not text, Parquet, gzip, zip or zstd; give a file of one of these kinds")
-    return text.head_lines(data)
+def _refuse_binary(source: Source) -> None:
+    if b"\0" in source.data[:65536]:
+        raise InputError(f"{source.name} is not text, Parquet, gzip, zip or zstd; give a file of one of these kinds")
 
 
-def _built(path: str, found: Columns, scale: tuple[float, float] | None) -> Ratings:
-    if found.ratings is None or not len(found.ratings):
-        raise InputError(f"{path} has a header and no ratings below it")
+def _built(source: str, parsed: Parsed, scale: tuple[float, float] | None, sentinels: list[float]) -> Ratings:
+    if parsed.ratings is None or not len(parsed.ratings):
+        raise InputError(f"{source} has a header and no ratings below it")
+    missing = 0
+    if sentinels:
+        kept = ~np.isin(parsed.ratings, np.array(sentinels, dtype=parsed.ratings.dtype))
+        missing = len(kept) - int(np.count_nonzero(kept))
+        if not kept.any():
+            raise InputError(f"{source}: all {missing:,} ratings are among those that stand for none; check missing")
+        times = None if parsed.timestamps is None else parsed.timestamps[kept]
+        parsed = replace(
+            parsed,
+            users=parsed.users[kept],
+            items=parsed.items[kept],
+            ratings=parsed.ratings[kept],
+            timestamps=times,
+        )
+    assert parsed.ratings is not None  # looked at above
     try:
-        return build(
-            found.users,
-            found.items,
-            found.ratings,
-            found.user_ids,
-            found.item_ids,
-            timestamps=found.timestamps,
+        ratings = build(
+            parsed.users,
+            parsed.items,
+            parsed.ratings,
+            parsed.user_ids,
+            parsed.item_ids,
+            timestamps=parsed.timestamps,
             scale=scale,
-            skipped=found.skipped,
+            skipped=parsed.skipped,
         )
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def _from_netflix(path: str, data: Data, on_error: str) -> Columns:
-    """Blocks `ITEM:` and below it `user,rating,date` → the same as three columns and the item of each line."""
-    raw = bytes(data).replace(b"\r\n", b"\n")
-    raw = raw if raw.endswith(b"\n") else raw + b"\n"
-    heads = list(re.finditer(rb"^(\d+):\n", raw, re.MULTILINE))
-    if not heads or heads[0].start() != 0:
-        raise InputError(f"{path}, line 1: Netflix Prize blocks begin with a line such as 1:")
-    ends = [*(head.start() for head in heads[1:]), len(raw)]
-    # Each line gets its item; a block's first line stays as an empty one, so that line numbers keep their meaning.
-    blocks = (
-        b"\n" + raw[head.end() : end].replace(b"\n", b"," + head.group(1) + b"\n")
-        for head, end in zip(heads, ends, strict=True)
-    )
-    layout = Layout(",", 0, 4, {"user": 0, "rating": 1, "timestamp": 2, "item": 3})
-    return text.parse(path, b"".join(blocks), layout, on_error)
-
-
-def _from_parquet(
-    path: str, data: Data, columns: Mapping[str, str | int] | None, scale: tuple[float, float] | None, on_error: str
-) -> Ratings:
-    try:
-        file = _parquet_file(path, data)
-        names = file.schema_arrow.names
-        layout = sniff(path, [",".join(names), ",".join("0" for _ in names)], sep=",", header=True, columns=columns)
-        roles = {role: names[place] for role, place in layout.columns.items()}
-        if (found := _numbers(file, roles)) is not None:
-            return _built(path, found, scale)
-        table = file.read(list(dict.fromkeys(roles.values())))
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a whole Parquet file ({str(error).splitlines()[0]})") from None
-    frame = pd.DataFrame({role: table.column(name).to_pandas() for role, name in roles.items()})
-    bad = frame.isna().any(axis=1) | ~np.isfinite(pd.to_numeric(frame["rating"], errors="coerce"))
-    if bad.any() and on_error == "raise":
-        raise InputError(
-            f"{path}, row {int(np.argmax(bad)) + 1}: a value is missing or the rating is not a finite number; "
-            "correct it, or drop such rows with on_error='skip' (--on-error skip)"
-        )
-    kept = frame[~bad].astype({"rating": np.float64})
-    try:
-        ratings = from_frame(kept, scale=scale)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    if not len(ratings):
-        raise InputError(f"{path} has no ratings")
-    return replace(ratings, skipped=int(bad.sum()))
-
-
-def _parquet_file(path: str, data: Data) -> pa_parquet.ParquetFile:
-    """Read piece by piece: pages that are mapped would count as memory of this process, and so would a whole file
-    fetched ahead (Arrow's `pre_buffer`)."""
-    source = path if isinstance(data, mmap) else pa.BufferReader(pa.py_buffer(data))
-    return pa_parquet.ParquetFile(source, buffer_size=_PARQUET_BUFFER, pre_buffer=False)
-
-
-def _numbers(file: pa_parquet.ParquetFile, roles: Mapping[str, str]) -> Columns | None:
-    """Columns of a file whose ids are numbers ≥ 0, taken row group by row group: never twice in memory.
-
-    None where that does not hold, a value is missing or a rating is not finite: then the whole table is looked at.
-    """
-    types = {role: file.schema_arrow.field(name).type for role, name in roles.items()}
-    whole = [pa.types.is_integer(kind) for role, kind in types.items() if role != "rating"]
-    if not all(whole) or not (pa.types.is_floating(types["rating"]) or pa.types.is_integer(types["rating"])):
-        return None
-    n = file.metadata.num_rows
-    dtypes = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
-    arrays: dict[str, npt.NDArray[Any]] = {role: np.empty(n, dtypes[role]) for role in roles}
-    start = 0
-    for batch in file.iter_batches(_PARQUET_ROWS, columns=list(roles.values())):
-        for role, name in roles.items():
-            column = batch.column(name)
-            if column.null_count:
-                return None
-            values = column.to_numpy()
-            if role == "rating" and not np.isfinite(values).all():
-                return None
-            if role in ("user", "item"):
-                if values.min(initial=0) < 0:
-                    return None
-                if values.max(initial=0) > np.iinfo(arrays[role].dtype).max:
-                    arrays[role] = arrays[role].astype(np.int64)
-            arrays[role][start : start + len(values)] = values
-        start += batch.num_rows
-    if not n:
-        return None
-    pa.default_memory_pool().release_unused()  # a third of a GiB after 100 million ratings
-    users, user_ids = codes.of_numbers(arrays.pop("user"))
-    items, item_ids = codes.of_numbers(arrays.pop("item"))
-    return Columns(users, items, user_ids, item_ids, arrays["rating"], arrays.get("timestamp"))
+        raise InputError(f"{source}: {error}") from None
+    return replace(ratings.compact(), missing=missing) if missing else ratings

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec.errors import InputError, ParameterError
-from autorec.ratings.matrix import Ratings, as_ratings, liked_from
+from autorec.ratings.convert import as_ratings
+from autorec.ratings.matrix import Ratings, liked_from
 from autorec.ratings.read import read_ratings
 
 FOLD_IN_SHARE = 0.8  # of the ratings of a held-out user

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autorec.ratings.matrix import Ratings, as_ratings
+from autorec.ratings.convert import as_ratings
+from autorec.ratings.matrix import Ratings
 
 FEW = 5  # ratings; below this a user or item says little
 BINS = 10  # of the histogram when there are more distinct ratings than DISTINCT

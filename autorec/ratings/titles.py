@@ -2,29 +2,40 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from autorec.errors import InputError
 from autorec.ratings.matrix import Ratings
-from autorec.ratings.sources import load, text_of
+from autorec.ratings.source import open_source, text_of
 
 _TITLE = ("title", "name", "movietitle", "booktitle", "itemname")
+_SEPARATORS = ("::", "\t", "|", ",", ";")
+_QUOTED = (",", ";")  # separators between fields that may be quoted
+
+Row = tuple[int, list[str]]  # the line on which it begins, from 1; its fields
 
 
 def read_titles(path: str) -> dict[str, str]:
-    """Item id as written → title. The title is the column named so in a header, else the second."""
-    lines = [line for line in text_of(load(path)).splitlines() if line.strip()]
-    separator = next((mark for mark in ("::", "\t", "|", ",", ";") if mark in lines[0]), None)
+    """Item id as written → title. The title is the column named so in a header, else the second.
+
+    Text is UTF-8 or, where it is not, Latin-1. InputError names file and line.
+    """
+    source = open_source(path)
+    lines = [line for line in io.StringIO(text_of(source.data), newline="") if line.strip()]
+    separator = next((mark for mark in _SEPARATORS if mark in lines[0]), None)
     if separator is None:
         raise InputError(f"{path}, line 1: {lines[0][:60]!r} has one column; titles need two: item and title")
-    rows = _rows(lines, separator)
-    header = [name.strip().lower().replace("_", "").replace(" ", "") for name in rows[0]]
-    place = next((header.index(name) for name in _TITLE if name in header), 1)
-    has_header = header[place] in _TITLE
-    titles = {}
-    for number, row in enumerate(rows[has_header:], 1 + has_header):
+    titles: dict[str, str] = {}
+    place = None
+    for number, row in _rows(path, text_of(source.data), separator):
+        if place is None:
+            header = [name.strip().lower().replace("_", "").replace(" ", "") for name in row]
+            place = next((header.index(name) for name in _TITLE if name in header), 1)
+            if header[place : place + 1] and header[place] in _TITLE:
+                continue
         if len(row) <= place:
             raise InputError(f"{path}, line {number}: has {len(row)} columns; the title is in column {place + 1}")
         titles[row[0].strip()] = row[place].strip()
@@ -34,16 +45,28 @@ def read_titles(path: str) -> dict[str, str]:
 def with_titles(ratings: Ratings, path: str) -> Ratings:
     """The ratings with the titles of `path`; items it does not name get "". InputError: it names none of them."""
     titles = read_titles(path)
-    tokens = np.array(list(titles), dtype=object)
-    places = ratings.find_items(tokens.tolist()) if len(tokens) else np.zeros(0, dtype=np.int64)
-    if not (places >= 0).any():
-        raise InputError(f"{path} has {len(titles)} titles and none of a rated item; is it the right file?")
     found = np.full(ratings.n_items, "", dtype=object)
-    found[places[places >= 0]] = np.array(list(titles.values()), dtype=object)[places >= 0]
+    columns = ratings.find_items(list(titles))
+    if not (columns >= 0).any():
+        raise InputError(f"{path} has {len(titles)} titles and none of a rated item; is it the right file?")
+    found[columns[columns >= 0]] = np.array(list(titles.values()), dtype=object)[columns >= 0]
     return replace(ratings, titles=found)
 
 
-def _rows(lines: list[str], separator: str) -> list[list[str]]:
-    if separator in (",", ";"):
-        return list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
-    return [line.split(separator) for line in lines]
+def _rows(path: str, text: str, separator: str) -> Iterator[Row]:
+    """The rows with text, cut at \\n, \\r\\n and \\r alone: titles may hold what `str.splitlines` cuts at."""
+    lines = io.StringIO(text, newline="")
+    if separator not in _QUOTED:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, line.rstrip("\r\n").split(separator)
+        return
+    reader = csv.reader(lines, delimiter=separator)
+    number = 1
+    try:
+        for row in reader:
+            if any(map(str.strip, row)):
+                yield number, row
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}, line {number}: cannot be read ({error})") from None

@@ -28,7 +28,8 @@ from autorec.models.base import Recommender
 from autorec.models.presets import create
 from autorec.models.registry import MODELS
 from autorec.models.spaces import space_of, training_bytes
-from autorec.ratings.matrix import Ratings, as_ratings
+from autorec.ratings.convert import as_ratings
+from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split, split
 from autorec.report.results import Verdict

@@ -1,0 +1,213 @@
+"""Tables of Arrow, Parquet files among them, → parsed rows, batch by batch."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pa_parquet
+
+from autorec.errors import InputError
+from autorec.ratings import ids as id_tools
+from autorec.ratings.ids import Codes, Ids
+from autorec.ratings.parsed import Parsed
+from autorec.ratings.roles import choose_columns
+from autorec.ratings.source import Source
+from autorec.ratings.values import BoolArray, ratings_of_array, seconds_of_array
+
+_ROWS = 2**16  # taken at once
+_BUFFER = 2**20  # bytes of a column read ahead
+_LEAST_ALLOWED, _MOST_TIMES = 2**30, 200  # bytes; times the size of the file
+_ROW_BYTES = 24  # of the arrays that are made of a row
+_EXACT = 2.0**53  # up to here every integer is a float64
+
+_WRONG = {
+    "user": "the user is missing",
+    "item": "the item is missing",
+    "rating": "the rating is missing or not a finite number",
+    "timestamp": "the timestamp is missing or does not fit 64 bits",
+}
+
+
+class _TooLargeError(Exception):
+    """An integer id does not fit int64; the argument is its role."""
+
+
+def parse_parquet(
+    source: Source,
+    columns: Mapping[str, str | int] | None,
+    on_error: str,
+    needed: tuple[str, ...] = ("user", "item", "rating"),
+    optional: tuple[str, ...] = ("timestamp",),
+) -> Parsed:
+    """Rows of a Parquet file, never twice in memory.
+
+    Its pages may unpack to 200 times its size, and at least 1 GiB. InputError: a file that is damaged or larger than
+    that, unclear columns, rows that are no ratings (unless on_error is "skip").
+    """
+    try:
+        with pa_parquet.ParquetFile(source.reader(), buffer_size=_BUFFER, pre_buffer=False) as file:
+            names, n = file.schema_arrow.names, file.metadata.num_rows
+            _check_size(source, file.metadata)
+            chosen = choose_columns(source.name, names, columns, needed)
+            roles = {role: names[place] for role, place in chosen.items() if role in needed or role in optional}
+            _check_single(source.name, names, roles)
+
+            def batches() -> Iterable[Any]:
+                yield from file.iter_batches(_ROWS, columns=list(roles.values()))
+
+            found = _parse(source.name, file.schema_arrow, batches, n, roles, on_error)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever a decoder meets in damaged bytes
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{source.name} is not a whole Parquet file ({reason})") from None
+    pa.default_memory_pool().release_unused()  # a third of a GiB after 100 million ratings
+    return found
+
+
+def parse_table(name: str, table: Any, roles: Mapping[str, str], on_error: str) -> Parsed:
+    """Rows of an Arrow table whose columns `roles` names."""
+    table = table.select(list(roles.values()))
+    try:
+        return _parse(name, table.schema, lambda: table.to_batches(_ROWS), table.num_rows, roles, on_error)
+    except pa.ArrowException as error:
+        raise InputError(f"{name} cannot be read ({str(error).splitlines()[0]})") from None
+
+
+def _check_size(source: Source, metadata: Any) -> None:
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    size = max(sum(group.total_byte_size for group in groups), _ROW_BYTES * metadata.num_rows)
+    allowed = max(_LEAST_ALLOWED, _MOST_TIMES * source.size)
+    if metadata.num_rows < 0 or size > allowed:
+        raise InputError(
+            f"{source.name} has {source.size:,} bytes and unpacks to {size:,}; allowed: {allowed:,}, "
+            f"{_MOST_TIMES} times as many; write it anew, with less compression"
+        )
+
+
+def _check_single(name: str, names: list[str], roles: Mapping[str, str]) -> None:
+    for column in roles.values():
+        if names.count(column) > 1:
+            raise InputError(f"{name} has {names.count(column)} columns {column!r}; keep one")
+
+
+def _parse(
+    name: str, schema: Any, batches: Callable[[], Iterable[Any]], n: int, roles: Mapping[str, str], on_error: str
+) -> Parsed:
+    as_text = {role for role in roles if role in ("user", "item") and _is_text(schema.field(roles[role]).type)}
+    while True:
+        try:
+            return _parse_once(name, batches(), n, roles, on_error, as_text)
+        except _TooLargeError as error:
+            as_text.add(error.args[0])
+
+
+def _parse_once(
+    name: str, batches: Iterable[Any], n: int, roles: Mapping[str, str], on_error: str, as_text: set[str]
+) -> Parsed:
+    dtypes: dict[str, Any] = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
+    arrays: dict[str, npt.NDArray[Any]] = {role: np.empty(n, dtypes[role]) for role in roles if role not in as_text}
+    texts: dict[str, list[Any]] = {role: [] for role in as_text}
+    start = read = 0
+    for batch in batches:
+        values, valid = _values(name, batch, roles, as_text)
+        kept = np.logical_and.reduce(list(valid.values()))
+        if not kept.all() and on_error == "raise":
+            row = int(np.argmin(kept))
+            wrong = next(_WRONG[role] for role in roles if not valid[role][row])
+            raise InputError(
+                f"{name}, row {read + row + 1}: {wrong}; correct it, or drop such rows with on_error='skip' "
+                "(--on-error skip)"
+            )
+        read += len(kept)
+        for role, of_role in values.items():
+            if role in as_text:
+                texts[role].append(of_role.filter(pa.array(kept)).dictionary_encode())
+                continue
+            of_role = of_role if kept.all() else of_role[kept]
+            if role in ("user", "item") and not _fits(of_role, arrays[role].dtype):
+                arrays[role] = arrays[role].astype(np.int64)
+            arrays[role][start : start + len(of_role)] = of_role
+        start += int(np.count_nonzero(kept))
+    users, user_ids = _coded("user", arrays, texts, start)
+    items, item_ids = _coded("item", arrays, texts, start)
+    ratings, timestamps = (arrays[role][:start] if role in arrays else None for role in ("rating", "timestamp"))
+    return Parsed(users, items, user_ids, item_ids, ratings, timestamps, skipped=read - start)
+
+
+def _values(
+    name: str, batch: Any, roles: Mapping[str, str], as_text: set[str]
+) -> tuple[dict[str, Any], dict[str, BoolArray]]:
+    """Of each role the values [rows] of a batch, Arrow strings for ids as text, and whether each is usable."""
+    values: dict[str, Any] = {}
+    valid: dict[str, BoolArray] = {}
+    for role, column in roles.items():
+        array, what = batch.column(column), f"{name}, column {column},"
+        if role == "rating":
+            values[role], valid[role] = ratings_of_array(array, what)
+        elif role == "timestamp":
+            values[role], valid[role] = seconds_of_array(array, what)
+        elif role in as_text:
+            values[role] = _strings(array)
+            blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values[role])), 0).fill_null(True)
+            valid[role] = ~blank.to_numpy(zero_copy_only=False)
+        else:
+            values[role], valid[role] = _integers(role, array, what)
+    return values, valid
+
+
+def _integers(role: str, array: Any, what: str) -> tuple[npt.NDArray[Any], BoolArray]:
+    """Integers, also written as floats; missing ones are 0 and not valid."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_integer(array.type):
+        values = array.fill_null(0).to_numpy(zero_copy_only=False)
+        if values.dtype == np.uint64 and values.max(initial=0) > np.iinfo(np.int64).max:
+            raise _TooLargeError(role)
+        return values, np.asarray(pc.is_valid(array).to_numpy(zero_copy_only=False), dtype=bool)
+    if pa.types.is_floating(array.type):
+        floats = array.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        valid = ~np.isnan(floats)
+        whole = np.where(valid, floats, 0)
+        odd = (np.abs(whole) > _EXACT) | (np.floor(whole) != whole)
+        if odd.any():
+            raise InputError(f"{what} holds {whole[np.argmax(odd)]:g}; ids are integers or text")
+        return whole.astype(np.int64), valid
+    raise InputError(f"{what} has type {array.type}; ids are integers or text")
+
+
+def _is_text(kind: Any) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def _strings(array: Any) -> Any:
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array.cast(pa.string())
+
+
+def _fits(values: npt.NDArray[Any], dtype: Any) -> bool:
+    limits = np.iinfo(dtype)
+    return not len(values) or bool(limits.min <= values.min() and values.max() <= limits.max)
+
+
+def _coded(role: str, arrays: dict[str, Any], texts: dict[str, list[Any]], n: int) -> tuple[Codes, Ids]:
+    """Codes [n] and sorted distinct ids; takes the column out of `arrays`, so that its memory is free."""
+    if role not in texts:
+        return id_tools.factorize_integers(arrays.pop(role)[:n], overwrite=True)
+    pieces = texts.pop(role)
+    if not pieces:
+        return np.zeros(0, dtype=np.int32), id_tools.from_tokens([])
+    unified = pa.chunked_array(pieces).unify_dictionaries()
+    rank, ids = id_tools.factorize_texts(unified.chunk(0).dictionary)
+    return rank[np.concatenate([chunk.indices.to_numpy() for chunk in unified.chunks])], ids

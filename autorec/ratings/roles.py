@@ -1,0 +1,126 @@
+"""Which column is the user, the item, the rating, the timestamp: by name, by position, or as the user says."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from autorec.errors import InputError, ParameterError
+
+ROLES = ("user", "item", "rating", "timestamp")
+Columns = Mapping[str, str | int]
+
+_NAMES = {
+    "user": {"user", "userid", "uid", "reviewerid", "customer", "customerid", "member", "memberid"},
+    "item": {
+        "item", "itemid", "iid", "movie", "movieid", "film", "filmid", "book", "bookid", "isbn",
+        "product", "productid", "asin", "anime", "animeid", "track", "trackid", "song", "songid", "joke", "jokeid",
+    },
+    "rating": {"rating", "score", "stars", "overall", "value", "bookrating"},
+    "timestamp": {"timestamp", "time", "date", "datetime", "unixreviewtime", "ts"},
+}  # fmt: skip
+_SAY = "say it by columns (--columns), as in user=1,item=2,rating=3"
+
+
+def known_names(names: Sequence[str]) -> int:
+    """How many of the names are known names of a role."""
+    known = set().union(*_NAMES.values())
+    return sum(normalized(name) in known for name in names)
+
+
+def choose_columns(
+    source: str, header: Sequence[str], columns: Columns | None, needed: Sequence[str]
+) -> dict[str, int]:
+    """Role → column from 0, by the names of a header or, if given, by `columns` (role → name, or position from 1).
+
+    The name of the role itself wins over one that ends in "id", and that over others; two names as good as each other
+    are refused, as is a needed role without a column. InputError says what to give.
+    """
+    chosen = _by_name(source, header, needed) if columns is None else _as_given(source, columns, header, len(header))
+    _check_needed(source, chosen, needed, f"the columns {', '.join(map(repr, header))}")
+    return chosen
+
+
+def number_columns(source: str, width: int, columns: Columns | None, needed: Sequence[str]) -> dict[str, int]:
+    """Role → column from 0 where there is no header: by `columns`, else user, item, rating, timestamp in this order."""
+    if columns is not None:
+        chosen = _as_given(source, columns, None, width)
+        _check_needed(source, chosen, needed, f"{width} columns")
+        return chosen
+    if width > len(ROLES):
+        raise InputError(
+            f"{source} has {width} columns and no header; say which are meant by columns (--columns), "
+            "as in user=1,item=2,rating=3"
+        )
+    if width < len(needed):
+        raise InputError(f"{source} has {width} columns; it needs {len(needed)}: {', '.join(needed)}")
+    return dict(zip(ROLES[:width], range(width), strict=True))
+
+
+def parse_columns(columns: Columns | str | None) -> Columns | None:
+    """The option `columns`: a mapping, or the same as text, "user=userId,item=2,rating=3"."""
+    if columns is None or isinstance(columns, Mapping):
+        return columns
+    if not isinstance(columns, str):
+        raise ParameterError(f"columns is {columns!r}; give {{role: column}} or text such as user=1,item=2,rating=3")
+    pairs = [part.partition("=") for part in columns.split(",")]
+    if not all(equals and role.strip() and column.strip() for role, equals, column in pairs):
+        raise ParameterError(f"columns is {columns!r}; give role=column pairs, as in user=1,item=2,rating=3")
+    return {role.strip(): column.strip() for role, _, column in pairs}
+
+
+def normalized(name: str) -> str:
+    """userId, user_id, "user_id:token" → userid."""
+    return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
+
+
+def _by_name(source: str, header: Sequence[str], needed: Sequence[str]) -> dict[str, int]:
+    chosen = {}
+    for role in ROLES:
+        ranked = [
+            (0 if name == role else 1 if name.endswith("id") else 2, place)
+            for place, name in enumerate(map(normalized, header))
+            if name in _NAMES[role]
+        ]
+        best = [place for rank, place in ranked if rank == min(ranked)[0]]
+        if len(best) > 1 and (role in needed or role == "timestamp"):
+            raise InputError(
+                f"{source} has the columns {' and '.join(repr(header[place]) for place in best)}: "
+                f"which is the {role} is not clear; {_SAY}"
+            )
+        if best:
+            chosen[role] = best[0]
+    return chosen
+
+
+def _as_given(source: str, columns: Columns, header: Sequence[str] | None, width: int) -> dict[str, int]:
+    chosen: dict[str, int] = {}
+    for role, column in columns.items():
+        if role not in ROLES:
+            raise InputError(f"columns: {role!r} is none of {', '.join(ROLES)}")
+        place = _find(str(column), header, width)
+        if place is None:
+            there = f"the columns {', '.join(map(repr, header))}" if header else f"{width} columns and no header"
+            raise InputError(
+                f"{source} has {there}, no {role} column {str(column)!r}; "
+                "give a name of the header or a position from 1"
+            )
+        if place in chosen.values():
+            other = next(name for name, taken in chosen.items() if taken == place)
+            raise InputError(f"columns: {str(column)!r} is both {other} and {role}; give each role a column of its own")
+        chosen[role] = place
+    return chosen
+
+
+def _find(column: str, header: Sequence[str] | None, width: int) -> int | None:
+    names = list(header or ())
+    if column in names:
+        return names.index(column)
+    if column.isascii() and column.isdigit():
+        return int(column) - 1 if len(column) < 10 and 1 <= int(column) <= width else None
+    alike = [normalized(name) for name in names]
+    return alike.index(normalized(column)) if normalized(column) in alike else None
+
+
+def _check_needed(source: str, chosen: Mapping[str, int], needed: Sequence[str], there: str) -> None:
+    missing = [role for role in needed if role not in chosen]
+    if missing:
+        raise InputError(f"{source} has {there}: which is the {' and the '.join(missing)} is not clear; {_SAY}")

@@ -1,0 +1,122 @@
+"""The bytes of what a user names: a file, stdin, an open file, or one of these compressed with gzip, zip or zstd."""
+
+import codecs
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from autorec.errors import InputError, ParameterError
+from autorec.ratings import compression
+
+_UTF_16_32 = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16's does, so it is looked for first
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_PARQUET = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Source:
+    """name: for messages. data: all bytes, decompressed; of a Parquet file on disk b"", since it is read in pieces from
+    `path`."""
+
+    name: str
+    data: bytes
+    path: Path | None = None
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.path is not None or self.data[:4] == _PARQUET
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file as Parquet sees it."""
+        return len(self.data) if self.path is None else self.path.stat().st_size
+
+    def reader(self) -> Any:
+        """What Parquet is read from. Nothing is mapped: a file that shrinks meanwhile is an error, not a crash."""
+        return pa.BufferReader(self.data) if self.path is None else str(self.path)
+
+
+def open_source(given: Any, member: str | None = None) -> Source:
+    """What `given` holds: a path, "-" for stdin, or an open file (anything with `read`), decompressed.
+
+    member: which file of a zip archive; needed only when more than one looks like ratings.
+    InputError: missing, a folder, empty, or damaged. ParameterError: neither a path nor an open file.
+    """
+    if hasattr(given, "read"):
+        name, content = str(getattr(given, "name", "the open file")), given.read()
+        if not isinstance(content, (bytes, str)):
+            raise ParameterError(f"{name} reads {type(content).__name__}; give a file that reads bytes or text")
+        data = content.encode() if isinstance(content, str) else content
+    elif not isinstance(given, (str, os.PathLike)):
+        raise ParameterError(f"a rating file of type {type(given).__name__}; give a path, - for stdin, or an open file")
+    elif os.fspath(given) == "-":
+        name, data = "-", _read_stdin()
+    else:
+        name = os.fspath(given)
+        path = _existing(name)
+        if member is None and _is_parquet_file(path):
+            return Source(name, b"", path)
+        data = path.read_bytes()
+    return Source(name, _unpacked(name, data, member))
+
+
+def _existing(name: str) -> Path:
+    path = Path(name)
+    if "\0" in name:
+        raise InputError(f"{name!r} is no file name")
+    if not path.exists():
+        raise InputError(f"{name} does not exist; check the name")
+    if path.is_dir():
+        raise InputError(f"{name} is a folder; name a file in it")
+    return path
+
+
+def _is_parquet_file(path: Path) -> bool:
+    """A pipe or a device is read once, as a whole; of a regular file a look at its first bytes does no harm."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == _PARQUET
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("stdin is closed; give a file")
+    return sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
+
+
+def _unpacked(name: str, data: bytes, member: str | None) -> bytes:
+    unpack = compression.unpacker(data)
+    if unpack is not None:
+        data = unpack(name, data, member)
+    elif member is not None:
+        raise InputError(f"{name} is no zip archive, so it has no member {member!r}; leave the member out")
+    for mark, encoding in _UTF_16_32:
+        if data.startswith(mark):
+            try:
+                data = data.decode(encoding).encode()
+            except UnicodeError as error:
+                raise InputError(
+                    f"{name} begins as {encoding.upper()} text and is none ({error}); save it as UTF-8"
+                ) from None
+            break
+    if not data or not data[:65536].strip():
+        raise InputError(f"{name} is empty; give a file with ratings")
+    return data
+
+
+def text_of(data: bytes) -> str:
+    """UTF-8 (a byte order mark is dropped), else Latin-1, which MovieLens' older titles are in."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
