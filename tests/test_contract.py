@@ -151,8 +151,8 @@ def test_scores_are_a_pure_function_of_histories(fitted):
     scores = fitted.score(fitted.encode_users(new.csr))
     assert scores.shape == (12, 20) and scores.dtype == np.float32
     folded = fitted.fold_in(new)
-    (block,) = folded.score_blocks(np.arange(12))
-    np.testing.assert_allclose(block[1], scores, rtol=1e-5, atol=1e-5)
+    (block,) = folded.map_scores(np.arange(12), lambda part, scores: scores)
+    np.testing.assert_allclose(block, scores, rtol=1e-5, atol=1e-5)
     alone = fitted.score(fitted.encode_users(new.csr[[7]]))
     np.testing.assert_allclose(alone[0], scores[7], rtol=1e-4, atol=1e-4)
     best = folded.recommend([7], n=3, exclude_seen=False)

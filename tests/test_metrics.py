@@ -22,7 +22,7 @@ from sklearn.metrics import (
 
 from autorec import Bias, Ratings, evaluate
 from autorec.evaluation import metrics
-from autorec.evaluation.auc import user_auc
+from autorec.evaluation.auc import auc
 from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import shown
 from autorec.models.base import Recommender
@@ -204,8 +204,7 @@ def test_auc_of_many_items_is_scikit_learns(how: str, n_items: int) -> None:
         columns = rng.permutation(n_items)[: rng.integers(1, min(n_items, 60))]
         row[rng.permutation(n_items)[: n_items // 5]] = -np.inf  # seen in training
         liked = rng.random(len(columns)) < 0.7
-        best = np.sort(row)[::-1][: min(n_items, 10)].copy()
-        found = user_auc(row, np.append(columns, -1), np.append(liked, True), best)
+        (found,) = auc(row[None], np.zeros(liked.sum(), dtype=np.int64), columns[liked])
         relevant = np.isin(np.arange(n_items), columns[liked])[row > -np.inf]
         proper = relevant.any() and not relevant.all()
         expected = roc_auc_score(relevant, row[row > -np.inf].astype(np.float64)) if proper else math.nan

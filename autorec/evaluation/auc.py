@@ -2,74 +2,49 @@
 
 from typing import Any
 
-import numba
 import numpy as np
+import numpy.typing as npt
 
-from autorec import masks
-from autorec.models.topn import keys_of
+from autorec.compiled import kernel
+
+Int = npt.NDArray[np.int64]
 
 
-@numba.njit(cache=True, nogil=True)
-def user_auc(row: Any, columns: Any, liked: Any, best: Any) -> float:
-    """Share of pairs (relevant item, other candidate) where the relevant one has the higher score, ties ½; of one user.
+def auc(
+    scores: npt.NDArray[np.float32], rows: npt.NDArray[np.integer[Any]], columns: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.float64]:
+    """[users] share of pairs (relevant item, other candidate) where the relevant one has the higher score, ties ½.
 
-    row [items]: scores, −inf where an item is no candidate (seen in training). columns [n]: test items, −1: unknown;
-    liked [n]: whether it is a relevant one. best [k]: the k highest scores of the row, descending. NaN without a
-    relevant candidate or without another one. Equal to scikit-learn's roc_auc_score over the candidates.
+    scores [users × items] float32, −inf where an item is no candidate (seen in training). The pairs (rows[p],
+    columns[p]) are the relevant items, each once; those that are no candidates are left out. NaN without a relevant
+    candidate or without another one. Equal to scikit-learn's roc_auc_score over the candidates.
 
-    With above(r) and equal(r) the candidates of higher and of the same score, the relevant ones and itself included:
+    With above(r) and equal(r) the candidates of higher and of the same score, the relevant ones and r itself included:
     1 − (Σ_r (above(r) + ½ equal(r)) − n²/2) / (n · others), as the pairs of two relevant ones make up n²/2.
     """
-    candidates, _ = _counts(row, -np.inf)  # above −inf
-    lowest = np.float32(np.inf)
-    for place in range(len(columns)):
-        if liked[place] and columns[place] >= 0 and -np.inf < row[columns[place]] < lowest:
-            lowest = row[columns[place]]
-    keys = keys_of(row, lowest, best[-1])
-    n, total = 0, 0.0
-    for place in range(len(columns)):
-        if not (liked[place] and columns[place] >= 0):
-            continue
-        score = row[columns[place]]
-        if not score > -np.inf:
-            continue
-        n += 1
-        if score > best[-1]:  # all from here up are among the best
-            above = higher(best, score)
-            equal = 1
-            while best[above + equal] == score:
-                equal += 1
-        else:
-            above, equal = _counts(keys, keys[columns[place]]) if len(keys) else (0, 0)
-            if equal != 1:  # others have the same key, be it with the same score or not
-                above, equal = _counts(row, score)
-        total += above + 0.5 * equal
+    users, of_relevant = len(scores), scores[rows, columns]
+    rows, of_relevant = rows[of_relevant > -np.inf], of_relevant[of_relevant > -np.inf]
+    above, equal = _count_above(scores, rows, of_relevant)
+    candidates, _ = _count_above(scores, np.arange(users), np.full(users, -np.inf, dtype=np.float32))
+    n = np.bincount(rows, minlength=users)
+    total = np.bincount(rows, above + 0.5 * equal, minlength=users)
     pairs = n * (candidates - n)
-    return 1 - (total - 0.5 * n * n) / pairs if pairs else np.nan
+    return np.asarray(1 - np.divide(total - 0.5 * n**2, pairs, out=np.full(users, np.nan), where=pairs > 0))
 
 
-@numba.njit(cache=True, nogil=True)
-def higher(best: Any, score: float) -> int:
-    """How many of the descending scores are higher, by halving."""
-    low, high = 0, len(best)
-    while low < high:
-        middle = (low + high) // 2
-        if best[middle] > score:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _count_above(scores: Any, rows: Any, bounds: Any) -> tuple[Int, Int]:
+    """([p] how many scores of the row rows[p] are above bounds[p], [p] how many are equal to it)."""
+    above, equal = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
+    _count(scores, rows.astype(np.int64, copy=False), bounds, above, equal)
+    return above, equal
 
 
-@numba.njit(cache=True, nogil=True)
-def _counts(row: Any, score: Any) -> Any:
-    """(scores above this one, scores equal to it); or keys."""
-    above = at_least = np.uint64(0)
-    whole = len(row) // masks.WIDTH * masks.WIDTH
-    for start in range(0, whole, masks.WIDTH):
-        above += masks.count(masks.above(row, start, score))
-        at_least += masks.count(masks.reaching(row, start, score))
-    for place in range(whole, len(row)):
-        above += np.uint64(row[place] > score)
-        at_least += np.uint64(row[place] >= score)
-    return np.int64(above), np.int64(at_least - above)
+@kernel
+def _count(scores: Any, rows: Any, bounds: Any, above: Any, equal: Any) -> None:
+    for p in range(len(rows)):
+        row, bound = scores[rows[p]], bounds[p]
+        higher = same = np.int32(0)
+        for item in range(len(row)):  # vectorised
+            higher += np.int32(row[item] > bound)
+            same += np.int32(row[item] == bound)
+        above[p], equal[p] = higher, same

@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from autorec.evaluation import metrics
-from autorec.evaluation.auc import higher, user_auc
+from autorec.evaluation.auc import auc
 from autorec.evaluation.metrics import Hits
 from autorec.models.base import Recommender
-from autorec.models.topn import select, strike_out
+from autorec.models.topn import best_of_rows
 from autorec.ratings.matrix import Ratings
-
-_FEW = 32
 
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
@@ -50,121 +47,59 @@ class Lists:
         return self.liked[self.users]
 
 
-def shown(items: npt.NDArray[np.integer[Any]], ks: Sequence[int], n_items: int) -> Int:
-    """[ks × items of the model] in how many lists of length k each is. items [users × K], −1 for a place left empty."""
-    parts = np.zeros((int(numba.get_num_threads()), len(ks), n_items), dtype=np.int64)
-    _count(items, np.asarray(ks), parts)
-    return np.cumsum(parts.sum(axis=0), axis=0)
-
-
 def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequence[int]) -> Lists:
     """The best items of each user, all items ranked; a test rating of `relevant` or more is a liked one. ks: lengths at
     which the lists are cut, ascending; the last one is that of `items`."""
-    fitted, csr = model.ratings_, test.csr
-    likes = csr.data >= relevant  # [test ratings]
-    liked = np.diff(np.concatenate(([0], np.cumsum(likes)))[csr.indptr])
-    rows = fitted.find_users(test.user_ids)
-    users = np.flatnonzero((liked > 0) & (rows >= 0))
-    columns = fitted.find_items(test.item_ids)[csr.indices]  # [test ratings] −1 where unknown
-    gains = csr.data.astype(np.float64) - fitted.scale[0]
+    fitted = model.ratings_
+    liked = np.bincount(test.rows()[test.csr.data >= relevant], minlength=test.n_users)
+    model_rows = fitted.find_users(test.user_ids)
+    users = np.flatnonzero((liked > 0) & (model_rows >= 0))
+    model_rows = model_rows[users]
+    csr = test.csr[users]  # [U × test items]
+    owners = np.repeat(np.arange(len(users)), np.diff(csr.indptr))  # [entries] 0 … U − 1
+    columns = fitted.find_items(test.item_ids)[csr.indices]  # [entries] of the model, −1 where unknown
+    likes, gains = csr.data >= relevant, csr.data.astype(np.float64) - fitted.scale[0]  # [entries]
+
     items = np.full((len(users), ks[-1]), -1, dtype=np.int32)
-    ranks = np.zeros(len(gains), dtype=np.int32)
-    best_gains, auc = np.empty((len(users), len(ks))), np.empty(len(users))
-    how = (np.asarray(ks), metrics.discounts(ks[-1]))
-    found = items[:, : min(ks[-1], fitted.n_items)]
-    start = 0
-    for block, scores in model.score_blocks(rows[users]):
-        part = slice(start, start + len(block))
-        of_model = (scores, block, fitted.csr.indptr, fitted.csr.indices)
-        of_test = (users[part], csr.indptr, columns, likes, gains)
-        _look(*of_model, *of_test, *how, found[part], ranks, best_gains[part], auc[part])
-        start += len(block)
-    place = np.full(test.n_users, -1)
-    place[users] = np.arange(len(users))
-    in_list = np.flatnonzero(ranks)  # [test ratings in a list]
-    place = place[np.searchsorted(csr.indptr, in_list, side="right") - 1]  # of the user among those tested
-    in_order = np.argsort(place * (ks[-1] + 1) + ranks[in_list])
-    in_list, place = in_list[in_order], place[in_order]
-    hit = likes[in_list]
-    hits, tested = (Hits(len(users), ks, place[which], ranks[in_list[which]]) for which in (hit, slice(None)))
-    return Lists(liked, users, items, hits, tested, gains[in_list], best_gains, auc)
+    ranks = np.zeros(len(owners), dtype=np.int64)  # [entries] 0 where not in the list
+    aucs = np.empty(len(users))
+
+    def rank_block(part: slice, scores: npt.NDArray[np.float32]) -> None:
+        """Fill in the rows `part` of items and aucs, and the ranks of their entries."""
+        entries = slice(csr.indptr[part.start], csr.indptr[part.stop])
+        rows, wanted = owners[entries] - part.start, columns[entries]
+        found, best = best_of_rows(scores, min(ks[-1], fitted.n_items), model_rows[part], fitted.csr)
+        items[part, : found.shape[1]] = found
+        known = wanted >= 0
+        near = known & (scores[rows, wanted] >= best[rows, -1])  # others are in no list
+        ranks[entries][near] = _ranks(found[rows[near]], wanted[near])
+        relevant = known & likes[entries]
+        aucs[part] = auc(scores, rows[relevant], wanted[relevant])
+
+    for _ in model.map_scores(model_rows, rank_block):
+        pass
+    in_list = np.flatnonzero(ranks)
+    in_list = in_list[np.lexsort((ranks[in_list], owners[in_list]))]
+    hit = in_list[likes[in_list]]
+    hits, tested = (Hits(len(users), ks, owners[one], ranks[one]) for one in (hit, in_list))
+    return Lists(liked, users, items, hits, tested, gains[in_list], _best_gains(owners, gains, len(users), ks), aucs)
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _look(
-    scores: Any,
-    rows: Any,
-    seen_ptr: Any,
-    seen: Any,
-    users: Any,
-    ptr: Any,
-    columns: Any,
-    likes: Any,
-    gains: Any,
-    ks: Any,
-    discounts: Any,
-    items: Any,
-    ranks: Any,
-    best_gains: Any,
-    auc: Any,
-) -> None:
-    """All that is asked of each user's scores, while they are at hand; the scores are overwritten."""
-    for i in numba.prange(len(scores)):
-        row = scores[i]
-        mine = slice(ptr[users[i]], ptr[users[i] + 1])
-        best = np.empty(items.shape[1], dtype=np.float32)
-        strike_out(row, seen[seen_ptr[rows[i]] : seen_ptr[rows[i] + 1]])
-        select(row, items[i], best)
-        _place(row, columns[mine], items[i], best, ranks[mine])
-        _best_gains(gains[mine], ks, discounts, best_gains[i])
-        auc[i] = user_auc(row, columns[mine], likes[mine], best)
+def shown(items: npt.NDArray[np.integer[Any]], ks: Sequence[int], n_items: int) -> Int:
+    """[ks × items of the model] in how many lists of length k each is. items [users × K], −1 for an empty rank."""
+    parts = [items[:, first:last] for first, last in pairwise((0, *ks))]
+    return np.cumsum([np.bincount(part[part >= 0], minlength=n_items) for part in parts], axis=0)
 
 
-@numba.njit(cache=True, nogil=True)
-def _place(row: Any, columns: Any, items: Any, best: Any, ranks: Any) -> None:
-    """ranks = of the columns among the best items, from 1, where they are among them."""
-    for place in range(len(columns)):
-        if columns[place] < 0:
-            continue
-        score = row[columns[place]]
-        if score > -np.inf and score >= best[-1]:
-            rank = higher(best, score)
-            while rank < len(best) and best[rank] == score:
-                if items[rank] == columns[place]:
-                    ranks[place] = rank + 1
-                rank += 1
+def _ranks(lists: npt.NDArray[np.int32], items: Int) -> Int:
+    """[pairs] rank, from 1, of items[p] in lists[p]; 0 where it is not in it. lists [pairs × k]."""
+    found = lists == items[:, None]
+    return np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0)
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _count(items: Any, ks: Any, parts: Any) -> None:
-    """parts [parts × ks × items]: how often each item stands in the places of a list that the next shorter has not."""
-    for part in numba.prange(len(parts)):
-        counts = parts[part]
-        for user in range(len(items) * part // len(parts), len(items) * (part + 1) // len(parts)):
-            place = 0
-            for at in range(len(ks)):
-                while place < ks[at]:
-                    if items[user, place] >= 0:
-                        counts[at, items[user, place]] += 1
-                    place += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _best_gains(gains: Any, ks: Any, discounts: Any, sums: Any) -> None:
-    """sums [ks]: Σ gain · discount over the k largest gains."""
-    if len(gains) > _FEW:
-        best = -np.sort(-gains)
-    else:  # most users have a few test items, which insertion orders sooner
-        best = np.empty_like(gains)
-        for k in range(len(gains)):
-            place = k
-            while place > 0 and best[place - 1] < gains[k]:
-                best[place] = best[place - 1]
-                place -= 1
-            best[place] = gains[k]
-    total, rank = 0.0, 0
-    for cut in range(len(ks)):
-        while rank < min(ks[cut], len(best)):
-            total += best[rank] * discounts[rank]
-            rank += 1
-        sums[cut] = total
+def _best_gains(owners: Int, gains: Float, n_users: int, ks: Sequence[int]) -> Float:
+    """[users × ks] Σ gain / log₂(1 + rank) over each user's k largest gains. owners [gains] ascending."""
+    gains = gains[np.lexsort((-gains, owners))]
+    ranks = np.arange(1, len(owners) + 1) - np.searchsorted(owners, np.arange(n_users))[owners]
+    best = Hits(n_users, ks, owners, ranks)
+    return best.sums(gains * best.discounts)

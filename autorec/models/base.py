@@ -23,7 +23,7 @@ from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
 from autorec.models.histories import align
 from autorec.models.registry import named
-from autorec.models.topn import score_blocks, top_n
+from autorec.models.topn import Result, map_blocks, top_n
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
@@ -196,9 +196,9 @@ class Recommender(BaseEstimator):
                 update(done, f"{done:,} of {len(rows):,} users")
                 yield self._table(block, items, scores)
 
-    def score_blocks(self, rows: IntArray) -> Iterator[tuple[IntArray, npt.NDArray[np.float32]]]:
-        """Yield (rows [B], scores [B × items]) over row numbers, in blocks of bounded memory. For evaluation."""
-        yield from score_blocks(self._score_rows, rows, self._fitted().n_items)
+    def map_scores(self, rows: IntArray, work: Callable[[slice, Scores], Result]) -> Iterator[Result]:
+        """Yield work(part of `rows`, scores [part × items]) in order, in blocks of bounded memory; see `map_blocks`."""
+        return map_blocks(self._score_rows, rows, self._fitted().n_items, work)
 
     def encode_users(self, histories: Any) -> Any:
         """User vectors, for `score`, of the ratings in `histories` [B × items]: a SciPy matrix with the columns and on

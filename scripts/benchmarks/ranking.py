@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from autorec.evaluation.evaluate import ranking_part
-from autorec.models.topn import block_rows, top_n
+from autorec.models.topn import BLOCK_BYTES, top_n
 from benchmarks.timing import Row, best, users_by_items
 
 LENGTHS = (10, 20, 50, 100)
@@ -18,7 +18,7 @@ def top_ten(shape: str) -> Iterator[Row]:
     """Seen items excluded."""
     seen = users_by_items(shape)
     users, items = seen.shape
-    size = block_rows(items)
+    size = max(1, BLOCK_BYTES // (4 * items))
     blocks = [slice(start, start + size) for start in range(0, users, size)]
     for units in (128, 500):
         rng = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def evaluation(shape: str) -> Iterator[Row]:
     rows = model.ratings_.find_users(one.test.user_ids)
 
     def bare() -> None:
-        for _ in model.score_blocks(rows):
+        for _ in model.map_scores(rows, lambda part, scores: None):
             pass
 
     repeats = 30 if shape == "ml-1m" else 3  # a difference of times that vary by more than it

@@ -1,0 +1,10 @@
+"""The one door to Numba: how functions are compiled."""
+
+from typing import Any
+
+import numba
+
+
+def kernel(function: Any) -> Any:
+    """Compile for the machine it runs on, on one thread, without the interpreter's lock; kept for later processes."""
+    return numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
