@@ -1,5 +1,7 @@
 """EASE and item neighbours against their definitions; the protocol in which they are compared."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,8 @@ from conftest import random_frame
 from test_read import data
 
 from autorec import Ease, ItemKNN, Popularity, evaluate, read_ratings, strong_generalisation
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
+from autorec.models import ease
 from autorec.models.positives import positives
 from autorec.ratings.convert import as_ratings
 
@@ -31,8 +34,8 @@ def test_ease_is_the_minimum_with_an_empty_diagonal() -> None:
 def test_scores_are_the_definitions() -> None:
     frame = random_frame(25, 12)
     X = choices(frame)
-    ease = Ease(l2=3).fit(frame)
-    np.testing.assert_allclose(ease._score_rows(np.array([4, 7])), (X @ ease.weights_)[[4, 7]], atol=1e-5)
+    model = Ease(l2=3).fit(frame)
+    np.testing.assert_allclose(model._score_rows(np.array([4, 7])), (X @ model.weights_)[[4, 7]], atol=1e-5)
     norms = np.linalg.norm(X, axis=0)
     cosine = X.T @ X / np.outer(norms, norms)
     np.fill_diagonal(cosine, 0)
@@ -43,6 +46,31 @@ def test_scores_are_the_definitions() -> None:
             near[item, best] = row[best]
         scores = ItemKNN(k=k).fit(frame)._score_rows(np.arange(25))
         np.testing.assert_allclose(scores, X @ near.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 256])
+def test_the_inverse_in_place_is_the_inverse(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(ease, "_ROWS", rows)
+    X = choices(random_frame(40, 15))
+    gram = ease._gram(positives(as_ratings(random_frame(40, 15)).csr, (1, 5)))
+    np.testing.assert_array_equal(gram, X.T @ X)
+    A = (gram + 7 * np.eye(15)).astype(np.float32)
+    expected = np.linalg.inv(A.astype(np.float64))
+    ease._invert(A)
+    np.testing.assert_allclose(A, expected, atol=1e-6)
+
+
+def test_ease_needs_one_matrix_and_says_so_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    ratings = as_ratings(random_frame(900, 600, density=0.05))
+    tracemalloc.start()
+    Ease().fit(ratings)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 2 * 4 * 600**2 + 24 * len(ratings)
+    assert 5 < Ease()._memory(1000, 38_048, 10**6) / 2**30 < 6
+    monkeypatch.setattr(ease, "available_memory", lambda: 2**20)
+    with pytest.raises(NotEnoughMemoryError, match=r"Ease on 600 items needs about .* GiB .*use pure-svd"):
+        Ease().fit(ratings)
 
 
 def test_similar_items_of_ease_are_partial_correlations() -> None:

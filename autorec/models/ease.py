@@ -1,8 +1,8 @@
 """EASE (Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019): a linear autoencoder in closed form.
 
 No loop, no random numbers: B = −P / diag(P) with P = (XᵀX + λI)⁻¹ and diag(B) = 0, the minimum of ‖X − XB‖² + λ‖B‖²
-under that constraint. score(u, ·) = x_u · B. Memory is two dense items × items matrices, so it is for catalogues of
-up to some tens of thousands of items.
+under that constraint. score(u, ·) = x_u · B. Memory is one dense items × items matrix of float32, in which XᵀX becomes
+P and P becomes B, so it is for catalogues of up to some tens of thousands of items.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,8 @@ from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.network import kernels
 from autorec.ratings.matrix import Ratings
+
+_ROWS = 256  # of the matrix, worked on at once
 
 
 class Ease(Recommender):
@@ -39,13 +41,13 @@ class Ease(Recommender):
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         l2 = checks.number("l2", self.l2, above=0)
         self._require_memory(ratings.n_items)
-        chosen = positives(ratings.csr, ratings.scale, self.relevant).astype(np.float64)
-        gram = np.asarray((chosen.T @ chosen).todense())  # [items × items]
-        np.fill_diagonal(gram, gram.diagonal() + l2)
-        precision = _inverse(gram)
-        weights = -precision / precision.diagonal()
+        chosen = positives(ratings.csr, ratings.scale, self.relevant)
+        weights = _gram(chosen)
+        np.fill_diagonal(weights, weights.diagonal() + np.float32(l2))
+        _invert(weights)
+        weights /= -weights.diagonal()
         np.fill_diagonal(weights, 0)
-        self.weights_ = weights.astype(np.float32)
+        self.weights_ = weights
         return {"positives": int(chosen.nnz)}
 
     def _require_memory(self, n_items: int) -> None:
@@ -53,11 +55,11 @@ class Ease(Recommender):
         if free is not None and needed > free:
             raise NotEnoughMemoryError(
                 f"Ease on {n_items:,} items needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: "
-                "leave rare items out, or use item-knn"
+                "leave rare items out, or use pure-svd, whose memory grows with the items and not with their square"
             )
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        return 3 * 8 * n_items**2
+        return 4 * n_items**2 + super()._memory(n_users, n_items, n_ratings)
 
     def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
         return positives(histories, self.ratings_.scale, self.relevant)
@@ -83,16 +85,29 @@ class Ease(Recommender):
         self.weights_ = arrays["weights"]
 
 
-def _inverse(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Of a symmetric positive definite matrix, which is overwritten: by Cholesky, n³ multiplications in all."""
-    factor, failed = linalg.lapack.dpotrf(A.T, lower=True, overwrite_a=True)  # A.T: in the order of LAPACK, no copy
+def _gram(chosen: sparse.csr_array) -> Scores:
+    """[items × items] XᵀX, float32, made in blocks of rows so that no second matrix of that size is there."""
+    n_items = chosen.shape[1]
+    by_item = sparse.csr_array(chosen.T)
+    gram = np.empty((n_items, n_items), dtype=np.float32)
+    for start in range(0, n_items, _ROWS):
+        gram[start : start + _ROWS] = (by_item[start : start + _ROWS] @ chosen).toarray()
+    return gram
+
+
+def _invert(A: Scores) -> None:
+    """A symmetric positive definite matrix becomes its inverse, in place: by Cholesky, n³ multiplications in all."""
+    factor, failed = linalg.lapack.spotrf(A.T, lower=True, overwrite_a=True)  # A.T: in the order of LAPACK, no copy
     if failed:
-        raise linalg.LinAlgError(f"no Cholesky factor: LAPACK's dpotrf gave up with {failed}")
-    inverse, _ = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)  # its lower triangle; 0 above it
-    diagonal = inverse.diagonal().copy()
-    inverse += inverse.T.copy()
-    np.fill_diagonal(inverse, diagonal)
-    return np.asarray(inverse.T)  # rows in one piece
+        raise linalg.LinAlgError(f"no Cholesky factor: LAPACK's spotrf gave up with {failed}")
+    inverse, _ = linalg.lapack.spotri(factor, lower=True, overwrite_c=True)  # its lower triangle
+    if not np.shares_memory(inverse, A):
+        A[:] = inverse.T
+    for start in range(0, len(A), _ROWS):  # A holds the upper triangle: the lower one is its mirror
+        rows = slice(start, start + _ROWS)
+        block = A[rows, rows]
+        block += np.triu(block, 1).T - np.tril(block, -1)
+        A[start + _ROWS :, rows] = A[rows, start + _ROWS :].T
 
 
 def products(left: sparse.csr_array, right: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

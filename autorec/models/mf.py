@@ -17,7 +17,7 @@ from scipy import sparse
 
 from autorec import checks, progress
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
-from autorec.models.ridge import Solutions, solve_rows
+from autorec.models.ridge import Solutions, solve_rows, work_bytes
 from autorec.models.scale import inside, outside
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
@@ -64,7 +64,7 @@ class BiasedMF(Recommender):
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         vectors = 2 * 8 * (self.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
-        return super()._memory(n_users, n_items, n_ratings) + vectors
+        return super()._memory(n_users, n_items, n_ratings) + vectors + work_bytes(self.factors + 1)
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:
         return self._vectors(self._with_users(histories)["users_"])

@@ -43,20 +43,26 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
         found[rows] = np.linalg.solve(products[:, :size, :size], products[:, :size, size:])[..., 0]
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(int(numba.get_num_threads())) as pool:
-        for _ in pool.map(solve, _blocks(np.diff(csr.indptr))):
+        for _ in pool.map(solve, _blocks(np.diff(csr.indptr), size)):
             pass
     return found
 
 
-def _blocks(lengths: IntArray) -> Iterator[IntArray]:
-    """Rows in groups of similar length, the longest first; none of length 0."""
+def work_bytes(size: int) -> int:
+    """Bytes that all threads work in, at most about: entries, products, and what is made of them on the way."""
+    return int(numba.get_num_threads()) * 5 * 8 * max(_ENTRIES, size) * (size + 1)
+
+
+def _blocks(lengths: IntArray, size: int) -> Iterator[IntArray]:
+    """Rows in groups of similar length, the longest first; none of length 0. size: of the solutions, whose products
+    are to take no more than the entries."""
     order = np.argsort(-lengths, kind="stable")
     longest_first = lengths[order]
     start, end = 0, int(np.searchsorted(-longest_first, 0))
     while start < end:
         longest = longest_first[start]
         similar = int(np.searchsorted(-longest_first, -longest / _LONGER, side="right"))
-        stop = min(similar, start + max(1, _ENTRIES // int(longest)))
+        stop = min(similar, start + max(1, _ENTRIES // max(int(longest), size)))
         yield order[start:stop]
         start = stop
 
