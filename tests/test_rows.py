@@ -15,6 +15,7 @@ from test_training import epochs_of, loss_of
 
 import autorec.models.autorec
 from autorec import AutoRec, Ratings
+from autorec.models import biases
 from autorec.models.biases import fit_biases, item_means
 from autorec.models.fitting import OPTIMIZERS
 from autorec.models.scale import inside, rows_inside
@@ -222,6 +223,7 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
     """1 byte beside the ratings themselves, 5 where they are transposed and 1 more meanwhile; the rest is the batch."""
     monkeypatch.setattr(memory, "KEEP_MOST", 0)
     monkeypatch.setattr(held_out, "_RUN", 2**14)
+    monkeypatch.setattr(biases, "_BLOCK", 2**12)
     rng = np.random.default_rng(0)
     n, m, each = 2000, 2000, 300
     indices = np.sort(rng.permuted(np.tile(np.arange(m, dtype=np.int32), (n, 1)), axis=1)[:, :each], axis=1).ravel()

@@ -1,15 +1,15 @@
 """Damped user and item biases: the baseline that every rating model must beat, and the answer for unknown ids."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec.network.kernels import value
-from autorec.network.rows import Rows, to_levels
+if TYPE_CHECKING:
+    from autorec.network.rows import Rows
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -17,7 +17,7 @@ IntArray = npt.NDArray[np.integer[Any]]
 USER_DAMPING = 15.0  # ratings; Surprise's BaselineOnly uses the same two
 ITEM_DAMPING = 10.0
 SWEEPS = 10
-_PARTS = 8  # of the rows; fixed, so that sums round alike with any number of threads
+_BLOCK = 2**18  # ratings in a block of users; what is computed of them stays in a cache
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Biases:
 
 
 def fit_biases(
-    ratings: sparse.csr_array | Rows,
+    ratings: "sparse.csr_array | Rows",
     *,
     user_damping: float = USER_DAMPING,
     item_damping: float = ITEM_DAMPING,
@@ -46,100 +46,34 @@ def fit_biases(
 
     Each sweep sets item[i] = Σ(r − mean − user[u]) / (item_damping + n_i), then user[u] = Σ(r − mean − item[i]) /
     (user_damping + n_u): block descent on Σ(r − r̂)² + item_damping·Σ item² + user_damping·Σ user² (Koren, KDD 2008,
-    §2.1; ACM TKDD 4(1), eq. 1). Without ratings everything is 0.
+    §2.1; ACM TKDD 4(1), eq. 1). Without ratings everything is 0. Memory beside the ratings is that of users, items and
+    one block.
     """
-    entries = _entries(ratings)
-    mean, user_counts, item_counts = _counted(entries, ratings.shape)
-    user_weights, item_weights = _damped(user_damping, user_counts), _damped(item_damping, item_counts)
-    user = np.zeros(ratings.shape[0])
-    item = np.zeros(ratings.shape[1])
-    sums = np.zeros((_PARTS, ratings.shape[1]))
+    totals = _sum_up(ratings)
+    of_users, of_items = totals.user_deviations(), totals.item_deviations()
+    user_weights, item_weights = _damped(user_damping, totals.user_counts), _damped(item_damping, totals.item_counts)
+    user, item = np.zeros(ratings.shape[0]), np.zeros(ratings.shape[1])
+    taken = np.zeros(ratings.shape[1])  # [items] Σ user[u] over the users of each item
     for _ in range(sweeps):
-        _sum_by_item(*entries, mean, user, sums)
-        item = sums.sum(axis=0) / item_weights
-        _sum_by_user(*entries, mean, item, user)
-        user /= user_weights
-    return Biases(mean, user, item)
+        item = (of_items - taken) / item_weights
+        taken[:] = 0
+        for rows, observed in _blocks(ratings):
+            user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
+            taken += observed.T @ user[rows]
+    return Biases(totals.mean, user, item)
 
 
-def item_means(ratings: sparse.csr_array | Rows, damping: float) -> FloatArray:
+def item_means(ratings: "sparse.csr_array | Rows", damping: float) -> FloatArray:
     """[items] mean of the ratings of each item and of `damping` more at the mean of all."""
-    entries = _entries(ratings)
-    mean, _, counts = _counted(entries, ratings.shape)
-    sums = np.zeros((_PARTS, ratings.shape[1]))
-    _sum_by_item(*entries, mean, np.zeros(ratings.shape[0]), sums)
-    return np.asarray(mean + sums.sum(axis=0) / _damped(damping, counts))
-
-
-Entries = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]
-
-
-def _entries(ratings: sparse.csr_array | Rows) -> Entries:
-    """(indptr, indices, levels, table) as in Rows, which the loops below go through."""
-    if isinstance(ratings, Rows):
-        return ratings.indptr, ratings.indices, ratings.levels, ratings.table
-    indptr = ratings.indptr.astype(np.int64, copy=False)
-    found = to_levels(ratings.data)  # as in Rows where that can be, so that the loops are compiled once
-    levels, table = (ratings.data, np.empty(0, dtype=np.float32)) if found is None else found
-    return indptr, ratings.indices, levels, table
-
-
-def _counted(entries: Entries, shape: tuple[int, int]) -> tuple[float, IntArray, IntArray]:
-    """Mean of all, how many each user has, how many each item has."""
-    users, items = np.zeros(shape[0], dtype=np.int64), np.zeros((_PARTS, shape[1]), dtype=np.int64)
-    sums = np.zeros(_PARTS)
-    _count(*entries, users, items, sums)
-    return float(sums.sum()) / max(int(users.sum()), 1), users, items.sum(axis=0)
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _count(indptr: Any, indices: Any, levels: Any, table: Any, users: Any, items: Any, sums: Any) -> None:
-    """Entries by user, by item (a part of the rows each), and the sum of their values."""
-    n, parts = len(users), len(sums)
-    for part in numba.prange(parts):
-        total = 0.0
-        for row in range(n * part // parts, n * (part + 1) // parts):
-            for k in range(indptr[row], indptr[row + 1]):
-                rating = value(levels, table, k)
-                if not np.isnan(rating):
-                    total += rating
-                    users[row] += 1
-                    items[part, indices[k]] += 1
-        sums[part] = total
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _sum_by_item(indptr: Any, indices: Any, levels: Any, table: Any, mean: float, user: Any, sums: Any) -> None:
-    """sums [parts × items] of value − mean − user bias, a part of the rows each."""
-    n, parts = len(user), len(sums)
-    for part in numba.prange(parts):
-        total = sums[part]
-        total[:] = 0
-        for row in range(n * part // parts, n * (part + 1) // parts):
-            level = mean + user[row]
-            for k in range(indptr[row], indptr[row + 1]):
-                rating = value(levels, table, k)
-                if not np.isnan(rating):
-                    total[indices[k]] += rating - level
-
-
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _sum_by_user(indptr: Any, indices: Any, levels: Any, table: Any, mean: float, item: Any, sums: Any) -> None:
-    """sums [users] of value − mean − item bias."""
-    for row in numba.prange(len(sums)):
-        total = 0.0
-        for k in range(indptr[row], indptr[row + 1]):
-            rating = value(levels, table, k)
-            if not np.isnan(rating):
-                total += rating - mean - item[indices[k]]
-        sums[row] = total
+    totals = _sum_up(ratings)
+    return np.asarray(totals.mean + totals.item_deviations() / _damped(damping, totals.item_counts))
 
 
 def fold_in_users(biases: Biases, csr: sparse.csr_array, *, damping: float = USER_DAMPING) -> Biases:
     """The same items, biases of new users from their rows of `csr` [new users × items]."""
-    sums = np.zeros(csr.shape[0])
-    _sum_by_user(*_entries(csr), biases.mean, biases.item, sums)
-    return replace(biases, user=sums / _damped(damping, np.diff(csr.indptr)))
+    counts = np.diff(csr.indptr)
+    sums = csr @ np.ones(csr.shape[1]) - biases.mean * counts - _pattern(csr) @ biases.item
+    return replace(biases, user=sums / _damped(damping, counts))
 
 
 def fold_in_items(biases: Biases, csr: sparse.csr_array, *, damping: float = ITEM_DAMPING) -> Biases:
@@ -149,7 +83,76 @@ def fold_in_items(biases: Biases, csr: sparse.csr_array, *, damping: float = ITE
     return Biases(biases.mean, biases.user, folded.user)
 
 
-def _damped(damping: float, counts: IntArray) -> FloatArray:
+@dataclass(frozen=True)
+class _Totals:
+    """Sums and numbers of the ratings of each user and item."""
+
+    user_sums: FloatArray
+    user_counts: FloatArray
+    item_sums: FloatArray
+    item_counts: FloatArray
+
+    @property
+    def mean(self) -> float:
+        return float(self.user_sums.sum() / max(self.user_counts.sum(), 1))
+
+    def user_deviations(self) -> FloatArray:
+        """[users] Σ(r − mean)"""
+        return np.asarray(self.user_sums - self.mean * self.user_counts)
+
+    def item_deviations(self) -> FloatArray:
+        """[items] Σ(r − mean)"""
+        return np.asarray(self.item_sums - self.mean * self.item_counts)
+
+
+def _sum_up(ratings: "sparse.csr_array | Rows") -> _Totals:
+    n, m = ratings.shape
+    totals = _Totals(np.zeros(n), np.zeros(n), np.zeros(m), np.zeros(m))
+    for rows, observed in _blocks(ratings):
+        values = sparse.csr_array((_values(ratings, rows), observed.indices, observed.indptr), shape=observed.shape)
+        for matrix, of_users, of_items in (
+            (values, totals.user_sums, totals.item_sums),
+            (observed, totals.user_counts, totals.item_counts),
+        ):
+            of_users[rows] = np.asarray(matrix.sum(axis=1))
+            of_items += np.asarray(matrix.sum(axis=0))
+    return totals
+
+
+def _blocks(ratings: "sparse.csr_array | Rows") -> Iterator[tuple[slice, sparse.csr_array]]:
+    """Yield (users, [users × items] ones where a rating is observed, in float64)."""
+    indptr, n = ratings.indptr, ratings.shape[0]
+    first = 0
+    while first < n:
+        last = int(np.searchsorted(indptr, int(indptr[first]) + _BLOCK, side="right")) - 1
+        rows = slice(first, min(max(last, first + 1), n))
+        entries = slice(int(indptr[rows.start]), int(indptr[rows.stop]))
+        ones = (~np.isnan(_entries(ratings, entries))).astype(np.float64)
+        pointers = indptr[rows.start : rows.stop + 1] - indptr[rows.start]
+        shape = (rows.stop - rows.start, ratings.shape[1])
+        yield rows, sparse.csr_array((ones, ratings.indices[entries], pointers), shape=shape)
+        first = rows.stop
+
+
+def _values(ratings: "sparse.csr_array | Rows", rows: slice) -> FloatArray:
+    """[ratings of these users] float64, 0 where one is left out."""
+    entries = slice(int(ratings.indptr[rows.start]), int(ratings.indptr[rows.stop]))
+    return np.nan_to_num(_entries(ratings, entries).astype(np.float64), nan=0.0)
+
+
+def _entries(ratings: "sparse.csr_array | Rows", entries: slice) -> FloatArray:
+    """[entries] the ratings, NaN where one is left out."""
+    if isinstance(ratings, sparse.csr_array):
+        return np.asarray(ratings.data[entries])
+    levels = ratings.levels[entries]
+    return np.asarray(ratings.table[levels] if levels.dtype == np.uint8 else levels)
+
+
+def _pattern(csr: sparse.csr_array) -> sparse.csr_array:
+    return sparse.csr_array((np.ones(csr.nnz), csr.indices, csr.indptr), shape=csr.shape)
+
+
+def _damped(damping: float, counts: FloatArray | IntArray) -> FloatArray:
     """damping + n, 1 where both are 0: the sum above it is then 0 too."""
     total = damping + counts
     return np.where(total > 0, total, 1.0)

@@ -28,8 +28,8 @@ def comparison_markdown(report: ComparisonReport) -> str:
     caution = report.audit.caution
     parts = [
         f"# {title(report)}",
-        "; ".join(facts(report)) + ".",
         f"**{caution}**" if caution else "",
+        "; ".join(facts(report)) + ".",
         verdict(report),
         as_markdown(main_table(report)),
         spread_text(report),

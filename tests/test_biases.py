@@ -1,0 +1,76 @@
+"""Damped biases against the sums that define them, written as loops over dense arrays."""
+
+import numpy as np
+import pytest
+from conftest import random_frame
+from scipy import sparse
+
+from autorec.models import biases as bias_tools
+from autorec.models.biases import fit_biases, fold_in_items, fold_in_users, item_means
+from autorec.models.scale import rows_inside
+from autorec.ratings.convert import as_ratings
+
+
+def naive(dense: np.ndarray, user_damping: float, item_damping: float, sweeps: int) -> tuple:
+    """dense [users × items], NaN where nothing is observed."""
+    mean = np.nanmean(dense)
+    user, item = np.zeros(dense.shape[0]), np.zeros(dense.shape[1])
+    counts = ~np.isnan(dense)
+    for _ in range(sweeps):
+        item = np.nansum(dense - mean - user[:, None], axis=0) / (item_damping + counts.sum(axis=0))
+        user = np.nansum(dense - mean - item, axis=1) / (user_damping + counts.sum(axis=1))
+    return mean, user, item
+
+
+def dense_of(csr: sparse.csr_array) -> np.ndarray:
+    dense = np.full(csr.shape, np.nan)
+    coo = csr.tocoo()
+    dense[coo.row, coo.col] = coo.data
+    return dense
+
+
+@pytest.mark.parametrize("block", [1, 50, 2**18])
+def test_they_are_alternating_damped_means(monkeypatch, block):
+    """Whatever the blocks of users; an explicit 0 is a rating."""
+    monkeypatch.setattr(bias_tools, "_BLOCK", block)
+    csr = as_ratings(random_frame(40, 25).assign(rating=lambda f: f["rating"] - 3)).csr
+    assert (csr.data == 0).any()
+    mean, user, item = naive(dense_of(csr), 4.0, 7.0, 6)
+    found = fit_biases(csr, user_damping=4.0, item_damping=7.0, sweeps=6)
+    assert found.mean == pytest.approx(mean)
+    np.testing.assert_allclose(found.user, user, atol=1e-12)
+    np.testing.assert_allclose(found.item, item, atol=1e-12)
+
+
+@pytest.mark.parametrize("distinct", [5, 400])  # kept as bytes, kept as floats
+def test_entries_left_out_are_not_there(distinct):
+    frame = random_frame(40, 25)
+    ratings = as_ratings(frame.assign(rating=np.random.default_rng(1).integers(0, distinct, len(frame)).astype(float)))
+    rows = rows_inside(ratings.csr, ratings.scale)
+    aside = np.arange(0, rows.nnz, 3)
+    dense = dense_of(ratings.csr)
+    low, high = ratings.scale
+    dense = 1 + (dense - low) * 4 / (high - low)
+    users, items = np.nonzero(~np.isnan(dense))
+    dense[users[aside], items[aside]] = np.nan
+    mean, user, item = naive(dense, 15.0, 10.0, 10)
+    found = fit_biases(rows.without(aside))
+    np.testing.assert_allclose([found.mean, *found.user, *found.item], [mean, *user, *item], atol=1e-6)
+    damped = (np.nansum(dense - mean, axis=0)) / (2 + (~np.isnan(dense)).sum(axis=0)) + mean
+    np.testing.assert_allclose(item_means(rows.without(aside), 2.0), damped, atol=1e-6)
+
+
+def test_a_fold_in_is_one_more_damped_mean():
+    csr = as_ratings(random_frame(40, 25)).csr
+    known, dense = fit_biases(csr), dense_of(csr)
+    counts = ~np.isnan(dense)
+    user = np.nansum(dense - known.mean - known.item, axis=1) / (3 + counts.sum(axis=1))
+    np.testing.assert_allclose(fold_in_users(known, csr, damping=3.0).user, user, atol=1e-12)
+    item = np.nansum(dense - known.mean - known.user[:, None], axis=0) / (3 + counts.sum(axis=0))
+    np.testing.assert_allclose(fold_in_items(known, csr, damping=3.0).item, item, atol=1e-12)
+
+
+def test_without_ratings_everything_is_0():
+    found = fit_biases(sparse.csr_array((3, 4), dtype=np.float32), user_damping=0.0, item_damping=0.0)
+    assert found.mean == 0 and not found.user.any() and not found.item.any()
+    assert not item_means(sparse.csr_array((3, 4), dtype=np.float32), 0.0).any()
