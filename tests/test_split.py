@@ -165,6 +165,13 @@ def test_words_that_are_not_allowed(by: str, told: str) -> None:
         split(table({(u, i) for u in range(4) for i in range(4)}, 0), by)
 
 
+@pytest.mark.parametrize("by", ["random:0.3", "per-user:0.5", "users:1", "folds:2", "strong:1"])
+@pytest.mark.parametrize("seed", [-1, "0", 0.5, None, True])
+def test_a_seed_is_a_whole_number_from_0_up(by: str, seed: object) -> None:
+    with pytest.raises(ParameterError, match=r"seed is .*; allowed: a whole number from 0 up"):
+        split(table({(u, i) for u in range(4) for i in range(4)}, 0), by, seed)  # type: ignore[arg-type]
+
+
 def test_what_cannot_be_split() -> None:
     tiny = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1, 2]})
     with pytest.raises(InputError, match="test part empty"):

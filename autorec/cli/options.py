@@ -105,7 +105,7 @@ def _with_options(function: Function, options: Iterable[Callable[[Function], Fun
     return function
 
 
-_READING = ("columns", "sep", "format", "header", "items", "scale", "on_error", "member")
+_READING = ("columns", "sep", "format", "header", "items", "scale", "on_error", "member", "decimal", "missing")
 
 
 def _reading_options() -> Iterable[Callable[[Function], Function]]:
@@ -122,6 +122,10 @@ def _reading_options() -> Iterable[Callable[[Function], Function]]:
         click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="Lowest and highest possible rating."),
         click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True),
         click.option("--member", metavar="NAME", help="Which file of a zip archive."),
+        click.option("--decimal", type=click.Choice([".", ","]), default=".", help="The sign before a fraction."),
+        click.option(
+            "--missing", type=float, multiple=True, metavar="RATING", help="Stands for none, as 99 in Jester."
+        ),
     )
 
 

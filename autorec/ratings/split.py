@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autorec import checks
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
@@ -36,7 +37,7 @@ def random_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
     _check_fraction(fraction)
     n = len(ratings)
     test = np.zeros(n, dtype=bool)
-    test[np.random.default_rng(seed).permutation(n)[: int(n * fraction)]] = True
+    test[_generator(seed).permutation(n)[: int(n * fraction)]] = True
     return _split(ratings, test[ratings.ranks()], f"random:{fraction:g}")
 
 
@@ -44,7 +45,7 @@ def per_user_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
     """Of each user with n ratings a random ⌊n·fraction⌋ are test."""
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
-    place = _place_in_row(ratings, np.random.default_rng(seed).random(len(ratings)))
+    place = _place_in_row(ratings, _generator(seed).random(len(ratings)))
     return _split(ratings, place < (_row_sizes(ratings) * fraction).astype(np.int64), f"per-user:{fraction:g}")
 
 
@@ -76,7 +77,7 @@ def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
     """
     ratings = as_ratings(ratings)
     _check_whole("users", n)
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     eligible = np.flatnonzero(np.diff(ratings.csr.indptr) >= 2)
     if n > len(eligible):
         raise InputError(f"{n} users to hold out and {len(eligible)} with two ratings or more; ask for fewer")
@@ -110,6 +111,8 @@ def strong_generalisation(
     """
     ratings = as_ratings(ratings)
     _check_whole("held_out", held_out)
+    if checks.whole("seed", seed, least=0) >= 2**32:
+        raise ParameterError(f"seed is {seed}; allowed: below 2**32, as NumPy's RandomState takes it")
     chosen = ratings.select(ratings.csr.data >= (liked_from(ratings.scale) if relevant is None else relevant))
     chosen = chosen.select(_row_sizes(chosen) >= least)
     if chosen.n_users <= held_out + validation:
@@ -148,7 +151,7 @@ def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
     if not 2 <= k <= len(ratings):
         raise ParameterError(f"folds is {k}; allowed: 2 … {len(ratings)}, the number of ratings")
     fold = np.empty(len(ratings), dtype=np.int64)
-    for number, places in enumerate(np.array_split(np.random.default_rng(seed).permutation(len(ratings)), k)):
+    for number, places in enumerate(np.array_split(_generator(seed).permutation(len(ratings)), k)):
         fold[places] = number
     of_entry = fold[ratings.ranks()]
     return [_split(ratings, of_entry == number, f"folds:{k}/{number + 1}") for number in range(k)]
@@ -233,6 +236,10 @@ def _age(ratings: Ratings) -> npt.NDArray[np.int64]:
     age = np.empty(len(order), dtype=np.int64)
     age[order] = np.arange(len(order))
     return age
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(checks.whole("seed", seed, least=0))
 
 
 def _check_fraction(fraction: float) -> None:
