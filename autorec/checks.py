@@ -26,6 +26,22 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def seed(name: str, value: Any) -> int:
+    """A whole number from 0 up as it is; of a NumPy generator the next number that it draws; None: a new one each time,
+    from the system, so that the global generators stay untouched."""
+    import numpy as np
+
+    if value is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(value, np.random.Generator):
+        return int(value.integers(2**31))
+    if isinstance(value, np.random.RandomState):
+        return int(value.randint(2**31))
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 0:
+        raise ParameterError(f"{name} is {value!r}; allowed: a whole number from 0 up, a NumPy generator, or None")
+    return int(value)
+
+
 def number(name: str, value: Any, *, above: float) -> float:
     """A finite number greater than `above`."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not above < value < float("inf"):

@@ -1,8 +1,11 @@
 """What every model promises, asked of every model of the registry."""
 
+import copy
+import pickle
 import random
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -301,3 +304,42 @@ def test_the_recommended_are_listed_with_their_titles(model, ratings):
     titles = np.array([f"Title {item}" for item in ratings.item_ids], dtype=object)
     table = model.fit(replace(ratings, titles=titles)).recommend(n=2)
     assert table["title"].tolist() == [f"Title {item}" for item in table["item"]]
+
+
+def test_models_are_pickled_and_copied(fitted):
+    every = {"n": 99, "exclude_seen": False}
+    for other in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), copy.copy(fitted)):
+        pd.testing.assert_frame_equal(other.recommend(**every), fitted.recommend(**every), check_exact=True)
+        assert other._arrays().keys() == fitted._arrays().keys()
+
+
+def test_a_fitted_model_works_in_another_process(fitted):
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(_recommend)(model) for model in (fitted, fitted))
+    for table in found:
+        pd.testing.assert_frame_equal(table, fitted.recommend(), check_exact=False)
+
+
+def _recommend(model):
+    return model.recommend()
+
+
+def test_random_state_is_what_scikit_learn_allows(name, frame):
+    if "random_state" not in autorec.MODELS[name].parameters():
+        return
+    for make in (np.random.RandomState, np.random.default_rng):
+        one, two = (autorec.create(name, random_state=make(3)).fit(frame)._arrays() for _ in range(2))
+        for array in one:
+            np.testing.assert_array_equal(one[array], two[array])
+    autorec.create(name, random_state=None).fit(frame)
+    for wrong in (-1, 1.5, "0", True):
+        with pytest.raises(ParameterError, match=r"random_state is .*from 0 up, a NumPy generator, or None"):
+            autorec.create(name, random_state=wrong).fit(frame)
+
+
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])
+def test_fit_works_whatever_torch_is_set_to(name, frame, mode):
+    import torch
+
+    plain = autorec.create(name).fit(frame).recommend()
+    with getattr(torch, mode)():
+        pd.testing.assert_frame_equal(autorec.create(name).fit(frame).recommend(), plain, check_exact=True)

@@ -11,7 +11,7 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
+from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fitting import HEAD, OPTIMIZERS, Fitted, Settings, choose_streaming, encode_rows, fit_network
@@ -81,7 +81,7 @@ class AutoRec(Recommender):
         batch: int | str = "auto",
         validation: float | str = "auto",
         patience: int = 5,
-        random_state: int = 0,
+        random_state: RandomState = 0,
         device: str = "cpu",
     ) -> None:
         self.orientation = orientation
@@ -113,7 +113,8 @@ class AutoRec(Recommender):
         stream = choose_streaming(csr.nnz, csr.shape if self.orientation == "user" else csr.shape[::-1], settings)
         factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
         watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)
-        fitted = fit_network(self._rows_of(csr, ratings.scale), settings, stream, watch)
+        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
+            fitted = fit_network(self._rows_of(csr, ratings.scale), settings, stream, watch)
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
         self._solved = self._codes = None
@@ -162,7 +163,7 @@ class AutoRec(Recommender):
             batch="full" if self.optimizer != "adam" else checks.auto_or(checks.whole, "batch", self.batch),
             validation=checks.auto_or(checks.share, "validation", self.validation),
             patience=checks.whole("patience", self.patience),
-            seed=checks.whole("random_state", self.random_state, least=0),
+            seed=checks.seed("random_state", self.random_state),
             device=checks.device(self.device),
         )
 

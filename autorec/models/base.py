@@ -31,6 +31,7 @@ from autorec.ratings.matrix import Ratings
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.float32]
+RandomState = int | np.random.RandomState | np.random.Generator | None  # as scikit-learn's random_state
 OnValidation = Callable[[int, float], None]  # gets the epoch, from 1, and the score of the validation
 
 _ENTRY_BYTES = 24  # of copies of a rating on the way

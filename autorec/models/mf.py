@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks, progress
-from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
+from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.ridge import Solutions, solve_rows, work_bytes
 from autorec.models.scale import inside, outside
 from autorec.models.vectors import Vectors, vectors
@@ -33,7 +33,7 @@ class BiasedMF(Recommender):
     items_: Solutions
     mean_: float
 
-    def __init__(self, factors: int = 50, l2: float = 0.07, sweeps: int = 15, random_state: int = 0) -> None:
+    def __init__(self, factors: int = 50, l2: float = 0.07, sweeps: int = 15, random_state: RandomState = 0) -> None:
         self.factors = factors
         self.l2 = l2
         self.sweeps = sweeps
@@ -43,7 +43,7 @@ class BiasedMF(Recommender):
         factors = checks.whole("factors", self.factors)
         sweeps = checks.whole("sweeps", self.sweeps)
         checks.number("l2", self.l2, above=0)
-        rng = np.random.default_rng(checks.whole("random_state", self.random_state, least=0))
+        rng = np.random.default_rng(checks.seed("random_state", self.random_state))
         csr = inside(ratings.csr, ratings.scale)
         self.mean_ = float(csr.data.mean(dtype=np.float64))
         by_item = csr.T.tocsr()

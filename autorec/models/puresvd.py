@@ -12,7 +12,7 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
 
 from autorec import checks
-from autorec.models.base import OnValidation, Recommender
+from autorec.models.base import OnValidation, RandomState, Recommender
 from autorec.models.ease import products
 from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
@@ -30,14 +30,14 @@ class PureSVD(Recommender):
     rates: ClassVar[bool] = False
     factors_: npt.NDArray[np.float32]  # Q
 
-    def __init__(self, factors: int = 50, relevant: float | None = None, random_state: int = 0) -> None:
+    def __init__(self, factors: int = 50, relevant: float | None = None, random_state: RandomState = 0) -> None:
         self.factors = factors
         self.relevant = relevant
         self.random_state = random_state
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         wanted = checks.whole("factors", self.factors)
-        seed = checks.whole("random_state", self.random_state, least=0)
+        seed = checks.seed("random_state", self.random_state)
         chosen = positives(ratings.csr, ratings.scale, self.relevant).astype(np.float64)
         smaller = min(chosen.shape)
         if not chosen.nnz:
