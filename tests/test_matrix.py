@@ -1,0 +1,85 @@
+"""Matrices and tables in memory: damaged ones are refused, none is shared; an id is one whatever its source."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+from autorec import Ratings, read_ratings
+from autorec.errors import InputError, ParameterError
+from autorec.ratings.convert import as_ratings
+
+
+def matrix() -> sparse.csr_array:
+    return sparse.csr_array(np.array([[5, 0, 3], [0, 2, 0], [1, 0, 4]], dtype=np.float32))
+
+
+DAMAGE = {
+    "index too large": ("indices", [0, 9, 1, 0, 2]),
+    "index below 0": ("indices", [0, -1, 1, 0, 2]),
+    "indptr falls": ("indptr", [0, 3, 1, 5]),
+    "indptr starts above 0": ("indptr", [1, 2, 3, 5]),
+    "indptr past the end": ("indptr", [0, 2, 3, 9]),
+    "indptr too short": ("indptr", [0, 2, 5]),
+    "data too short": ("data", [5.0, 3.0]),
+    "not finite": ("data", [5.0, np.nan, 2.0, 1.0, 4.0]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_matrices_are_refused(name: str) -> None:
+    damaged = matrix()
+    part, values = DAMAGE[name]
+    setattr(damaged, part, np.array(values, dtype=getattr(damaged, part).dtype))
+    for make in (as_ratings, lambda csr: Ratings(csr, np.arange(3), np.arange(3))):
+        with pytest.raises(InputError, match=r"damaged|rating 2"):
+            make(damaged)
+
+
+def test_unsorted_and_repeated_entries_are_read_and_the_last_stays() -> None:
+    csr = sparse.csr_array(
+        (np.array([1, 2, 3, 4], dtype=np.float32), np.array([2, 0, 2, 1]), np.array([0, 3, 4])), shape=(2, 3)
+    )
+    for ratings in (as_ratings(csr), Ratings(csr, np.arange(2), np.arange(3))):
+        assert ratings.csr.toarray().tolist() == [[2, 0, 3], [0, 4, 0]] and ratings.duplicates == 1
+
+
+def test_no_memory_is_shared_with_the_caller() -> None:
+    csr, frame = matrix(), pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": np.float64([1, 2])})
+    given = [(as_ratings(csr), csr.data), (Ratings(csr, np.arange(3), np.arange(3)), csr.data)]
+    given += [(as_ratings(csr.tocoo()), csr.data), (as_ratings(frame), frame["rating"].to_numpy())]
+    for ratings, data in given:
+        assert not np.shares_memory(ratings.csr.data, data)
+
+
+LARGE = [7, 10**18, 2**63 - 1, 2**63, 2**64 - 1, 10**30]
+
+
+@pytest.mark.parametrize("largest", range(len(LARGE)))
+def test_an_integer_is_one_id_from_every_source(largest: int) -> None:
+    users = [1, LARGE[largest]]
+    frame = pd.DataFrame({"user": pd.Series(users, dtype=object), "item": [1, 2], "rating": [1.0, 2.0]})
+    text = "user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in frame.itertuples(index=False))
+    found = [as_ratings(frame), as_ratings(frame.astype({"user": str})), read_ratings(io.StringIO(text))]
+    if users[1] < 2**64:
+        unsigned = frame.assign(user=np.array(users, dtype=np.uint64))
+        parquet = io.BytesIO()
+        unsigned.to_parquet(parquet)
+        found += [as_ratings(unsigned), as_ratings(pa.table(unsigned)), read_ratings(io.BytesIO(parquet.getvalue()))]
+    for ratings in found:
+        expected = ratings.find_users(list(map(str, users)))
+        assert sorted(expected) == [0, 1]
+        np.testing.assert_array_equal(ratings.find_users(users), expected)
+
+
+def test_what_is_no_rating_file_is_a_sentence() -> None:
+    for given in (None, 7, ["a"]):
+        with pytest.raises(ParameterError, match="give a path"):
+            read_ratings(given)  # type: ignore[arg-type]
+    for column, values in (("rating", pd.to_timedelta([1, 2])), ("timestamp", np.array([1e30, 1.0]))):
+        frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0]}).assign(**{column: values})
+        with pytest.raises(InputError, match=f"column {column}"):
+            as_ratings(frame)
