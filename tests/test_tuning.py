@@ -1,6 +1,7 @@
 """Tuning: the search, its storage, its processes, what it promises of the test part, and the preset file it writes."""
 
 import contextlib
+import functools
 import json
 import os
 import pty
@@ -9,11 +10,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
+from pathlib import Path
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from conftest import checkerboard, random_frame
 
@@ -25,7 +30,7 @@ from autorec.models.spaces import SPACES, setting, space_of, training_bytes
 from autorec.ratings.convert import as_ratings
 from autorec.tuning import search
 from autorec.tuning import tune as tuning
-from autorec.tuning.workers import PROCESS, fitting_jobs
+from autorec.tuning.workers import PROCESS, fitting_jobs, side_by_side
 
 # Small and quick, and with validation ratings of its own, so that trials have learning curves.
 QUICK = {"hidden": 6, "epochs": 8, "validation": 0.2}
@@ -628,3 +633,93 @@ def test_exit_status_of_a_failure_in_a_real_process(place, tmp_path):
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
     assert subprocess.call([*AUTOREC, "tune"], stderr=subprocess.DEVNULL) == 2
+
+
+SCRIPT = """
+import numpy as np, pandas as pd, autorec
+rng = np.random.default_rng(0)
+frame = pd.DataFrame({"user": rng.integers(0, 40, 600), "item": rng.integers(0, 30, 600)}).drop_duplicates()
+frame["rating"] = rng.integers(1, 6, len(frame)).astype(float)
+print(len(autorec.tune(frame, "bias", trials=4, jobs=2, repeats=1).trials))
+"""
+
+
+@pytest.mark.parametrize("way", ["file", "stdin"])
+def test_jobs_work_from_a_script_without_a_guard_and_from_stdin(tmp_path, way):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    with (tmp_path / "script.py").open() as text:
+        source = [str(tmp_path / "script.py")] if way == "file" else ["-"]
+        how = {"stdin": text, "capture_output": True, "text": True, "timeout": 240, "cwd": tmp_path, "check": False}
+        done = subprocess.run([sys.executable, *source], **how)
+    assert (done.stdout, done.stderr) == ("4\n", "")
+
+
+def end_of_process(number: int, stopped) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse(number: int, stopped) -> None:
+    raise InputError(f"number {number} is refused")
+
+
+def write_threads(folder: Path, number: int, stopped) -> None:
+    (folder / str(number)).write_text(f"{numba.get_num_threads()} {torch.get_num_threads()}")
+
+
+def test_a_process_killed_from_outside_is_one_sentence():
+    with pytest.raises(AutoRecError, match="a process with a training was killed, most likely for want of memory"):
+        side_by_side(end_of_process, range(2), 2, lambda: None)
+
+
+def test_an_error_in_a_process_is_that_error_here():
+    with pytest.raises(InputError, match="number 0 is refused"):
+        side_by_side(refuse, [0], 2, lambda: None)
+
+
+def test_every_number_is_worked_on_once_with_a_part_of_the_threads(tmp_path):
+    calls = []
+    side_by_side(functools.partial(write_threads, tmp_path), range(5), 2, lambda: calls.append(1))
+    threads = max(1, numba.get_num_threads() // 2)
+    expected = {str(number): f"{threads} {threads}" for number in range(5)}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == expected
+    assert len(calls) == 5
+
+
+LONG = """
+import functools, sys, time
+from pathlib import Path
+from autorec.tuning.workers import side_by_side
+sys.path.insert(0, {folder!r})
+from long_work import wait
+side_by_side(functools.partial(wait, Path({folder!r})), range(2), 2, lambda: None)
+"""
+
+
+@POSIX
+def test_workers_leave_when_their_parent_is_killed(tmp_path):
+    (tmp_path / "long_work.py").write_text(
+        "import os, time\ndef wait(folder, number, stopped):\n"
+        "    (folder / f'{number}.pid').write_text(str(os.getpid()))\n    time.sleep(300)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    parent = subprocess.Popen([sys.executable, "-c", LONG.format(folder=str(tmp_path))], env=environment)
+    wait_until(lambda: len([path for path in tmp_path.glob("*.pid") if path.read_text()]) == 2)
+    parent.kill()
+    parent.wait()
+    pids = [int(path.read_text()) for path in tmp_path.glob("*.pid")]
+    wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+def wait_until(true, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def alive(pid: int) -> bool:
+    """A zombie, which nobody has waited for, is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

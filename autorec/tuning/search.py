@@ -1,7 +1,7 @@
 """The search for settings: each trial fits on a training part and is scored on a validation part; Optuna chooses what
 to try.
 
-A trial has a place, 0 for the defaults, and draws with a seed of its own made of the task's seed and its place. So a
+A trial has a number, 0 for the defaults, and draws with a seed of its own made of the task's seed and its number. So a
 search that goes on from its storage tries what it would have tried without the break.
 """
 
@@ -26,7 +26,7 @@ from autorec.models.presets import create
 from autorec.models.registry import Space
 from autorec.models.spaces import setting, space_of
 from autorec.ratings.matrix import Ratings
-from autorec.tuning.trials import Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
+from autorec.tuning.trials import NUMBER, Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
 from autorec.tuning.workers import side_by_side
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Task:
 def search(
     task: Task, trials: int, *, storage: Path | None = None, fingerprint: dict[str, Any], jobs: int = 1
 ) -> tuple[list[Trial], bool]:
-    """All finished trials by place, and whether Ctrl-C ended the search before `trials` of them were there.
+    """All finished trials by number, and whether Ctrl-C ended the search before `trials` of them were there.
 
     storage: where trials are kept and taken up again. fingerprint: what tells this search from others; InputError
     when the storage holds another. jobs: trials at a time, each in a process of its own.
@@ -82,21 +82,21 @@ def search(
         claim(study, fingerprint, storage)
         with progress.bar("tuning", trials) as update:
 
-            def told() -> None:
+            def report() -> None:
                 update(len(done(study)), _line(study, task))
 
-            told()
+            report()
             try:
                 if 0 not in done(study):
                     _run_defaults(study, task)
-                    told()
-                missing = [place for place in range(1, trials) if place not in done(study)]
+                    report()
+                missing = [number for number in range(1, trials) if number not in done(study)]
                 if storage is not None and jobs > 1:
-                    side_by_side(functools.partial(_run_elsewhere, task, storage), missing, jobs, told)
+                    side_by_side(functools.partial(_run_elsewhere, task, storage), missing, jobs, report)
                 else:
-                    for place in missing:
-                        run_trial(study, task, place)
-                        told()
+                    for number in missing:
+                        run_trial(study, task, number)
+                        report()
             except KeyboardInterrupt:
                 return finished(study), True
         return finished(study), False
@@ -110,27 +110,25 @@ def _line(study: "optuna.Study", task: Task) -> str:
     best = best_of(finished(study), task.by_error)
     if best is None:
         return "the defaults first"
-    whose = "the defaults" if best.place == 0 else f"trial {best.place}"
+    whose = "the defaults" if best.number == 0 else f"trial {best.number}"
     return f"best {task.metric} {best.value:.4f} by {whose}"
 
 
 # --- one trial ----------------------------------------------------------------------------------------------
 
 
-def run_trial(
-    study: "optuna.Study", task: Task, place: int, stopped: Callable[[], bool] | None = None, alone: bool = True
-) -> None:
+def run_trial(study: "optuna.Study", task: Task, number: int, stopped: Callable[[], bool] | None = None) -> None:
     """Ask Optuna for settings, measure them, tell Optuna. What is broken off is told as failed, without an error, and
-    so is done again by the next search."""
+    so is done again by the next search. stopped: whether to break off; None where no other trial runs beside it."""
     import optuna
 
-    seed = int(np.random.SeedSequence([task.seed, place]).generate_state(1)[0])
+    seed = int(np.random.SeedSequence([task.seed, number]).generate_state(1)[0])
     with warnings.catch_warnings():  # constant_liar, which counts what others are trying, was long experimental
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=not alone)
+        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=stopped is not None)
     trial = study.ask(_distributions(task.space))
     settings = {name: setting(what, trial.params[name]) for name, what in task.space.items()}
-    trial.set_user_attr("place", place)
+    trial.set_user_attr(NUMBER, number)
     trial.set_user_attr("settings", settings)
     start = time.perf_counter()
     state, value = optuna.trial.TrialState.FAIL, None
@@ -146,10 +144,10 @@ def run_trial(
         study.tell(trial, value, state)
 
 
-def _run_elsewhere(task: Task, storage: Path, place: int, stopped: Callable[[], bool]) -> None:
+def _run_elsewhere(task: Task, storage: Path, number: int, stopped: Callable[[], bool]) -> None:
     """A trial in a process of its own."""
     with silent_optuna():
-        run_trial(_study(storage, task), task, place, stopped, alone=False)
+        run_trial(_study(storage, task), task, number, stopped)
 
 
 def _measured(task: Task, model: Recommender, on_validation: OnValidation) -> float:
@@ -210,14 +208,14 @@ def _run_defaults(study: "optuna.Study", task: Task) -> None:
     settings = {name: model.get_params()[name] for name in task.space}
     drawn = {name: model.l2_ if task.space[name][0] == "l2" else value for name, value in settings.items()}
     best = min(curves, key=lambda curve: min(curve.values()), default={})
-    told = optuna.trial.create_trial(
+    finished_trial = optuna.trial.create_trial(
         params=drawn,
         distributions=_distributions(task.space),
         value=value,
         intermediate_values=best if task.by_error else {},
-        user_attrs={"place": 0, "settings": settings, "seconds": seconds},
+        user_attrs={NUMBER: 0, "settings": settings, "seconds": seconds},
     )
-    study.add_trial(told)
+    study.add_trial(finished_trial)
 
 
 def _distributions(space: Space) -> "dict[str, optuna.distributions.BaseDistribution]":

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import optuna
 
 STUDY = "autorec"
+NUMBER = "place"  # attribute of a trial in storages: 0 for the defaults, then 1, 2, …
 STARTUP = 5  # trials that finish before any is pruned
 WARMUP = 4  # the part of its epochs in which a trial is not pruned: one in so many
 
@@ -21,7 +22,7 @@ WARMUP = 4  # the part of its epochs in which a trial is not pruned: one in so m
 class Trial:
     """state: complete, pruned or failed. value: of the metric on the validation part, None unless complete."""
 
-    place: int
+    number: int
     state: str
     value: float | None
     settings: dict[str, Any]
@@ -78,12 +79,12 @@ def claim(study: "optuna.Study", fingerprint: dict[str, Any], storage: Path | No
 
 
 def done(study: "optuna.Study") -> dict[int, "optuna.trial.FrozenTrial"]:
-    """Place → finished trial. Not those that were broken off."""
+    """Number → finished trial. Not those that were broken off."""
     found: dict[int, optuna.trial.FrozenTrial] = {}
     for trial in study.get_trials(deepcopy=False):
         state = trial.state.name
         if state in ("COMPLETE", "PRUNED") or (state == "FAIL" and "error" in trial.user_attrs):
-            found[trial.user_attrs["place"]] = trial
+            found[trial.user_attrs[NUMBER]] = trial
     return found
 
 
@@ -91,14 +92,14 @@ def finished(study: "optuna.Study") -> list[Trial]:
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     return [
         Trial(
-            place=place,
+            number=number,
             state=states[trial.state.name],
             value=trial.value if trial.state.name == "COMPLETE" else None,
             settings=trial.user_attrs["settings"],
             seconds=trial.user_attrs["seconds"],
             error=trial.user_attrs.get("error"),
         )
-        for place, trial in sorted(done(study).items())
+        for number, trial in sorted(done(study).items())
     ]
 
 

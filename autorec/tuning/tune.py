@@ -206,8 +206,8 @@ def tune(
     metric    "rmse" or "ndcg@K" on the validation part; None: rmse for models that rate, else ndcg@10
     settings  fixed for every trial, for the defaults too
     storage   a file that keeps the trials: the same call goes on with those that are missing
-    jobs      trials at a time, in processes of their own (a script needs its `if __name__ == "__main__"` then); fewer,
-              with a warning, when their memory is not free. Results repeat with the same seed at jobs=1
+    jobs      trials at a time, in processes of their own; fewer, with a warning, when their memory is not free.
+              Results repeat with the same seed at jobs=1
     repeats   fresh splits on which the winner and the defaults are compared
 
     Trials of rmse that learn in epochs are pruned by the median of the others' learning curves. Ctrl-C keeps what was
@@ -288,7 +288,7 @@ def _compare(
 ) -> tuple[Comparison | None, Comparison | None, bool]:
     """On the test part set aside, on fresh splits; whether Ctrl-C kept it from being done."""
     models = [("defaults", create(task.model, **task.fixed))]
-    if best.place != 0:
+    if best.number != 0:
         models.insert(0, ("tuned", create(task.model, **(task.fixed | best.settings))))
 
     def measured(seed: int, repeats: int) -> Comparison:
@@ -345,7 +345,7 @@ def _table(found: list[Trial], metric: str) -> pd.DataFrame:
     for trial in found:
         row = asdict(trial)
         value = float("nan") if trial.value is None else trial.value
-        rows.append({"trial": row["place"], "state": row["state"], metric: value, **row["settings"]})
+        rows.append({"trial": row["number"], "state": row["state"], metric: value, **row["settings"]})
         rows[-1] |= {"seconds": row["seconds"], "error": row["error"]}
     return pd.DataFrame(rows)
 

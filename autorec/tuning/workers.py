@@ -1,23 +1,25 @@
 """Trainings side by side, each in a process of its own.
 
-Processes, not threads: the number of threads of torch and Numba is a setting of a whole process.
+Processes, not threads: the number of threads of torch and Numba is a setting of a whole process. joblib's loky starts
+them without importing the caller's script again, so that a script needs no `if __name__ == "__main__"`.
 """
 
 import contextlib
-import multiprocessing
 import os
 import pickle
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import numba
+from joblib.externals.loky import ProcessPoolExecutor
 
 from autorec.errors import AutoRecError
 from autorec.memory import readable
@@ -39,56 +41,55 @@ def fitting_jobs(jobs: int, each: int, free: int | None) -> tuple[int, str | Non
     )
 
 
-def side_by_side(work: Work, places: Sequence[int], jobs: int, told: Callable[[], None]) -> None:
-    """Call work(place, stopped) for all places, `jobs` at a time, in new processes; `told()` here after each.
+def side_by_side(work: Work, numbers: Sequence[int], jobs: int, report: Callable[[], None]) -> None:
+    """Call work(number, stopped) for all numbers, `jobs` at a time, in new processes; `report()` here after each.
 
-    `work` is pickled into a file: through a pipe each process would have to be up before the next begins. On Ctrl-C and
-    on an error those under way see stopped() become True, and none begins anew.
+    On Ctrl-C and on an error those under way see stopped() become True, and none begins anew. AutoRecError: a process
+    was killed from outside.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
-    stop = context.Event()
     threads = max(1, int(numba.get_num_threads()) // jobs)
-    workers = min(jobs, max(len(places), 1))
     with tempfile.TemporaryDirectory(prefix="autorec-work-") as folder:
-        file = Path(folder) / "work"
-        file.write_bytes(pickle.dumps(work))
-        pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(file, threads, stop))
-        _run(pool, places, stop, told)
-
-
-def _run(pool: ProcessPoolExecutor, places: Sequence[int], stop: Any, told: Callable[[], None]) -> None:
-    try:
-        with _out_of_hearing():
-            futures = [pool.submit(_work, place) for place in places]
-        for future in as_completed(futures):
-            future.result()
-            told()
-    except BrokenProcessPool:
-        raise AutoRecError(
-            "a process with a training was killed, most likely for want of memory: use fewer jobs; with a storage the "
-            "same command goes on with what is missing"
-        ) from None
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+        file, stop = Path(folder) / "work", Path(folder) / "stop"
+        file.write_bytes(pickle.dumps(work))  # once, and not with each number: it holds the ratings
+        pool = ProcessPoolExecutor(
+            min(jobs, max(len(numbers), 1)), initializer=_begin, initargs=(file, stop, threads, os.getpid())
+        )
+        futures: list[Future[None]] = []
+        try:
+            with _ignoring_ctrl_c():
+                futures = [pool.submit(_work, number) for number in numbers]
+            for future in as_completed(futures):
+                future.result()
+                report()
+        except BrokenProcessPool:
+            raise AutoRecError(
+                "a process with a training was killed, most likely for want of memory: use fewer jobs; with a storage "
+                "the same command goes on with what is missing"
+            ) from None
+        finally:
+            stop.touch()
+            for future in futures:
+                future.cancel()
+            pool.shutdown()
 
 
 @contextlib.contextmanager
-def _out_of_hearing() -> Iterator[None]:
-    """Processes begun within the block never hear a Ctrl-C, which a terminal sends to all; this one hears it after:
-    a process that is half begun would fail in the open."""
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Processes started within the block never get a Ctrl-C, which a terminal sends to all; this one gets it after: a
+    process that is half started would fail with a traceback."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    resource_tracker.ensure_running()  # here, because it unblocks the signal when it has started
+    got: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: got.append(number))
     _mask(signal.SIG_BLOCK)  # which a new process inherits
     try:
         yield
     finally:
         _mask(signal.SIG_UNBLOCK)
         signal.signal(signal.SIGINT, before)
-    if heard:
+    if got:
         raise KeyboardInterrupt
 
 
@@ -102,21 +103,19 @@ def _mask(how: int) -> None:
 _here: dict[str, Any] = {}
 
 
-def _begin(file: Path, threads: int, stop: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+def _begin(file: Path, stop: Path, threads: int, parent: int) -> None:
+    threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
     set_threads(threads)
-    _here.update(work=pickle.loads(file.read_bytes()), stop=stop)
+    _here.update(work=pickle.loads(file.read_bytes()), stopped=stop.exists)
 
 
-def _leave_with_parent() -> None:
-    """A parent that is killed cannot say stop."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+def _leave_with_parent(parent: int) -> None:
+    """A parent that is killed cannot end its workers: they look for it once a second."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
-def _work(place: int) -> None:
-    if not _here["stop"].is_set():
-        _here["work"](place, _here["stop"].is_set)
+def _work(number: int) -> None:
+    if not _here["stopped"]():
+        _here["work"](number, _here["stopped"])
