@@ -69,3 +69,22 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(autorec.AutoRecError, match="unknown model 'easy'; allowed: i-autorec"):
         autorec.create("easy")
     assert np.isfinite(MODELS["ease"].parameters()["l2"])
+
+
+def test_the_command_says_fallback_for_a_history_of_unknown_items_alone(tmp_path, frame):
+    autorec.Bias().fit(frame).save(tmp_path / "m")
+    (tmp_path / "new.csv").write_text("user,item,rating\nstranger,nothing,5\nknown,1,4\n")
+    command = [
+        sys.executable,
+        "-m",
+        "autorec",
+        "recommend",
+        str(tmp_path / "m"),
+        "-n",
+        "1",
+        "-o",
+        str(tmp_path / "o.csv"),
+    ]
+    subprocess.run([*command, "--new-user", str(tmp_path / "new.csv")], check=True, capture_output=True)
+    rows = (tmp_path / "o.csv").read_text().splitlines()[1:]
+    assert {row.split(",")[0]: row.split(",")[-1] for row in rows} == {"stranger": "fallback", "known": "model"}

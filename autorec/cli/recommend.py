@@ -48,8 +48,10 @@ def recommend(
 
 def _blocks(model: Any, users: Any, n: int, include_seen: bool) -> Iterator[Any]:
     unknown = []
+    if users is None and not model.known_users(model.ratings_.user_ids).all():
+        users = model.ratings_.user_ids.tolist()  # some were folded in with nothing that the model knows
     if users is not None:
-        found = model.ratings_.find_users(users) >= 0
+        found = model.known_users(users)
         unknown = [user for user, is_found in zip(users, found, strict=True) if not is_found]
         users = [user for user, is_found in zip(users, found, strict=True) if is_found]
     if users or not unknown:
