@@ -31,6 +31,7 @@ STEPS: dict[str, Callable[[], Iterator[Row]]] = {
     "top-elsewhere": rivals.top_ten_elsewhere,
     "reading": files.reading,
     "start-up": files.start_up,
+    "first-run": files.first_run,
     "growth": training.growth,
 }
 

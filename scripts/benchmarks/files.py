@@ -11,7 +11,7 @@ from make_ratings import blocks
 from scipy import sparse
 
 import autorec
-from benchmarks.timing import SHAPES, Row, best, process
+from benchmarks.timing import SHAPES, Row, best, make_file, process
 
 
 def reading() -> Iterator[Row]:
@@ -71,6 +71,24 @@ def start_up() -> Iterator[Row]:
         }
     )
     yield Row("autorec --help", f"{seconds['ours']:.3g} s", f"python -c '' {seconds['python']:.3g} s")
+
+
+def first_run() -> Iterator[Row]:
+    """`autorec train` on ratings of ML-1M's shape and `autorec demo`, with nothing compiled yet and again after it: the
+    difference is what compiling costs."""
+    program = [sys.executable, "-m", "autorec"]
+    with tempfile.TemporaryDirectory() as folder:
+        ratings = Path(folder) / "ratings.parquet"
+        make_file(ratings, *SHAPES["ml-1m"])
+        verbs = {
+            "train": [*program, "train", ratings, "-m", "i-autorec", "-o", Path(folder) / "model", "--quiet"],
+            "demo": [*program, "demo", "-o", Path(folder) / "demo", "--quiet"],
+        }
+        for verb, command in verbs.items():
+            cache = Path(folder) / f"compiled-{verb}"
+            first, *later = (process(command, NUMBA_CACHE_DIR=str(cache)).seconds for _ in range(3))
+            told = f"first run {first:.1f} s, compiling {first - min(later):.1f} s of it"
+            yield Row(f"autorec {verb}", told, f"later {min(later):.1f} s", first / min(later), "times as long")
 
 
 def whole(path: Path) -> Iterator[Row]:
