@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pa_parquet
 
-from autorec.errors import InputError
+from autorec.errors import InputError, NotEnoughMemoryError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.parsed import Parsed
@@ -59,8 +59,10 @@ def parse_parquet(
                 yield from file.iter_batches(_ROWS, columns=list(roles.values()))
 
             found = _parse(source.name, file.schema_arrow, batches, n, roles, on_error)
-    except (InputError, MemoryError):
+    except InputError:
         raise
+    except MemoryError:
+        raise NotEnoughMemoryError(f"{source.name} cannot be read: it is damaged or larger than memory") from None
     except Exception as error:  # whatever a decoder meets in damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{source.name} is not a whole Parquet file ({reason})") from None

@@ -8,7 +8,7 @@ from typing import IO
 
 import pyarrow as pa
 
-from autorec.errors import InputError
+from autorec.errors import InputError, NotEnoughMemoryError
 
 MOST_TIMES = 200  # the packed size; text of ratings packs to a third or a tenth
 LEAST_ALLOWED = 2**26  # bytes that anything may unpack to
@@ -71,8 +71,10 @@ def _bounded(name: str, stream: IO[bytes], packed: int) -> bytes:
 def _guarded(name: str, kind: str, read: Callable[[], bytes]) -> bytes:
     try:
         return read()
-    except (InputError, MemoryError):
+    except InputError:
         raise
+    except MemoryError:
+        raise NotEnoughMemoryError(f"{name} cannot be unpacked: it is damaged or larger than memory") from None
     except Exception as error:  # decoders raise many kinds on damaged bytes: zlib.error, ValueError, EOFError, …
         raise InputError(f"{name} is not a whole {kind} file ({error}); fetch or pack it again") from None
 
