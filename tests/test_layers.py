@@ -10,7 +10,7 @@ import autorec
 
 ROOT = Path(autorec.__file__).parent
 FLOORS = {
-    "ground": 0,  # checks, errors, files, masks, memory, progress, threads: known everywhere, knowing nothing
+    "ground": 0,  # checks, errors, files, memory, progress, threads: known everywhere, knowing nothing
     "ratings": 1,
     "network": 1,  # beside ratings, not above: it knows arrays, nothing of files, ids or users
     "datasets": 2,
