@@ -1,7 +1,9 @@
 """Parameters of estimators, checked when `fit` begins: each error names the parameter, what was got and what is
 allowed."""
 
+import math
 import numbers
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,27 +28,42 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def random_state(name: str, value: Any) -> None:
+    """A whole number from 0 up, a NumPy generator or None; of a generator nothing is drawn."""
+    import numpy as np
+
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 0
+    if not (value is None or is_whole or isinstance(value, (np.random.Generator, np.random.RandomState))):
+        raise ParameterError(f"{name} is {value!r}; allowed: a whole number from 0 up, a NumPy generator, or None")
+
+
 def seed(name: str, value: Any) -> int:
     """A whole number from 0 up as it is; of a NumPy generator the next number that it draws; None: a new one each time,
     from the system, so that the global generators stay untouched."""
     import numpy as np
 
+    random_state(name, value)
     if value is None:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(value, np.random.Generator):
         return int(value.integers(2**31))
     if isinstance(value, np.random.RandomState):
         return int(value.randint(2**31))
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 0:
-        raise ParameterError(f"{name} is {value!r}; allowed: a whole number from 0 up, a NumPy generator, or None")
     return int(value)
 
 
-def number(name: str, value: Any, *, above: float) -> float:
-    """A finite number greater than `above`."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not above < value < float("inf"):
-        raise ParameterError(f"{name} is {value!r}; allowed: a number above {above:g}")
+def number(name: str, value: Any, *, above: float = -math.inf, least: float = -sys.float_info.max) -> float:
+    """A finite number greater than `above`, and `least` or greater."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not (above < value <= sys.float_info.max and least <= value):
+        bounds = [f" above {above:g}"] * (above > -math.inf) + [f" from {least:g} up"] * (least > -sys.float_info.max)
+        raise ParameterError(f"{name} is {value!r}; allowed: a finite number{''.join(bounds)}")
     return float(value)
+
+
+def optional(check: Callable[[str, Any], T], name: str, value: Any) -> T | None:
+    """None, or what `check` lets through."""
+    return None if value is None else check(name, value)
 
 
 def share(name: str, value: Any) -> float:

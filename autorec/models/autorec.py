@@ -1,6 +1,7 @@
 """U-AutoRec and I-AutoRec (Sedhain, Menon, Sanner, Xie: AutoRec, WWW 2015) as one estimator."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models import biases as bias_tools
+from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
@@ -107,6 +109,15 @@ class AutoRec(Recommender):
     _codes: Float32 | None  # [rows × H]; None where they are encoded from `ratings_` when asked for
     _solved: tuple[Float32, Float32] | None  # weight and bias of the decoder for columns that were folded in
 
+    def _check_parameters(self) -> None:
+        """All but that the device is there: a model that was trained elsewhere is on the CPU when it is read."""
+        if not isinstance(self.device, (str, torch.device)):
+            raise ParameterError(f"device is {self.device!r}; allowed: cpu, or cuda where torch has it")
+        checks.random_state("random_state", self.random_state)
+        elsewhere = copy.copy(self)
+        elsewhere.device, elsewhere.random_state = "cpu", 0  # a generator must not draw
+        elsewhere._settings()
+
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         settings = self._settings()
         csr = ratings.csr
@@ -144,6 +155,7 @@ class AutoRec(Recommender):
             raise ParameterError(
                 f"offset biases needs decoder identity, got {self.decoder}: a curved output cannot take added biases"
             )
+        batch = checks.auto_or(checks.whole, "batch", self.batch)
         l2, penalties = _penalties(self.penalty)
         return Settings(
             hidden=checks.layers(self.hidden),
@@ -160,7 +172,7 @@ class AutoRec(Recommender):
             optimizer=self.optimizer,
             learning_rate=checks.number("learning_rate", self.learning_rate, above=0),
             epochs=checks.whole("epochs", self.epochs),
-            batch="full" if self.optimizer != "adam" else checks.auto_or(checks.whole, "batch", self.batch),
+            batch=batch if self.optimizer == "adam" else "full",
             validation=checks.auto_or(checks.share, "validation", self.validation),
             patience=checks.whole("patience", self.patience),
             seed=checks.seed("random_state", self.random_state),
@@ -276,13 +288,45 @@ class AutoRec(Recommender):
         arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
         return arrays if self._codes is None else arrays | {"codes": self._codes}
 
-    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        n_columns = len(arrays["network.encoder.weights.0"])
+    def _empty_network(self, n_columns: int) -> Autoencoder:
+        """The network of these parameters, of which there is nothing but the shapes."""
         parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
-        network = build_autoencoder(n_columns, *parts, centred=self.offset != "none", head=HEAD)
-        state = {name.removeprefix("network."): value for name, value in arrays.items() if name.startswith("network.")}
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
-        self.network_ = network
+        with torch.device("meta"):
+            return build_autoencoder(n_columns, *parts, centred=self.offset != "none", head=HEAD)
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        n_rows, n_columns = self.ratings_.n_items, self.ratings_.n_users
+        if self.orientation == "user":
+            n_rows, n_columns = n_columns, n_rows
+        layers = checks.layers(self.hidden)
+        expected = {
+            "mean": Expected("float64", (1,)),
+            "l2": Expected("float64", (1,), least=0),
+            "row_bias": Expected("float64", (n_rows,)),
+            "codes": Expected("float32", (n_rows, layers[-1])),
+            "decoder.weight": Expected("float32", (n_columns, layers[-1])),
+            "decoder.bias": Expected("float32", (n_columns,)),
+        }
+        solved = "decoder.weight" in shapes  # columns that were folded in; the network has those of the training
+        if not solved:
+            del expected["decoder.weight"], expected["decoder.bias"]
+        if not solved and self.orientation == "user":
+            del expected["codes"]
+        if solved:
+            n_columns = shapes.get("network.encoder.weights.0", (0,))[0]
+        if len(layers) > len(shapes):
+            raise ValueError(f"it has no weights for {len(layers)} layers")
+        state = self._empty_network(n_columns).state_dict()
+        return expected | {f"network.{name}": Expected("float32", tuple(one.shape)) for name, one in state.items()}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        state = {
+            name.removeprefix("network."): torch.from_numpy(value)
+            for name, value in arrays.items()
+            if name.startswith("network.")
+        }
+        self.network_ = self._empty_network(len(arrays["network.encoder.weights.0"]))
+        self.network_.load_state_dict(state, assign=True)
         self.l2_ = float(arrays["l2"][0])
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None

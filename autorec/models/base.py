@@ -7,7 +7,7 @@ A model of choices may have the choices themselves as user vectors, and a `score
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -20,6 +20,8 @@ from sklearn.base import BaseEstimator
 from autorec import checks, progress
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
+from autorec.models import store
+from autorec.models.arrays import Expected, Shape
 from autorec.models.biases import Biases
 from autorec.models.histories import align
 from autorec.models.registry import named
@@ -84,8 +86,16 @@ class Recommender(BaseEstimator):
         """Bytes that `fit` takes at most, about, beside the ratings that it is given; parameters are checked."""
         return _ENTRY_BYTES * n_ratings
 
+    def _check_parameters(self) -> None:
+        """ParameterError names the parameter at fault and what is allowed. Asked by `fit`, and when a file is read."""
+
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything learned, by name, for the file."""
+        return {}
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        """What the arrays of a file have to be for `_set_arrays`, which trusts it; the model has its parameters and
+        `ratings_`. shapes: of the arrays that there are."""
         return {}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -131,6 +141,7 @@ class Recommender(BaseEstimator):
         `summary_["stopped"]`; before there are such weights, and in other models, it is a KeyboardInterrupt.
         InputError: no ratings, or, for models that rate, ratings that do not vary.
         """
+        self._check_parameters()
         ratings = as_ratings(ratings)
         if not len(ratings):
             raise InputError("there are no ratings to learn from")
@@ -264,8 +275,6 @@ class Recommender(BaseEstimator):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a folder (see `autorec.models.store`); `autorec.load` reads it back."""
-        from autorec.models import store  # the store knows every model class
-
         store.save(self, path)
 
     # --- ids to rows ----------------------------------------------------------------------------------------

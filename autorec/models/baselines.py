@@ -1,12 +1,15 @@
 """Models to be beaten: the global mean, damped biases, popularity. Named beside every result."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec import checks
 from autorec.models import biases as bias_tools
+from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.biases import Biases
 from autorec.models.vectors import Vectors, vectors
@@ -45,6 +48,10 @@ class Bias(Recommender):
 
     biases_: Biases
 
+    def _check_parameters(self) -> None:
+        checks.number("user_damping", self.user_damping, least=0)
+        checks.number("item_damping", self.item_damping, least=0)
+
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         self.biases_ = bias_tools.fit_biases(
             ratings.csr, user_damping=self.user_damping, item_damping=self.item_damping
@@ -73,6 +80,10 @@ class Bias(Recommender):
         biases = self.biases_
         return {"mean": np.array([biases.mean]), "user": biases.user, "item": biases.item}
 
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        sizes = {"mean": 1, "user": self.ratings_.n_users, "item": self.ratings_.n_items}
+        return {name: Expected("float64", (size,)) for name, size in sizes.items()}
+
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.biases_ = Biases(float(arrays["mean"][0]), arrays["user"], arrays["item"])
 
@@ -99,6 +110,9 @@ class Popularity(Recommender):
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"counts": self.counts_}
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        return {"counts": Expected("int64", (self.ratings_.n_items,), least=0)}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.counts_ = arrays["counts"]

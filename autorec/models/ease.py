@@ -5,7 +5,7 @@ under that constraint. score(u, ·) = x_u · B. Memory is one dense items × ite
 P and P becomes B, so it is for catalogues of up to some tens of thousands of items.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numba
@@ -16,6 +16,7 @@ from scipy import linalg, sparse
 from autorec import checks
 from autorec.errors import NotEnoughMemoryError
 from autorec.memory import available_memory
+from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.network import kernels
@@ -38,12 +39,15 @@ class Ease(Recommender):
         self.l2 = l2
         self.relevant = relevant
 
+    def _check_parameters(self) -> None:
+        checks.number("l2", self.l2, above=0)
+        checks.optional(checks.number, "relevant", self.relevant)
+
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        l2 = checks.number("l2", self.l2, above=0)
         self._require_memory(ratings.n_items)
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
         weights = _gram(chosen)
-        np.fill_diagonal(weights, weights.diagonal() + np.float32(l2))
+        np.fill_diagonal(weights, weights.diagonal() + np.float32(self.l2))
         _invert(weights)
         weights /= -weights.diagonal()
         np.fill_diagonal(weights, 0)
@@ -80,6 +84,10 @@ class Ease(Recommender):
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"weights": self.weights_}
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        n_items = self.ratings_.n_items
+        return {"weights": Expected("float32", (n_items, n_items))}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.weights_ = arrays["weights"]

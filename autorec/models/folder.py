@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autorec import files, folders
 from autorec.errors import ModelFileError
+from autorec.memory import available_memory, readable
 
 MANIFEST = "model.json"
 
@@ -31,6 +32,9 @@ def read_files(path: Path, names: Sequence[str], most: Mapping[str, int] | None 
         handles = _open_all(path, names, stack)
         for name, handle in handles.items():
             _require_ordinary(path / name, os.fstat(handle), (most or {}).get(name))
+        size, free = sum(os.fstat(handle).st_size for handle in handles.values()), available_memory()
+        if free is not None and size > free:
+            raise ModelFileError(f"{path} takes {readable(size)} and {readable(free)} are free: read it where more is")
         return {name: _content(handle) for name, handle in handles.items()}
 
 

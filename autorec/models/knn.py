@@ -1,7 +1,7 @@
 """Item k-nearest neighbours by cosine of choices (Deshpande and Karypis, ACM TOIS 2004): the classic baseline of
 top-N."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,9 +9,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks
+from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.models.topn import top_n
+from autorec.ratings import validity
 from autorec.ratings.matrix import Ratings
 
 
@@ -30,8 +32,12 @@ class ItemKNN(Recommender):
         self.k = k
         self.relevant = relevant
 
+    def _check_parameters(self) -> None:
+        checks.whole("k", self.k)
+        checks.optional(checks.number, "relevant", self.relevant)
+
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        k = min(checks.whole("k", self.k), max(ratings.n_items - 1, 1))
+        k = min(self.k, max(ratings.n_items - 1, 1))
         chosen = positives(ratings.csr, ratings.scale, self.relevant).tocsc()  # [users × items]
         norms = np.sqrt(np.diff(chosen.indptr))
         scale = 1 / np.where(norms > 0, norms, 1)
@@ -78,9 +84,17 @@ class ItemKNN(Recommender):
         kept = self.neighbours_
         return {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
 
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        return {
+            "data": Expected("float32", ("pairs",)),
+            "indices": Expected("index", ("pairs",)),
+            "indptr": Expected("index", (self.ratings_.n_items + 1,)),
+        }
+
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        n = len(arrays["indptr"]) - 1
-        self.neighbours_ = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
+        n = self.ratings_.n_items
+        csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
+        self.neighbours_ = validity.adopt(csr)
 
 
 def _columns(csc: sparse.csc_array) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ the items' with the users fixed; a sweep solves both exactly, so that the object
 1 … 5 as in AutoRec, so that λ means the same on every scale.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks, progress
+from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.ridge import Solutions, solve_rows, work_bytes
 from autorec.models.scale import inside, outside
@@ -39,10 +41,14 @@ class BiasedMF(Recommender):
         self.sweeps = sweeps
         self.random_state = random_state
 
-    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        factors = checks.whole("factors", self.factors)
-        sweeps = checks.whole("sweeps", self.sweeps)
+    def _check_parameters(self) -> None:
+        checks.whole("factors", self.factors)
         checks.number("l2", self.l2, above=0)
+        checks.whole("sweeps", self.sweeps)
+        checks.random_state("random_state", self.random_state)
+
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        factors, sweeps = int(self.factors), int(self.sweeps)
         rng = np.random.default_rng(checks.seed("random_state", self.random_state))
         csr = inside(ratings.csr, ratings.scale)
         self.mean_ = float(csr.data.mean(dtype=np.float64))
@@ -89,6 +95,14 @@ class BiasedMF(Recommender):
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"users": self.users_, "items": self.items_, "mean": np.array([self.mean_])}
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        ratings, width = self.ratings_, self.factors + 1
+        return {
+            "users": Expected("float64", (ratings.n_users, width)),
+            "items": Expected("float64", (ratings.n_items, width)),
+            "mean": Expected("float64", (1,)),
+        }
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.users_, self.items_, self.mean_ = arrays["users"], arrays["items"], float(arrays["mean"][0])

@@ -4,6 +4,7 @@ score(u, ·) = x_u · Q · Qᵀ, Q [items × f] the right singular vectors of X,
 rank f in closed form; new users need no training. SciPy's `svds` (ARPACK) takes X as it is, sparse.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
 
 from autorec import checks
+from autorec.models.arrays import Expected, Shape
 from autorec.models.base import OnValidation, RandomState, Recommender
 from autorec.models.ease import products
 from autorec.models.positives import positives
@@ -35,18 +37,22 @@ class PureSVD(Recommender):
         self.relevant = relevant
         self.random_state = random_state
 
+    def _check_parameters(self) -> None:
+        checks.whole("factors", self.factors)
+        checks.random_state("random_state", self.random_state)
+        checks.optional(checks.number, "relevant", self.relevant)
+
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        wanted = checks.whole("factors", self.factors)
         seed = checks.seed("random_state", self.random_state)
         chosen = positives(ratings.csr, ratings.scale, self.relevant).astype(np.float64)
         smaller = min(chosen.shape)
         if not chosen.nnz:
             right = np.zeros((1, ratings.n_items))
-        elif wanted >= smaller:  # ARPACK finds fewer than all; a matrix this narrow is small
+        elif self.factors >= smaller:  # ARPACK finds fewer than all; a matrix this narrow is small
             right = linalg.svd(chosen.toarray(), full_matrices=False)[2]
         else:
             start = np.random.default_rng(seed).normal(size=smaller)
-            right = svds(chosen, k=wanted, v0=start, return_singular_vectors=True)[2]
+            right = svds(chosen, k=self.factors, v0=start, return_singular_vectors=True)[2]
         self.factors_ = np.ascontiguousarray(right.T, dtype=np.float32)
         return {"positives": int(chosen.nnz), "factors": len(right)}
 
@@ -65,6 +71,9 @@ class PureSVD(Recommender):
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"factors": self.factors_}
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        return {"factors": Expected("float32", (self.ratings_.n_items, self.summary_["factors"]))}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.factors_ = arrays["factors"]

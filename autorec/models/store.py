@@ -10,40 +10,47 @@ The files of the folder:
 """
 
 import importlib
-import io
 import json
-import os
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow
-import safetensors
 import safetensors.numpy
 from scipy import sparse
 
-from autorec import __version__, folders
+from autorec import __version__, files, folders
 from autorec.errors import AutoRecError, ModelFileError, NotFittedError, ParameterError
 from autorec.models import folder as model_folder
 from autorec.models import manifest as manifests
-from autorec.models.base import Recommender
+from autorec.models.arrays import Arrays, Expected, Shape, read_arrays
 from autorec.models.biases import Biases
 from autorec.models.folder import MANIFEST
+from autorec.models.id_files import read_columns, write_columns
 from autorec.models.manifest import FILES, PARTS, Manifest
 from autorec.models.registry import classes
 from autorec.ratings import validity
+from autorec.ratings.ids import Ids
 from autorec.ratings.matrix import Ratings
 
 CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused
 
 _FALLBACK = "fallback."
 
-Arrays = dict[str, npt.NDArray[Any]]
+# What reading a file that was made to fail may raise, beside a ModelFileError.
+_DAMAGE = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, RecursionError),
+    *(AssertionError, struct.error, pyarrow.ArrowException, OSError),
+)
+
+Model = Any  # autorec.models.base.Recommender, which stands above
 
 
-def save(model: Recommender, path: str | os.PathLike[str]) -> None:
+def save(model: Model, path: files.PathLike) -> None:
     """Write a fitted model to the folder `path`, in the place of an older model if there is one.
 
     A kill at any moment leaves the old model or the new one, and a process that loads meanwhile reads one of them.
@@ -57,17 +64,19 @@ def save(model: Recommender, path: str | os.PathLike[str]) -> None:
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
         safetensors.numpy.save_file(_weights(model), folder / "weights.safetensors")
         safetensors.numpy.save_file(_pack(ratings), folder / "ratings.safetensors")
-        pd.DataFrame({"user": ratings.user_ids}).to_parquet(folder / "users.parquet", index=False)
-        items = {"item": ratings.item_ids} | ({} if ratings.titles is None else {"title": ratings.titles})
-        pd.DataFrame(items).to_parquet(folder / "items.parquet", index=False)
+        write_columns(folder / "users.parquet", {"user": ratings.user_ids})
+        titles = {} if ratings.titles is None else {"title": ratings.titles}
+        write_columns(folder / "items.parquet", {"item": ratings.item_ids, **titles})
         manifest["files"] = {name: manifests.hash_of(folder / name) for name in PARTS}
         (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: files.PathLike) -> Model:
     """Read the model in the folder `path`: the same class, parameters and scores, bit for bit.
 
-    ModelFileError: missing, damaged, of another format version, or of a class unknown to this version.
+    What is read is checked against what `model.json` and the class say before it is used, so that also a folder that
+    was made to do harm ends in a ModelFileError: missing, damaged, of another format version, or of a class unknown to
+    this version.
     """
     folder = Path(path)
     contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
@@ -78,20 +87,21 @@ def load(path: str | os.PathLike[str]) -> Any:
                 f"{folder / name} is not the file that was saved (its SHA-256 differs); "
                 "restore the whole folder or train the model again"
             )
+    kind = _class(folder, manifest["class"])
+    name = MANIFEST
     try:
-        model = _class(folder, manifest["class"])(**manifest["parameters"])
-        model.ratings_ = _unpack(contents, manifest)
-        arrays = safetensors.numpy.load(bytes(contents["weights.safetensors"]))
-        fallback = {name: arrays.pop(_FALLBACK + name) for name in ("mean", "user", "item")}
-        model.fallback_ = Biases(float(fallback["mean"][0]), fallback["user"], fallback["item"])
+        model = kind(**manifest["parameters"])
+        model._check_parameters()
         model.summary_ = manifest["summary"]
-        model._set_arrays(arrays)
-    except (ValueError, KeyError, TypeError, safetensors.SafetensorError, pyarrow.ArrowException) as error:
-        raise ModelFileError(f"{folder} does not hold together: {error}; train the model again") from error
+        for name, read in _READERS.items():
+            read(model, manifest, contents.pop(name))
+    except _DAMAGE as error:
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise ModelFileError(f"{folder / name} does not fit the model: {what}; train the model again") from error
     return model
 
 
-def _manifest(model: Recommender, ratings: Ratings) -> Manifest:
+def _manifest(model: Model, ratings: Ratings) -> Manifest:
     name = type(model).__name__
     if CLASSES.get(name) != type(model).__module__:
         raise ParameterError(f"a model of class {name} cannot be saved; classes that can: {', '.join(CLASSES)}")
@@ -125,11 +135,25 @@ def _plain(value: Any, what: str) -> Any:
         raise ParameterError(f"{what} hold a number that is not finite: {value}") from error
 
 
-def _weights(model: Recommender) -> Arrays:
+def _weights(model: Model) -> Arrays:
     fallback = model.fallback_
     arrays = {"mean": np.array([fallback.mean]), "user": fallback.user, "item": fallback.item}
     named = {_FALLBACK + name: array for name, array in arrays.items()} | model._arrays()
     return {name: np.ascontiguousarray(array) for name, array in named.items()}
+
+
+def _read_weights(model: Model, manifest: Manifest, content: bytearray) -> None:
+    sizes = {"mean": 1, "user": manifest["users"], "item": manifest["items"]}
+    fallback = {_FALLBACK + name: Expected("float64", (size,)) for name, size in sizes.items()}
+
+    def expect(shapes: Mapping[str, Shape]) -> Mapping[str, Expected]:
+        own = {name: shape for name, shape in shapes.items() if name not in fallback}
+        return {**fallback, **model._expected_arrays(own)}
+
+    arrays = read_arrays(content, expect)
+    mean, user, item = (arrays.pop(name) for name in fallback)
+    model.fallback_ = Biases(float(mean[0]), user, item)
+    model._set_arrays(arrays)
 
 
 def _pack(ratings: Ratings) -> Arrays:
@@ -143,34 +167,55 @@ def _pack(ratings: Ratings) -> Arrays:
     }
 
 
-def _unpack(contents: dict[str, bytearray], manifest: Manifest) -> Ratings:
-    arrays = safetensors.numpy.load(bytes(contents["ratings.safetensors"]))
-    rows, columns = arrays["shape"].tolist()
-    csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(rows, columns))
+def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
+    """The ratings under numbers as ids, which the files of ids replace."""
+    users, items, n = manifest["users"], manifest["items"], manifest["ratings"]
+    low, high = manifest["scale"]
+    expected = {
+        "data": Expected("float32", (n,), least=low, most=high),
+        "indices": Expected("index", (n,)),
+        "indptr": Expected("index", (users + 1,)),
+        "shape": Expected("int64", (2,)),
+        "scale": Expected("float64", (2,)),
+    }
+    arrays = read_arrays(content, lambda _: expected)
+    if arrays["shape"].tolist() != [users, items] or arrays["scale"].tolist() != [low, high]:
+        raise ValueError(f"its shape or its scale is not that of {MANIFEST}")
+    if model.rates and not low < high:
+        raise ValueError(f"its scale {low:g} to {high:g} leaves nothing to predict")
+    csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(users, items))
     validity.adopt(csr)
-    users = pd.read_parquet(io.BytesIO(contents["users.parquet"]))
-    items = pd.read_parquet(io.BytesIO(contents["items.parquet"]))
-    low, high = arrays["scale"].tolist()
-    if [low, high] != manifest["scale"]:
-        raise ValueError(f"{MANIFEST} says scale {manifest['scale']}, ratings.safetensors {[low, high]}")
-    return Ratings(
-        csr,
-        _ids(users["user"]),
-        _ids(items["item"]),
-        titles=_ids(items["title"]) if "title" in items else None,
-        given_scale=(low, high),
-    )
+    numbers = (np.arange(users), np.arange(items))
+    model.ratings_ = Ratings(csr, *numbers, given_scale=(low, high))
 
 
-def _ids(column: "pd.Series[Any]") -> npt.NDArray[Any]:
-    """int64 stays; text becomes an object array of plain str, whatever pandas stores it in."""
-    return column.to_numpy(dtype=np.int64 if column.dtype.kind == "i" else object)
+def _read_users(model: Model, manifest: Manifest, content: bytearray) -> None:
+    found = read_columns(content, manifest["users"], "user")
+    model.ratings_ = replace(model.ratings_, user_ids=_distinct(found["user"]))
 
 
-def _class(folder: Path, name: Any) -> type[Recommender]:
+def _read_items(model: Model, manifest: Manifest, content: bytearray) -> None:
+    found = read_columns(content, manifest["items"], "item", "title")
+    model.ratings_ = replace(model.ratings_, item_ids=_distinct(found["item"]), titles=found.get("title"))
+
+
+_READERS = {  # in this order: each relies on those before
+    "ratings.safetensors": _read_ratings,
+    "users.parquet": _read_users,
+    "items.parquet": _read_items,
+    "weights.safetensors": _read_weights,
+}
+
+
+def _distinct(ids: Ids) -> Ids:
+    if not pd.Index(ids).is_unique:
+        raise ValueError("an id stands there twice")
+    return ids
+
+
+def _class(folder: Path, name: Any) -> Any:
     if not isinstance(name, str) or name not in CLASSES:
         raise ModelFileError(
             f"{folder} holds a model of class {name!r}; this autorec {__version__} has {', '.join(CLASSES)}"
         )
-    kind: type[Recommender] = getattr(importlib.import_module(CLASSES[name]), name)
-    return kind
+    return getattr(importlib.import_module(CLASSES[name]), name)

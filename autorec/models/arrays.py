@@ -1,0 +1,141 @@
+"""The arrays of a model's file: what a model expects, said in one place, and safetensors files checked against it.
+
+Sizes, types and names come from the header of the file and are compared before an array is made. The arrays are views
+of the bytes that were read, so that nothing is in memory twice.
+
+A safetensors file is the length of its header (8 bytes, little endian), the header, a JSON object that gives each name
+its type, its shape and where its bytes begin and end, and then these bytes.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[Any]]
+Shape = tuple[int, ...]
+
+_LENGTH = 8  # bytes that hold the length of the header
+_LONGEST = 2**20  # bytes of a header
+_BLOCK = 2**20  # values looked at together
+_TYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
+    "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an array has to be. Floats are finite, always.
+
+    dtype: a name of NumPy, or "index", which is int32 or int64. shape: a size may be a word for one that the file says
+    and that is the same wherever the word stands. least, most: bounds of the values, none where None.
+    """
+
+    dtype: str
+    shape: tuple[int | str, ...]
+    least: float | None = None
+    most: float | None = None
+
+
+Expect = Callable[[Mapping[str, Shape]], Mapping[str, Expected]]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One array as the header tells it. start: of its bytes in the file."""
+
+    dtype: str
+    shape: Shape
+    start: int
+
+
+def read_arrays(content: bytearray, expect: Expect) -> Arrays:
+    """The arrays of a safetensors file, views of `content`.
+
+    expect: what the arrays have to be, given the shapes of those that there are. ValueError: they are not that.
+    """
+    entries = _entries(content)
+    expected = expect({name: entry.shape for name, entry in entries.items()})
+    _compare(entries, expected)
+    arrays = {name: _view(content, entry) for name, entry in entries.items()}
+    for name, array in arrays.items():
+        _require_values(name, array, expected[name])
+    return arrays
+
+
+def _entries(content: bytearray) -> dict[str, _Entry]:
+    length = int.from_bytes(content[:_LENGTH], "little")
+    if not 2 <= length <= min(len(content) - _LENGTH, _LONGEST):
+        raise ValueError(f"a header of {length:,} bytes in a file of {len(content):,}")
+    try:
+        header = json.loads(content[_LENGTH : _LENGTH + length].decode())
+    except RecursionError:
+        raise ValueError("its header is nested too deep") from None
+    if not isinstance(header, dict):
+        raise ValueError("its header is no object")
+    first = _LENGTH + length
+    entries, end = {}, 0
+    spans = {name: _span(name, value, len(content) - first) for name, value in header.items()}
+    for name, (dtype, shape, start, stop) in sorted(spans.items(), key=lambda span: span[1][2:]):
+        if start != end:
+            raise ValueError(f"the bytes of array {name!r} do not follow those before")
+        entries[name], end = _Entry(dtype, shape, first + start), stop
+    if first + end != len(content):
+        raise ValueError(f"its arrays end at byte {first + end:,} of {len(content):,}")
+    return entries
+
+
+def _span(name: str, value: Any, size: int) -> tuple[str, Shape, int, int]:
+    """Type, shape, and where the bytes begin and end, of an array in `size` bytes."""
+    try:
+        dtype, shape, (start, stop) = value["dtype"], value["shape"], value["data_offsets"]
+        whole = all(type(number) is int and 0 <= number <= size for number in (*shape, start, stop))
+        known = dtype in _TYPES
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(f"its header says nothing sensible of array {name[:60]!r}") from None
+    if not known:
+        raise ValueError(f"array {name[:60]!r} is of type {str(dtype)[:60]!r}")
+    if not whole or len(value) != 3 or stop - start != math.prod(shape) * np.dtype(_TYPES[dtype]).itemsize:
+        raise ValueError(f"array {name[:60]!r} does not have the bytes that its header says")
+    return _TYPES[dtype], tuple(shape), start, stop
+
+
+def _compare(entries: Mapping[str, _Entry], expected: Mapping[str, Expected]) -> None:
+    for what, names in (("lacks", set(expected) - set(entries)), ("also has", set(entries) - set(expected))):
+        if names:
+            raise ValueError(f"it {what} the array {sorted(names)[0][:60]!r}")
+    sizes: dict[str, int] = {}
+    for name, spec in expected.items():
+        dtype, shape = entries[name].dtype, entries[name].shape
+        if dtype not in (("int32", "int64") if spec.dtype == "index" else (spec.dtype,)):
+            raise ValueError(f"array {name!r} is of type {dtype} where it has to be {spec.dtype}")
+        wanted = spec.shape
+        if len(wanted) == len(shape):
+            words = zip(wanted, shape, strict=True)
+            wanted = tuple(sizes.setdefault(word, size) if isinstance(word, str) else word for word, size in words)
+        if wanted != shape:
+            raise ValueError(f"array {name!r} has shape {shape} where it has to be {wanted}")
+
+
+def _view(content: bytearray, entry: _Entry) -> npt.NDArray[Any]:
+    found = np.frombuffer(content, entry.dtype, math.prod(entry.shape), entry.start).reshape(entry.shape)
+    return found if found.flags.aligned else found.copy()
+
+
+def _require_values(name: str, array: npt.NDArray[Any], spec: Expected) -> None:
+    """Block by block, without a copy of the array."""
+    flat = array.reshape(-1)
+    for start in range(0, len(flat), _BLOCK):
+        block = flat[start : start + _BLOCK]
+        low, high = float(block.min()), float(block.max())  # NaN if one of the values is
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError(f"array {name!r} holds a value that is not finite")
+        if spec.least is not None and low < spec.least:
+            raise ValueError(f"array {name!r} holds {low:g}, which is below {spec.least:g}")
+        if spec.most is not None and high > spec.most:
+            raise ValueError(f"array {name!r} holds {high:g}, which is above {spec.most:g}")

@@ -1,0 +1,341 @@
+"""Model folders that were made to do harm: hashes that fit, and arrays, ids and parameters that do not.
+
+Every model of the registry is asked, as it was fitted and with new users and new items folded in: each array and each
+column of its files is made too short, too long, of another type, not finite, missing, and joined by one more.
+"""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+import pytest
+import safetensors.numpy
+from conftest import random_frame
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import autorec
+from autorec.errors import ModelFileError
+from autorec.models import manifest
+from autorec.models.arrays import Expected, read_arrays
+
+ARRAY_FILES = ("weights.safetensors", "ratings.safetensors")
+STATES = ("fitted", "users folded in", "items folded in")
+SMALL = {"hidden": [6, 4], "epochs": 3, "factors": 3}
+
+
+def small(name: str) -> autorec.AutoRec:
+    """A model that is fitted in no time."""
+    model = autorec.create(name)
+    return model.set_params(**{key: value for key, value in SMALL.items() if key in model.get_params()})
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> Callable[[str, str], Path]:
+    """A saved model of a name in a state."""
+    made: dict[tuple[str, str], Path] = {}
+    frame = random_frame(users=12, items=9)
+
+    def folder(name: str, state: str) -> Path:
+        if (name, state) not in made:
+            model = small(name).fit(frame)
+            if state == "users folded in":
+                model = model.fold_in(frame[frame["user"] < 7].assign(user=lambda f: f["user"].map("new {}".format)))
+            if state == "items folded in":
+                model = model.fold_in(frame[frame["item"] < 5].assign(item=lambda f: f["item"] + 99), of="items")
+            made[name, state] = tmp_path_factory.mktemp("models") / "model"
+            model.save(made[name, state])
+        return made[name, state]
+
+    return folder
+
+
+def states(row) -> tuple[str, ...]:
+    """The states that a model can be in; those of a paper's settings are those of its class."""
+    if row.group == "paper":
+        return STATES[:1]
+    return STATES if row.new_items != "none" else STATES[:2]
+
+
+@pytest.fixture(params=[(row.name, state) for row in autorec.MODELS.values() for state in states(row)], ids=", ".join)
+def source(request, folders) -> Path:
+    return folders(*request.param)
+
+
+@pytest.fixture
+def folder(source, tmp_path) -> Path:
+    return Path(shutil.copytree(source, tmp_path / "model"))
+
+
+def rehash(folder: Path, **values: object) -> None:
+    """Make the hashes of `model.json` those of the files that are there."""
+    told = json.loads((folder / "model.json").read_text()) | values
+    told["files"] = {name: manifest.hash_of(folder / name) for name in manifest.PARTS}
+    (folder / "model.json").write_bytes(manifest.to_bytes(told))
+
+
+def harmed(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """The array in every way in which it must not be."""
+    for axis, size in enumerate(array.shape):
+        yield f"axis {axis} too long", np.concatenate((array, array.take([0], axis)), axis) if size else None
+        yield f"axis {axis} too short", array.take(range(size - 1), axis)
+    yield "empty", array[:0]
+    yield "one axis more", array[..., None]
+    yield "flat", array.reshape(-1) if array.ndim > 1 else None
+    for dtype in ("float64", "float32", "float16", "int64", "int32", "uint8", "bool"):
+        if not (dtype == array.dtype or ({str(array.dtype), dtype} == {"int32", "int64"})):
+            yield dtype, array.astype(dtype)
+    for value in (math.nan, math.inf, -math.inf) if array.dtype.kind == "f" else (-1,):
+        for position in (0, -1):
+            changed = array.copy()
+            changed.reshape(-1)[position:][:1] = value
+            yield f"{value} at {position}", changed if array.size else None
+
+
+def test_a_whole_folder_is_read_and_answers(folder):
+    model = autorec.load(folder)
+    assert len(model.recommend(n=3))
+
+
+@pytest.mark.parametrize("file", ARRAY_FILES)
+def test_arrays_that_do_not_fit_are_refused(folder, file):
+    arrays = safetensors.numpy.load_file(folder / file)
+    assert len(arrays) >= 3
+    for name, array in arrays.items():
+        cases = [(how, arrays | {name: changed}) for how, changed in harmed(array) if changed is not None]
+        cases.append(("missing", {other: arrays[other] for other in arrays if other != name}))
+        for how, changed in cases:
+            safetensors.numpy.save_file(changed, folder / file)
+            rehash(folder)
+            with pytest.raises(ModelFileError, match=f"{file} does not fit the model"):
+                autorec.load(folder)
+                pytest.fail(f"{name}, {how}: read")
+    safetensors.numpy.save_file(arrays | {"more": np.zeros(3)}, folder / file)
+    rehash(folder)
+    with pytest.raises(ModelFileError, match="also has the array 'more'"):
+        autorec.load(folder)
+
+
+@pytest.mark.parametrize("file", ["users.parquet", "items.parquet"])
+def test_ids_that_do_not_fit_are_refused(folder, file):
+    table = pa_parquet.read_table(folder / file)
+    (name,) = table.column_names
+    ids = table.column(name)
+    texts = [str(one) for one in ids.to_pylist()]
+    cases = {
+        "rows where": table.slice(1),
+        "rows": pa.concat_tables([table, table.slice(0, 1)]),
+        "twice": pa.concat_tables([table.slice(0, len(table) - 1), table.slice(0, 1)]),
+        "columns are other": table.rename_columns(["other"]),
+        "columns are": table.append_column("more", ids),
+        "columns are where": table.select([]),
+        "missing values": pa.table({name: pa.array([None, *texts[1:]])}),
+        "is of type double": pa.table({name: pa.array(range(len(ids)), type=pa.float64())}),
+        "is of type int32": pa.table({name: pa.array(range(len(ids)), type=pa.int32())}),
+        "columns are element": pa.table({name: pa.array([[text] for text in texts])}),
+        "column": pa.table({name: pa.array([text.encode() + b"\xff" for text in texts])}),
+    }
+    for said, changed in cases.items():
+        pa_parquet.write_table(changed, folder / file, compression="none", store_schema=False)
+        rehash(folder)
+        with pytest.raises(ModelFileError, match=f"{file} does not fit the model: .*{said}"):
+            autorec.load(folder)
+            pytest.fail(said)
+    pa_parquet.write_table(table, folder / file, compression="zstd", store_schema=False)
+    rehash(folder)
+    with pytest.raises(ModelFileError, match="is compressed"):
+        autorec.load(folder)
+
+
+def test_titles_that_do_not_fit_are_refused(folders, tmp_path):
+    folder = Path(shutil.copytree(folders("bias", "fitted"), tmp_path / "m"))
+    table = pa_parquet.read_table(folder / "items.parquet")
+    for titles, said in (
+        (pa.array(range(len(table))), "holds numbers"),
+        (pa.array([None, *["x"] * (len(table) - 1)]), "1 missing values"),
+        (pa.array([b"\xff"] * len(table)), "title"),
+    ):
+        changed = table.append_column("title", titles)
+        pa_parquet.write_table(changed, folder / "items.parquet", compression="none", store_schema=False)
+        rehash(folder)
+        with pytest.raises(ModelFileError, match=said):
+            autorec.load(folder)
+
+
+def test_parameters_of_another_kind_are_refused(folder):
+    told = json.loads((folder / "model.json").read_text())
+    for name, value in told["parameters"].items():
+        for wrong in ("nonsense", [], {}, True, -1, -0.5, 10**400, [[]], {"a": []}, "l2:-3", "1-" * 50 + "1"):
+            if wrong == value or (isinstance(value, list) and wrong == "1-" * 50 + "1"):
+                continue
+            rehash(folder, parameters=told["parameters"] | {name: wrong})
+            try:
+                model = autorec.load(folder)
+            except ModelFileError:
+                continue
+            assert type(wrong) in (type(value), int, float, str), f"{name} = {wrong!r}: read"
+            assert len(model.recommend(n=2))
+
+
+def test_a_network_that_the_file_does_not_hold_is_never_made(folders, tmp_path):
+    folder = Path(shutil.copytree(folders("i-autorec", "fitted"), tmp_path / "m"))
+    told = json.loads((folder / "model.json").read_text())
+    for hidden in (10**6, 10**9, 10**30, [10**6] * 3, "-".join(["2"] * 1000)):
+        rehash(folder, parameters=told["parameters"] | {"hidden": hidden})
+        with pytest.raises(ModelFileError, match="does not fit the model"):
+            autorec.load(folder)
+
+
+def test_counts_that_the_files_do_not_hold_are_refused(folder):
+    told = json.loads((folder / "model.json").read_text())
+    for name in ("users", "items", "ratings"):
+        for value in (0, told[name] - 1, told[name] + 1, 2**62):
+            rehash(folder, **{name: value})
+            with pytest.raises(ModelFileError):
+                autorec.load(folder)
+        rehash(folder, **{name: told[name]})
+    for scale in ([1, 4.5], [1.5, 5], [0, 5], [3, 3]):
+        rehash(folder, scale=scale)
+        with pytest.raises(ModelFileError):
+            autorec.load(folder)
+
+
+def test_entries_out_of_order_or_twice_are_refused(folders, tmp_path):
+    folder = Path(shutil.copytree(folders("ease", "fitted"), tmp_path / "m"))
+    arrays = safetensors.numpy.load_file(folder / "ratings.safetensors")
+    for change in (lambda i: i[[1, 0]], lambda i: i[[0, 0]]):
+        indices = arrays["indices"].copy()
+        indices[:2] = change(indices)
+        safetensors.numpy.save_file(arrays | {"indices": indices}, folder / "ratings.safetensors")
+        rehash(folder)
+        with pytest.raises(ModelFileError, match="twice or out of order"):
+            autorec.load(folder)
+
+
+def test_the_network_is_the_saved_one_bit_for_bit(folders):
+    import torch
+
+    for name in ("i-autorec", "u-autorec"):
+        for state in STATES:
+            first = autorec.load(folders(name, state))
+            assert first.network_.state_dict().keys() > {"encoder.bias"}
+            fitted = small(name).fit(random_frame(users=12, items=9))
+            pairs = zip(first.network_.state_dict().items(), fitted.network_.state_dict().items(), strict=True)
+            for (left, value), (right, saved) in pairs:
+                assert left == right and torch.equal(value, saved) and value.dtype == saved.dtype
+
+
+# Loads one folder after the other; prints how many MiB more the process had at its highest, and what was said.
+LOADER = """
+import resource, sys
+import autorec
+from autorec.errors import ModelFileError
+
+autorec.load(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for folder in sys.argv[2:]:
+    try:
+        autorec.load(folder)
+    except ModelFileError as error:
+        print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory as Linux tells it")
+def test_a_folder_that_is_larger_than_it_looks_takes_no_memory(folders, tmp_path):
+    good = folders("i-autorec", "fitted")
+    bad = {what: Path(shutil.copytree(good, tmp_path / what)) for what in ("blanks", "hole", "rows", "text", "network")}
+    with (bad["blanks"] / "model.json").open("ab") as file:
+        file.write(b" " * 300_000_000)
+    os.truncate(bad["hole"] / "weights.safetensors", 2**42)
+    rows = pa.table({"user": pa.array(np.zeros(10_000_000, dtype=np.int64))})
+    pa_parquet.write_table(rows, bad["rows"] / "users.parquet", compression="zstd")
+    words = pa.table({"item": pa.array(["x" * 100_000_000, *map(str, range(8))])})
+    pa_parquet.write_table(words, bad["text"] / "items.parquet", compression="zstd")
+    for what in ("rows", "text"):
+        assert (bad[what] / ("users.parquet" if what == "rows" else "items.parquet")).stat().st_size < 100_000
+        rehash(bad[what])
+    rehash(bad["network"], parameters=json.loads((good / "model.json").read_text())["parameters"] | {"hidden": 10**7})
+    command = [sys.executable, "-c", LOADER, good, *bad.values()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *said, grown = done.stdout.splitlines()
+    for line, expected in zip(
+        said, ("at most 16,777,216", "are free", "rows", "compressed", "also has the array"), strict=True
+    ):
+        assert expected in line
+    assert int(grown) < 50
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_bytes_changed_at_random_end_in_an_answer_or_in_a_sentence(source, tmp_path_factory, data):
+    folder = Path(shutil.copytree(source, tmp_path_factory.mktemp("random") / "m"))
+    file = data.draw(st.sampled_from(manifest.PARTS))
+    content = bytearray((folder / file).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        position = data.draw(st.one_of(st.integers(0, min(400, len(content) - 1)), st.integers(0, len(content) - 1)))
+        content[position] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    (folder / file).write_bytes(content)
+    rehash(folder)
+    try:
+        model = autorec.load(folder)
+    except ModelFileError as error:
+        assert "\n" not in str(error)
+    else:
+        assert len(model.recommend(n=2))
+
+
+def header(text: str, data: bytes = b"") -> bytearray:
+    return bytearray(len(text).to_bytes(8, "little") + text.encode() + data)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "header of 0 bytes"),
+        (b"\xff" * 8, "header of 18,446,744,073,709,551,615 bytes in a file of 8"),
+        (header("[]"), "is no object"),
+        (header("[" * 100_000), "nested too deep|Expecting"),
+        (header("{}", b"more"), "end at byte"),
+        (header('{"a": 3}'), "nothing sensible of array 'a'"),
+        (header('{"a": {"dtype": "F99", "shape": [1], "data_offsets": [0, 8]}}', bytes(8)), "type 'F99'"),
+        (header('{"a": {"dtype": ["F64"], "shape": [1], "data_offsets": [0, 8]}}', bytes(8)), "nothing sensible"),
+        (header('{"a": {"dtype": "F64", "shape": [2], "data_offsets": [0, 8]}}', bytes(8)), "does not have the bytes"),
+        (header('{"a": {"dtype": "F64", "shape": [-1], "data_offsets": [8, 0]}}', bytes(8)), "does not have the bytes"),
+        (header('{"a": {"dtype": "F64", "shape": [true], "data_offsets": [0, 8]}}', bytes(8)), "not have the bytes"),
+        (header('{"a": {"dtype": "F64", "shape": [0, 99999], "data_offsets": [0, 0]}}'), "does not have the bytes"),
+        (header('{"a": {"dtype": "F64", "shape": [1], "data_offsets": [8, 16]}}', bytes(16)), "do not follow"),
+        (
+            header(
+                '{"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]},'
+                ' "b": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}',
+                bytes(8),
+            ),
+            "do not follow",
+        ),
+    ],
+)
+def test_a_header_that_lies_is_refused(content, said):
+    with pytest.raises(ValueError, match=said):
+        read_arrays(bytearray(content), lambda shapes: {"a": Expected("float64", (1,))})
+
+
+def test_arrays_are_views_of_what_was_read():
+    content = header('{"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}', bytes(8))
+    (array,) = read_arrays(content, lambda _: {"a": Expected("float64", (1,))}).values()
+    content[-8:] = np.array([2.5]).tobytes()
+    assert array.tolist() in ([2.5], [0.0])  # [0.0] where the bytes do not lie as the processor wants them
+    padded = header('{"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}   ', bytes(8))
+    (array,) = read_arrays(padded, lambda _: {"a": Expected("float64", (1,))}).values()
+    assert np.shares_memory(array, np.frombuffer(padded, "uint8"))
