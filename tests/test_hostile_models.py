@@ -216,7 +216,7 @@ def test_entries_out_of_order_or_twice_are_refused(folders, tmp_path):
         indices[:2] = change(indices)
         safetensors.numpy.save_file(arrays | {"indices": indices}, folder / "ratings.safetensors")
         rehash(folder)
-        with pytest.raises(ModelFileError, match="twice or out of order"):
+        with pytest.raises(ModelFileError, match="ascending indices in each row, each once"):
             autorec.load(folder)
 
 
