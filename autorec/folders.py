@@ -42,10 +42,10 @@ def atomic_folder(path: files.PathLike, owned: Owned = none_owned, names: Collec
     Writers of one folder take turns. OSError: no room, no permission, or another process is at it for too long.
     """
     target = files.resolved(path)
-    require_replaceable(target, owned)
     target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         with locks.locked(target.parent) as alone:
+            require_replaceable(target, owned)  # in turn: beside another writer the folder is half of either
             if alone:
                 _recover(target)
                 _remove_abandoned(target, names)
