@@ -1,4 +1,4 @@
-"""The one door to Numba: how functions are compiled."""
+"""How functions that run on one thread are compiled; those of the network set their own options."""
 
 from typing import Any
 

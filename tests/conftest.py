@@ -1,5 +1,8 @@
 """What many tests share: small ratings with a known shape."""
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,3 +39,13 @@ def checkerboard(size: int = 50) -> pd.DataFrame:
     user, item = (side.ravel() for side in np.indices((size, size)))
     rating = np.where((user + item) % 2 == 0, 5.0, 1.0)
     return pd.DataFrame({"user": user, "item": item, "rating": rating})[user != item].reset_index(drop=True)
+
+
+def bytes_at_most(work: Callable[[], object]) -> int:
+    """The most that NumPy and Python held at once during `work`, beyond what was there before."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

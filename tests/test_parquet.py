@@ -1,24 +1,13 @@
 """Parquet and Arrow tables: the same ratings as from text, in few bytes; types that are no ids, ratings or times."""
 
-import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import bytes_at_most
 
 from autorec import Ratings, read_ratings
-
-
-def bytes_at_most(work: Callable[[], object]) -> int:
-    """The most that NumPy and Python held at once during `work`, beyond what was there before."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("ordered", [True, False])

@@ -1,15 +1,14 @@
 """Ratings in few bytes: what is cut from Rows is what SciPy cuts; streamed training is kept training, bit for bit."""
 
 import gc
-import tracemalloc
 import weakref
-from collections.abc import Callable
 
 import numba
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import bytes_at_most
 from scipy import sparse
 from test_training import epochs_of, loss_of
 
@@ -204,16 +203,6 @@ def test_one_streamed_batch_is_alive_at_a_time(optimizer: str) -> None:
     network = build_autoencoder(30, (4,), "sigmoid", "identity", torch.Generator().manual_seed(0))
     epoch = epochs_of(optimizer, network, loss_of(network, "l2:2"), Streamed(make, 4), epochs=3)
     epoch(1), epoch(2)
-
-
-def bytes_at_most(work: Callable[[], object]) -> int:
-    """The most that NumPy and Python held at once during `work`, beyond what was there before."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("orientation", "most"), [("user", 3), ("item", 8)])

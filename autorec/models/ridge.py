@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from threadpoolctl import threadpool_limits
+
+from autorec.threads import thread_count
 
 Solutions = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
 IntArray = npt.NDArray[np.integer[Any]]
@@ -42,7 +43,7 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
         products[:, diagonal, diagonal] += l2 * (csr.indptr[rows + 1] - csr.indptr[rows])[:, None]
         found[rows] = np.linalg.solve(products[:, :size, :size], products[:, :size, size:])[..., 0]
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(int(numba.get_num_threads())) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(thread_count()) as pool:
         for _ in pool.map(solve, _blocks(np.diff(csr.indptr), size)):
             pass
     return found
@@ -50,7 +51,7 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
 
 def work_bytes(size: int) -> int:
     """Bytes that all threads work in, at most about: entries, products, and what is made of them on the way."""
-    return int(numba.get_num_threads()) * 5 * 8 * max(_ENTRIES, size) * (size + 1)
+    return thread_count() * 5 * 8 * max(_ENTRIES, size) * (size + 1)
 
 
 def _blocks(lengths: IntArray, size: int) -> Iterator[IntArray]:

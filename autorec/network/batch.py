@@ -7,12 +7,12 @@ share it with its column order: corrupted inputs, weights of the entries, predic
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba
 import numpy as np
 import torch
 from scipy import sparse
 
 from autorec.network import kernels
+from autorec.threads import thread_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Pattern:
         ptr = np.empty(self.n_columns + 1, dtype=np.int64)
         slot = np.empty(n, dtype=np.int32 if n < 2**31 else np.int64)
         rows = np.empty(n, dtype=np.int32)
-        threads = int(numba.get_num_threads())
+        threads = thread_count()
         kernels.sort_by_column(self.indptr.numpy(), self.indices.numpy(), ptr, slot, rows, threads)
         return ColumnOrder(*map(torch.from_numpy, (ptr, slot, rows)))
 

@@ -13,11 +13,11 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numba
 import torch
 
 from autorec.network import kernels
 from autorec.network.batch import Batch
+from autorec.threads import thread_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Product:
         order = self.batch.pattern.by_column
         gradient = torch.empty(self.batch.n_columns, self.D.shape[1])
         arrays = (order.ptr, order.rows, self.values, self.D, gradient)
-        kernels.transposed_product(*(array.detach().numpy() for array in arrays), 4 * int(numba.get_num_threads()))
+        kernels.transposed_product(*(array.detach().numpy() for array in arrays), 4 * thread_count())
         return gradient
 
 

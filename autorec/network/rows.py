@@ -10,7 +10,6 @@ without a copy of the others.
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,6 +17,7 @@ from scipy import sparse
 
 from autorec.network import kernels
 from autorec.network.batch import Batch, Pattern
+from autorec.threads import thread_count
 
 ABSENT = 255  # the level of an entry that is left out; so 255 distinct values fit a byte
 
@@ -78,7 +78,7 @@ class Rows:
         kernels.count_entries(self.indptr, self.levels, self.table, rows, ptr)
         np.cumsum(ptr, out=ptr)
         indices, values = np.empty(ptr[-1], dtype=np.int32), np.empty(ptr[-1], dtype=np.float32)
-        parts = int(numba.get_num_threads())
+        parts = thread_count()
         kernels.gather(self.indptr, self.indices, self.levels, self.table, rows, ptr, indices, values, parts)
         pattern = Pattern(self.n_columns, torch.from_numpy(ptr), torch.from_numpy(indices))
         return Batch(pattern, torch.from_numpy(values))

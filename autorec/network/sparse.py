@@ -6,13 +6,13 @@ entries; only `decode_all` makes rows × columns, of one batch.
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 
 from autorec.network import kernels
 from autorec.network.batch import Batch
 from autorec.network.gradient import Product, keep_term
+from autorec.threads import thread_count
 
 _ENTRY_BLOCK = 2**18  # entries gathered at once on other devices
 
@@ -100,7 +100,7 @@ class _SquaredError(torch.autograd.Function):
         code = code.contiguous()
         in_code, in_outputs = torch.empty_like(code), torch.empty_like(batch.values)  # derivatives, see the kernel
         entries = (batch.indptr, batch.indices, batch.values, offset, batch.pattern.by_column.slot)
-        sse = kernels.squared_error(*_arrays(*entries, code, weight, bias, in_code, in_outputs), _threads())
+        sse = kernels.squared_error(*_arrays(*entries, code, weight, bias, in_code, in_outputs), thread_count())
         ctx.batch, ctx.weight = batch, weight
         ctx.save_for_backward(code, in_code, in_outputs)
         return torch.tensor(sse, dtype=code.dtype)
@@ -119,7 +119,7 @@ class _SquaredError(torch.autograd.Function):
 def _product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """The batch with other values [nnz] · weight [m × H] → [n × H]; CPU."""
     out = torch.empty(batch.n_rows, weight.shape[1])
-    kernels.encode(*_arrays(batch.indptr, batch.indices, values, weight, out), _threads())
+    kernels.encode(*_arrays(batch.indptr, batch.indices, values, weight, out), thread_count())
     return out
 
 
@@ -128,7 +128,7 @@ def _decode(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.
     if batch.device.type != "cpu":
         return gathered(batch, code, weight, bias)
     out = torch.empty(len(batch.values))
-    kernels.decode(*_arrays(batch.indptr, batch.indices, code.contiguous(), weight, bias, out), _threads())
+    kernels.decode(*_arrays(batch.indptr, batch.indices, code.contiguous(), weight, bias, out), thread_count())
     return out
 
 
@@ -146,10 +146,6 @@ def _column_sums(batch: Batch, values: torch.Tensor) -> torch.Tensor:
     sums = torch.empty(batch.n_columns)
     kernels.sum_columns(*_arrays(batch.pattern.by_column.ptr, values, sums))
     return sums
-
-
-def _threads() -> int:
-    return int(numba.get_num_threads())
 
 
 def _arrays(*tensors: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:

@@ -16,6 +16,7 @@ import torch
 
 from autorec.network import kernels
 from autorec.network.gradient import Product, summed, terms_of
+from autorec.threads import thread_count
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
@@ -78,7 +79,7 @@ class _Moments:
 
 def _parts() -> int:
     """More ranges than threads, so that a thread that is held up does not hold up the others."""
-    return 4 * int(numba.get_num_threads())
+    return 4 * thread_count()
 
 
 @numba.njit(parallel=True, error_model="numpy", cache=True, nogil=True)

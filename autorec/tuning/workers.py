@@ -18,12 +18,11 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-import numba
 from joblib.externals.loky import ProcessPoolExecutor
 
 from autorec.errors import AutoRecError
 from autorec.memory import readable
-from autorec.threads import set_threads
+from autorec.threads import set_threads, thread_count
 
 Work = Callable[[int, Callable[[], bool]], None]
 
@@ -47,7 +46,7 @@ def side_by_side(work: Work, numbers: Sequence[int], jobs: int, report: Callable
     On Ctrl-C and on an error those under way see stopped() become True, and none begins anew. AutoRecError: a process
     was killed from outside.
     """
-    threads = max(1, int(numba.get_num_threads()) // jobs)
+    threads = max(1, thread_count() // jobs)
     with tempfile.TemporaryDirectory(prefix="autorec-work-") as folder:
         file, stop = Path(folder) / "work", Path(folder) / "stop"
         file.write_bytes(pickle.dumps(work))  # once, and not with each number: it holds the ratings
