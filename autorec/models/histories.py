@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.validity import mark_valid
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -33,6 +34,7 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     pair = (rows, positions[columns]) if of == "users" else (positions[rows], columns)
     csr = sparse.csr_array((_clipped(kept.csr.data, fitted.scale), pair), shape=shape)
     csr.sort_indices()
+    mark_valid(csr)  # made here of ratings that were checked: not again at each fold-in
     changed: dict[str, Any] = {"csr": csr, "timestamps": None, "order": None, "given_scale": fitted.scale}
     if of == "users":
         return replace(fitted, user_ids=new.user_ids, **changed)
