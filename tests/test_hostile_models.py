@@ -93,7 +93,7 @@ def harmed(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     for dtype in ("float64", "float32", "float16", "int64", "int32", "uint8", "bool"):
         if not (dtype == array.dtype or ({str(array.dtype), dtype} == {"int32", "int64"})):
             yield dtype, array.astype(dtype)
-    for value in (math.nan, math.inf, -math.inf) if array.dtype.kind == "f" else (-1,):
+    for value in (math.nan, math.inf, -math.inf, 1e30) if array.dtype.kind == "f" else (-1,):
         for position in (0, -1):
             changed = array.copy()
             changed.reshape(-1)[position:][:1] = value

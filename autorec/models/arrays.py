@@ -22,6 +22,7 @@ Shape = tuple[int, ...]
 _LENGTH = 8  # bytes that hold the length of the header
 _LONGEST = 2**20  # bytes of a header
 _BLOCK = 2**20  # values looked at together
+_LARGEST = 1e17  # of a float: sums of products of two, as scores are, stay within float32
 _TYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
     "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
@@ -30,7 +31,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Expected:
-    """What an array has to be. Floats are finite, always.
+    """What an array has to be. Floats are finite and at most 1e17 in size, always.
 
     dtype: a name of NumPy, or "index", which is int32 or int64. shape: a size may be a word for one that the file says
     and that is the same wherever the word stands. least, most: bounds of the values, none where None.
@@ -135,6 +136,10 @@ def _require_values(name: str, array: npt.NDArray[Any], spec: Expected) -> None:
         low, high = float(block.min()), float(block.max())  # NaN if one of the values is
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError(f"array {name!r} holds a value that is not finite")
+        if flat.dtype.kind == "f" and max(-low, high) > _LARGEST:
+            raise ValueError(
+                f"array {name!r} holds {max(low, high, key=abs):g}; at most {_LARGEST:g} in size is allowed"
+            )
         if spec.least is not None and low < spec.least:
             raise ValueError(f"array {name!r} holds {low:g}, which is below {spec.least:g}")
         if spec.most is not None and high > spec.most:
