@@ -40,6 +40,8 @@ def evaluate(
 
 
 def _show(report: dict[str, Any]) -> None:
+    if report["caution"]:
+        click.secho(f"{report['caution']}\n", bold=True)
     show_table(["metric", "value", "95 % over users", "formula"], [_row(name, report) for name in report["metrics"]])
     click.echo()
     show_facts({name.replace("_", " "): value for name, value in {**report["counts"], **report["settings"]}.items()})

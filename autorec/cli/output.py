@@ -46,7 +46,8 @@ def require_form(output: Path | None) -> None:
 
 
 def write_report(report: Any, output: Path | None, as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
-    """A report (with to_dict, to_markdown, to_html) to `output` by its suffix; as JSON or by `show` on stdout."""
+    """A report (with to_dict, to_markdown, to_html) to `output` by its suffix; on stdout all of it as JSON, or what
+    says most by `show`."""
     if output is not None:
         forms = {".md": report.to_markdown, ".html": report.to_html}
         form = forms.get(output.suffix.lower())
@@ -54,7 +55,7 @@ def write_report(report: Any, output: Path | None, as_json: bool, show: Callable
         say(f"Wrote {output}.")
     if as_json:
         write_json(report.to_dict())
-    elif output is None:
+    else:
         show(report.to_dict())
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
+from autorec.evaluation.cautions import caution, relevant_from
 from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.slices import calibration, error_by_count
@@ -31,7 +32,7 @@ class Evaluation:
     counts: what went in and what could not be answered by the model itself. per_user: one row a test user: raw id,
     number of test ratings, mean squared error, ranking metrics. slices: the rating error by predicted level, by
     training ratings of the user and of the item; None for models that do not rate. model: its class and settings;
-    date: when it was evaluated.
+    date: when it was evaluated. caution: a sentence where test ratings are among those that the model has.
     """
 
     metrics: dict[str, float]
@@ -41,6 +42,7 @@ class Evaluation:
     slices: Slices | None = None
     model: str = ""
     date: str = field(default_factory=lambda: now())
+    caution: str | None = None
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -58,6 +60,7 @@ class Evaluation:
             settings=self.settings,
             slices=self.slices,
             formulas=formulas(self.metrics),
+            caution=self.caution,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,6 +103,7 @@ def evaluate(
     users first. cold: the prediction for pairs whose user or item is unknown, as 3.0 in the AutoRec paper; None: the
     model's fallback, damped biases, which is better.
 
+    Test ratings that the model was given are named in `Evaluation.caution`; those outside its scale in a warning.
     Rating metrics take every test pair; those with an unknown user or item are counted. Ranking metrics take test users
     that the model knows and that have a relevant test item; the others are counted.
     """
@@ -109,9 +113,10 @@ def evaluate(
     ks = tuple(sorted({int(one) for one in np.atleast_1d(np.asarray(k))}))
     if not ks or ks[0] < 1:
         raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
+    trained = model.ratings_
     if fold_in is not None:
         model = model.fold_in(fold_in)
-    threshold = liked_from(model.ratings_.scale) if relevant is None else float(relevant)
+    threshold = relevant_from(test, model.ratings_.scale, relevant)
     rows = test.rows()
     users, items = test.user_ids[rows], test.item_ids[test.csr.indices]
     known = model.known(users, items)
@@ -119,8 +124,15 @@ def evaluate(
     ranking, per_user, ranked = ranking_part(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)
     counts = Counts(len(test), test.n_users, int((~known).sum()), **ranked)
-    settings = Settings(ks, threshold, cold)
-    return Evaluation(rating | ranking, counts, table, settings, slices, " ".join(repr(model).split()))
+    return Evaluation(
+        rating | ranking,
+        counts,
+        table,
+        Settings(ks, threshold, cold),
+        slices,
+        model=" ".join(repr(model).split()),
+        caution=caution(test, *{trained, model.ratings_}),
+    )
 
 
 def value_of(metric: str, model: Recommender, test: Ratings) -> float:

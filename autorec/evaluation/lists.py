@@ -27,7 +27,8 @@ class Lists:
     items        [U × k] the best items as columns of the model, −1 where too few are left
     hits         where liked test items stand in the lists
     tested       where any test items stand in the lists
-    gains        [tested] test rating − lowest rating of the scale
+    gains        [tested] test rating − lowest rating of the scale (of the test where that is lower); 1 where all
+                 ratings are alike
     best_gains   [U × ks] Σ gain / log₂(1 + rank) over the first k of all test items, the highest rating first
     auc          [U] see `autorec.evaluation.auc`
     """
@@ -58,7 +59,7 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
     csr = test.csr[users]  # [U × test items]
     owners = np.repeat(np.arange(len(users)), np.diff(csr.indptr))  # [entries] 0 … U − 1
     columns = fitted.find_items(test.item_ids)[csr.indices]  # [entries] of the model, −1 where unknown
-    likes, gains = csr.data >= relevant, csr.data.astype(np.float64) - fitted.scale[0]  # [entries]
+    likes, gains = csr.data >= relevant, _gains(csr.data, fitted.scale)  # [entries]
 
     items = np.full((len(users), ks[-1]), -1, dtype=np.int32)
     ranks = np.zeros(len(owners), dtype=np.int64)  # [entries] 0 where not in the list
@@ -95,6 +96,12 @@ def _ranks(lists: npt.NDArray[np.int32], items: Int) -> Int:
     """[pairs] rank, from 1, of items[p] in lists[p]; 0 where it is not in it. lists [pairs × k]."""
     found = lists == items[:, None]
     return np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0)
+
+
+def _gains(values: npt.NDArray[np.float32], scale: tuple[float, float]) -> Float:
+    """[ratings] what each is worth in a list; see `Lists`."""
+    low, high = min(scale[0], values.min(initial=np.inf)), max(scale[1], values.max(initial=-np.inf))
+    return values.astype(np.float64) - low if low < high else np.ones(len(values))
 
 
 def _best_gains(owners: Int, gains: Float, n_users: int, ks: Sequence[int]) -> Float:

@@ -1,36 +1,63 @@
 """The memory that a piece of work takes at its peak, as the operating system counts it."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+_INTERVAL = 0.02  # seconds between two readings
 
 
 @dataclass
 class Peak:
-    """bytes above what the process held when the block began; None where the system does not tell."""
+    """bytes: resident memory at its highest, less that at the start; None where the system does not say."""
 
     bytes: int | None = None
 
 
 @contextlib.contextmanager
 def peak_memory() -> Iterator[Peak]:
-    """Yield a Peak that is filled in when the block ends. Linux only: it sets back the process's mark of its peak."""
+    """Yield a Peak that is filled in when the block ends. Linux only; nothing of the process is changed.
+
+    The system keeps the highest memory that a process ever had. Where the block rises above it, that is the peak;
+    below it, the highest of readings every 20 ms, which may miss a shorter peak.
+    """
     peak = Peak()
+    start = _resident()
+    if start is None:
+        yield peak
+        return
+    held, record = start
+    readings, ended = [held], threading.Event()
+    sampler = threading.Thread(target=_sample, args=(readings, ended), daemon=True)
+    sampler.start()
     try:
-        _CLEAR.write_text("5", encoding="ascii")  # 5: the mark goes down to what is held now
-        before = _resident("VmRSS")
-    except OSError:
-        before = None
-    yield peak
-    after = None if before is None else _resident("VmHWM")
-    if before is not None and after is not None:
-        peak.bytes = max(after - before, 0)
+        yield peak
+    finally:
+        ended.set()
+        sampler.join()
+    end = _resident()
+    if end is not None:
+        highest = end[1] if end[1] > record else max(*readings, end[0])
+        peak.bytes = highest - held
 
 
-def _resident(name: str) -> int | None:
-    lines = _STATUS.read_text(encoding="ascii").splitlines()
-    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
-    return found[0] if found else None
+def _sample(readings: list[int], ended: threading.Event) -> None:
+    """Keep the largest reading in `readings` [1] until `ended`."""
+    while not ended.wait(_INTERVAL):
+        reading = _resident()
+        if reading is not None:
+            readings[0] = max(readings[0], reading[0])
+
+
+def _resident() -> tuple[int, int] | None:
+    """Bytes of resident memory, and the most there ever was; None where the system does not say."""
+    try:
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
+        sizes = dict(line.split(":", 1) for line in lines)
+        held, record = (int(sizes[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+    except (OSError, KeyError, ValueError):
+        return None
+    return held, record

@@ -9,11 +9,13 @@ INTERVAL = "95 % interval over users"
 
 
 def evaluation_markdown(report: EvaluationReport) -> str:
-    """Table of metrics, counts and formulas."""
+    """Caution, table of metrics, counts and formulas."""
     rows = [[name, number(value), interval_text(report.intervals.get(name))] for name, value in report.metrics.items()]
     table = markdown_table(["metric", "value", INTERVAL], rows)
-    parts = ["# Evaluation", table, counts_text(report.counts, report.settings), formulas_text(report.formulas)]
-    return "\n\n".join(parts) + "\n"
+    caution = f"**{report.caution}**" if report.caution else ""
+    counts = counts_text(report.counts, report.settings)
+    parts = ["# Evaluation", caution, table, counts, formulas_text(report.formulas)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def interval_text(interval: Interval | None) -> str:

@@ -67,6 +67,7 @@ def evaluation_page(report: EvaluationReport) -> str:
             f"{counts.test_ratings:,} test ratings of {counts.test_users:,} users",
             report.date,
         ],
+        caution=report.caution,
         main=Table([Head("metric"), Head("value"), Head(INTERVAL), Head("formula")], [Group("", rows)]),
         figures=model_figures([_as_result(report)]),
         counts=counts_text(counts, report.settings),

@@ -88,7 +88,7 @@ class Slices:
 class EvaluationReport:
     """One model. metrics: name → value, NaN where undefined; intervals: 95 % over the test users, not for all metrics;
     slices: None for a model that predicts no ratings; formulas: of each metric, by its name without @k. model: its
-    class and settings; date: when it was evaluated."""
+    class and settings; date: when it was evaluated; caution: a sentence that is to be read first, None without one."""
 
     model: str
     date: str
@@ -98,6 +98,7 @@ class EvaluationReport:
     settings: Settings
     slices: Slices | None
     formulas: Mapping[str, str]
+    caution: str | None = None
 
     def to_dict(self) -> Json:
         """An undefined metric is None."""
@@ -108,6 +109,7 @@ class EvaluationReport:
             "settings": self.settings.to_dict(),
             "slices": {} if self.slices is None else self.slices.to_dict(),
             "formulas": dict(self.formulas),
+            "caution": self.caution,
         }
 
 

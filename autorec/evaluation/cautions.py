@@ -1,0 +1,54 @@
+"""What makes the numbers of an evaluation say less than they seem to: test ratings that the model knows, and those of
+another scale."""
+
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from autorec.ratings.matrix import Ratings, liked_from
+
+
+def caution(test: Ratings, *known: Ratings) -> str | None:
+    """A sentence where pairs of user and item of the test are among the ratings that the model has; None where none
+    is. known: the ratings of its training and those folded in."""
+    seen = np.zeros(len(test), dtype=bool)
+    for ratings in known:
+        seen |= _stand_in(ratings, test)
+    if not seen.any():
+        return None
+    return (
+        f"Caution: {np.count_nonzero(seen):,} of {len(test):,} test ratings are of pairs that the model was given: the "
+        "error on them is not one of unseen ratings, and no list can hold their items; test on ratings kept apart."
+    )
+
+
+def relevant_from(test: Ratings, scale: tuple[float, float], asked: float | None) -> float:
+    """The rating from which on a test item is relevant: as asked for, or `liked_from` of the model's scale.
+
+    Where test ratings lie outside that scale, a warning says so, and if none of them would be relevant, the threshold
+    is that of their own scale. A model that learned from ratings all alike, which are choices, has no scale.
+    """
+    values, (low, high) = test.csr.data, scale
+    threshold = liked_from(scale) if asked is None else float(asked)
+    outside = int(np.count_nonzero((values < low) | (values > high)))
+    if not outside or low == high:
+        return threshold
+    sentence = (
+        f"{outside:,} of {len(test):,} test ratings lie outside {low:g} … {high:g}, the scale of the training ratings: "
+        "is it the right file?"
+    )
+    if asked is None and not (values >= threshold).any():
+        sentence += f" None reaches {threshold:g}; relevant are those of {liked_from(test.scale):g} or more"
+        threshold = liked_from(test.scale)
+    warnings.warn(sentence, stacklevel=3)
+    return threshold
+
+
+def _stand_in(ratings: Ratings, test: Ratings) -> npt.NDArray[np.bool_]:
+    """[test ratings] whether the pair is in `ratings`, whatever its value."""
+    rows, columns = ratings.find_users(test.user_ids)[test.rows()], ratings.find_items(test.item_ids)[test.csr.indices]
+    pairs = np.where((rows >= 0) & (columns >= 0), rows * ratings.n_items + columns, -1)
+    stored = ratings.rows() * np.int64(ratings.n_items) + ratings.csr.indices  # ascending
+    position = np.minimum(np.searchsorted(stored, pairs), len(stored) - 1)
+    return np.asarray(stored[position] == pairs)
