@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autorec.evaluation.comparison import Comparison as Comparison
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
+    from autorec.evaluation.warmup import warm_up as warm_up
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
@@ -108,6 +109,7 @@ _HOME = {
     "time_split": "autorec.ratings.split",
     "tune": "autorec.tuning.tune",
     "user_split": "autorec.ratings.split",
+    "warm_up": "autorec.evaluation.warmup",
 }
 
 __all__ = sorted(_HOME)

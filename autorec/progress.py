@@ -9,13 +9,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
+_telling = False  # of the whole process
 _shown: ContextVar[bool] = ContextVar("shown", default=False)
 _within: ContextVar[bool] = ContextVar("within", default=False)  # a bar
 
 
 def show(shown: bool = True) -> None:
-    """Turn progress lines on or off for this thread of work."""
+    """Turn progress lines on or off for this thread of work, and what is told for the process."""
+    global _telling
+    _telling = shown
     _shown.set(shown and sys.stderr.isatty())
+
+
+def tell(sentence: str) -> None:
+    """A line on stderr, terminal or not, from any thread."""
+    if _telling:
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def note(sentence: str) -> None:

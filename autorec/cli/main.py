@@ -25,6 +25,7 @@ VERBS = (
     "tune",
     "models",
     "describe",
+    "warmup",
 )
 
 

@@ -1,0 +1,35 @@
+"""Compiling ahead, as when an image is built: whoever uses it then waits for nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from autorec import compiled
+from autorec.datasets.sample import load_sample
+from autorec.errors import InputError
+from autorec.evaluation.evaluate import evaluate
+from autorec.models.autorec import AutoRec
+from autorec.models.ease import Ease
+
+
+def warm_up() -> Path:
+    """Compile what training, recommending and evaluating need, by doing each once on the built-in sample.
+
+    Returns the folder in which the compiled functions are kept. What is there already is not compiled again.
+    InputError: they cannot be kept.
+    """
+    stars = load_sample()
+    csr = stars.csr.copy()
+    csr.data = csr.data + np.linspace(0, 0.1, len(csr.data), dtype=csr.data.dtype)
+    many_values = replace(stars, csr=csr)  # more than fit a byte, for which other versions are compiled
+    for ratings in (stars, many_values):
+        for orientation in ("item", "user"):
+            model = AutoRec(orientation, hidden=8, epochs=1, penalty="l2:10").fit(ratings)
+    evaluate(model, stars)
+    Ease().fit(stars).recommend(n=1)
+    folder = compiled.find_kept()
+    if folder is None:
+        tried = " nor ".join(map(str, compiled.cache_folders()))
+        raise InputError(f"compiled functions cannot be kept: {tried} cannot be written; set NUMBA_CACHE_DIR to one")
+    return folder

@@ -1,0 +1,134 @@
+"""Where compiled functions are kept: found again, never half, wherever the program is installed."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from numba.core import event
+
+import autorec
+from autorec import compiled, progress
+from autorec.errors import AutoRecError, InputError
+
+
+def add_one(x: Any) -> Any:
+    for i in range(len(x)):
+        x[i] += 1
+    return x
+
+
+class Compiles(event.Listener):
+    """The names of the functions that are compiled while it listens."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def on_start(self, happened: Any) -> None:
+        self.names.append(happened.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, happened: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def compiles() -> Iterator[list[str]]:
+    listener = Compiles()
+    with event.install_listener("numba:compile", listener):
+        yield listener.names
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and nothing told or noted yet."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    for once in (compiled._tell_once, compiled._warn_once):
+        once.cache_clear()
+    return tmp_path / "cache"
+
+
+def call() -> Any:
+    """As a new process would: with what is kept in files only."""
+    return compiled.kernel(add_one)(np.zeros(3))
+
+
+def test_a_function_is_compiled_once_for_each_kind_of_arguments(folder: Path, compiles: list[str]) -> None:
+    for _ in range(3):
+        np.testing.assert_array_equal(call(), [1, 1, 1])
+    assert compiles == ["add_one"]
+    compiled.kernel(add_one)(np.zeros(3, dtype=np.float32))
+    assert compiles == ["add_one"] * 2 and len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:-1], lambda data: b"", lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:]],
+    ids=["cut", "empty", "a flipped bit"],
+)
+def test_a_damaged_file_is_replaced(folder: Path, compiles: list[str], damage: Any) -> None:
+    call()
+    (file,) = folder.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    for _ in range(2):
+        np.testing.assert_array_equal(call(), [1, 1, 1])
+    assert compiles == ["add_one"] * 2 and len(file.read_bytes()) == len(whole)
+
+
+def test_changed_sources_are_compiled_anew(folder: Path, compiles: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    call()
+    monkeypatch.setattr(compiled, "_sources", lambda: "other")
+    call()
+    assert compiles == ["add_one"] * 2
+    (file,) = folder.iterdir()
+    assert "-other-" in file.name  # what belonged to the former sources is removed
+
+
+def test_the_next_folder_is_used_where_one_cannot_be_written(
+    folder: Path, tmp_path: Path, compiles: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(compiled, "cache_folders", lambda: [tmp_path / "file" / "below", folder])
+    call(), call()
+    assert compiles == ["add_one"] and len(list(folder.iterdir())) == 1
+
+
+def test_without_any_folder_it_works_all_the_same_with_one_note(
+    folder: Path, compiles: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.touch()  # a file where the folder would be
+    with pytest.warns(UserWarning, match=r"not kept.*cache cannot be written.*autorec warmup.*NUMBA_CACHE_DIR"):
+        np.testing.assert_array_equal(call(), [1, 1, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call()
+    assert compiles == ["add_one"] * 2
+
+
+def test_a_first_run_is_told_once(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_telling", True)
+    call(), compiled.kernel(add_one)(np.zeros(3, dtype=np.float32))
+    assert capsys.readouterr().err == "Compiling for this machine: once, for about ten seconds.\n"
+    compiled._tell_once.cache_clear()
+    compiled.kernel(add_one)(np.zeros(3, dtype=np.int32))  # some versions are kept: no first run
+    assert capsys.readouterr().err == ""
+
+
+def test_uncompiled_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(AutoRecError, match=r"NUMBA_DISABLE_JIT is set.*unset it"):
+        call()
+
+
+def test_warming_up_says_where_or_that_it_cannot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = compiled.Path(autorec.__file__).parent / "__pycache__"
+    monkeypatch.setattr(compiled, "cache_folders", lambda: [kept])
+    assert autorec.warm_up() == kept
+    monkeypatch.setattr(compiled, "find_kept", lambda: None)
+    with pytest.raises(InputError, match=r"cannot be kept: .*__pycache__ cannot be written; set NUMBA_CACHE_DIR"):
+        autorec.warm_up()
