@@ -33,7 +33,7 @@ def folder(tmp_path, ratings):
 def test_the_folder_holds_what_the_contract_says(folder):
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     told = json.loads((folder / "model.json").read_text())
-    assert told["class"] == "Bias" and told["version"] == 2 and told["scale"] == [1.0, 5.0]
+    assert told["class"] == "Bias" and told["version"] == manifest.VERSION and told["scale"] == [1.0, 5.0]
     assert set(told["files"]) == set(PARTS)
 
 
@@ -89,7 +89,7 @@ def test_a_damaged_part_is_named(folder, name, harm):
         ('{"format": "autorec model"}', "format version None"),
         ('{"format": "autorec model", "version": 99}', "format version 99"),
         ('{"format": "autorec model", "version": 1, "library": "0.1.0"}', "version 1, .*train the model again"),
-        ('{"format": "autorec model", "version": 2}', "lacks library, class, parameters"),
+        ('{"format": "autorec model", "version": 3}', "lacks library, class, parameters"),
     ],
 )
 def test_a_damaged_manifest_is_explained(folder, text, said):

@@ -4,37 +4,38 @@ The files of the folder:
 
     model.json             format version, class, parameters, rating scale, training summary, SHA-256 of all files
     weights.safetensors    what the model learned; under `fallback.` the damped biases that answer unknown ids
-    ratings.safetensors    the training ratings as CSR: data, indices, indptr, shape, scale
-    users.parquet          raw ids in the order of the rows
-    items.parquet          raw ids in the order of the columns, and titles when given
+    ratings.safetensors    the training ratings as CSR: data, indices, indptr, shape, scale; the raw ids and titles
+    users.parquet          raw ids in the order of the rows, for people and other programs
+    items.parquet          the same of the columns, and titles when given
+
+`load` takes ids and titles from `ratings.safetensors`: Arrow ends the process, by a C++ exception that nobody catches,
+on some Parquet files that are made to do harm.
 """
 
 import importlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
 import safetensors.numpy
 from scipy import sparse
 
 from autorec import __version__, files, folders
 from autorec.errors import AutoRecError, ModelFileError, NotFittedError, ParameterError
 from autorec.models import folder as model_folder
+from autorec.models import id_arrays
 from autorec.models import manifest as manifests
 from autorec.models.arrays import Arrays, Expected, Shape, read_arrays
 from autorec.models.biases import Biases
 from autorec.models.folder import MANIFEST
-from autorec.models.id_files import read_columns, write_columns
 from autorec.models.manifest import FILES, PARTS, Manifest
 from autorec.models.registry import classes
 from autorec.ratings import validity
-from autorec.ratings.ids import Ids
 from autorec.ratings.matrix import Ratings
 
 CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused
@@ -44,7 +45,7 @@ _FALLBACK = "fallback."
 # What reading a file that was made to fail may raise, beside a ModelFileError.
 _DAMAGE = (
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, RecursionError),
-    *(AssertionError, struct.error, pyarrow.ArrowException, OSError),
+    *(AssertionError, struct.error, pa.ArrowException, OSError),
 )
 
 Model = Any  # autorec.models.base.Recommender, which stands above
@@ -64,9 +65,9 @@ def save(model: Model, path: files.PathLike) -> None:
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
         safetensors.numpy.save_file(_weights(model), folder / "weights.safetensors")
         safetensors.numpy.save_file(_pack(ratings), folder / "ratings.safetensors")
-        write_columns(folder / "users.parquet", {"user": ratings.user_ids})
         titles = {} if ratings.titles is None else {"title": ratings.titles}
-        write_columns(folder / "items.parquet", {"item": ratings.item_ids, **titles})
+        pa_parquet.write_table(id_arrays.table({"user": ratings.user_ids}), folder / "users.parquet")
+        pa_parquet.write_table(id_arrays.table({"item": ratings.item_ids, **titles}), folder / "items.parquet")
         manifest["files"] = {name: manifests.hash_of(folder / name) for name in PARTS}
         (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 
@@ -158,59 +159,51 @@ def _read_weights(model: Model, manifest: Manifest, content: bytearray) -> None:
 
 def _pack(ratings: Ratings) -> Arrays:
     csr = ratings.csr
-    return {
-        "data": csr.data,
-        "indices": csr.indices,
-        "indptr": csr.indptr,
-        "shape": np.array(csr.shape, dtype=np.int64),
-        "scale": np.array(ratings.scale, dtype=np.float64),
-    }
+    ids = id_arrays.pack("users", ratings.user_ids) | id_arrays.pack("items", ratings.item_ids)
+    titles = {} if ratings.titles is None else id_arrays.pack("titles", ratings.titles)
+    return (
+        ids
+        | titles
+        | {
+            "data": csr.data,
+            "indices": csr.indices,
+            "indptr": csr.indptr,
+            "shape": np.array(csr.shape, dtype=np.int64),
+            "scale": np.array(ratings.scale, dtype=np.float64),
+        }
+    )
 
 
 def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
-    """The ratings under numbers as ids, which the files of ids replace."""
     users, items, n = manifest["users"], manifest["items"], manifest["ratings"]
     low, high = manifest["scale"]
-    expected = {
+    matrix = {
         "data": Expected("float32", (n,), least=low, most=high),
         "indices": Expected("index", (n,)),
         "indptr": Expected("index", (users + 1,)),
         "shape": Expected("int64", (2,)),
         "scale": Expected("float64", (2,)),
     }
-    arrays = read_arrays(content, lambda _: expected)
+
+    def expect(shapes: Mapping[str, Shape]) -> Mapping[str, Expected]:
+        has_titles = any(name.startswith("titles") for name in shapes)
+        sizes = {"users": users, "items": items} | ({"titles": items} if has_titles else {})
+        return matrix | {
+            name: spec for of, size in sizes.items() for name, spec in id_arrays.expected(of, size, shapes).items()
+        }
+
+    arrays = read_arrays(content, expect)
     if arrays["shape"].tolist() != [users, items] or arrays["scale"].tolist() != [low, high]:
         raise ValueError(f"its shape or its scale is not that of {MANIFEST}")
     if model.rates and not low < high:
         raise ValueError(f"its scale {low:g} to {high:g} leaves nothing to predict")
     csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(users, items))
-    validity.adopt(csr)
-    numbers = (np.arange(users), np.arange(items))
-    model.ratings_ = Ratings(csr, *numbers, given_scale=(low, high))
+    ids = (id_arrays.unpack(side, arrays) for side in ("users", "items"))
+    titles = id_arrays.unpack("titles", arrays, distinct=False) if "titles" in arrays else None
+    model.ratings_ = Ratings(validity.adopt(csr), *ids, titles=titles, given_scale=(low, high))
 
 
-def _read_users(model: Model, manifest: Manifest, content: bytearray) -> None:
-    found = read_columns(content, manifest["users"], "user")
-    model.ratings_ = replace(model.ratings_, user_ids=_distinct(found["user"]))
-
-
-def _read_items(model: Model, manifest: Manifest, content: bytearray) -> None:
-    found = read_columns(content, manifest["items"], "item", "title")
-    model.ratings_ = replace(model.ratings_, item_ids=_distinct(found["item"]), titles=found.get("title"))
-
-
-_READERS = {  # in this order: each relies on those before
-    "ratings.safetensors": _read_ratings,
-    "users.parquet": _read_users,
-    "items.parquet": _read_items,
-    "weights.safetensors": _read_weights,
-}
-
-
-def _distinct(ids: Ids) -> Ids:
-    if not pd.Index(ids).is_unique:
-        raise ValueError("an id stands there twice")
-    return ids
+_READERS = {"ratings.safetensors": _read_ratings, "weights.safetensors": _read_weights}  # the second needs the first
 
 
 def _class(folder: Path, name: Any) -> Any:

@@ -1,0 +1,63 @@
+"""Raw ids and titles as plain arrays for a safetensors file, and back.
+
+Integers are one array int64. Text is two: the UTF-8 of all, one after the other, and the offsets at which each begins
+and ends. What is read takes no more memory than the file has, and Arrow checks each text: a file is free to say
+anything.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from autorec.errors import InputError
+from autorec.models.arrays import Arrays, Expected, Shape
+from autorec.ratings.ids import Ids
+
+_OFFSETS = ".offsets"
+
+
+def pack(name: str, values: Ids) -> Arrays:
+    """Arrays of `values` [n], integers or text, under names that begin with `name`. InputError: half a character."""
+    if values.dtype.kind == "i":
+        return {name: values}
+    try:
+        encoded = [value.encode() for value in values]
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name} hold {error.object!r}, which is no Unicode text, so no file can hold it") from None
+    offsets = np.concatenate(([0], np.cumsum([len(text) for text in encoded], dtype=np.int64)))
+    return {name: np.frombuffer(b"".join(encoded), dtype=np.uint8), name + _OFFSETS: offsets}
+
+
+def expected(name: str, n: int, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+    """What the arrays of n ids or titles have to be. shapes: of the arrays that there are."""
+    if name + _OFFSETS not in shapes:
+        return {name: Expected("int64", (n,))}
+    return {name: Expected("uint8", (f"bytes of {name}",)), name + _OFFSETS: Expected("int64", (n + 1,), least=0)}
+
+
+def unpack(name: str, arrays: Arrays, *, distinct: bool = True) -> Ids:
+    """The values of `pack`, of arrays that are as `expected`. ValueError, pa.ArrowException: not text, or twice."""
+    values = arrays[name]
+    if name + _OFFSETS in arrays:
+        values = _texts(name, values, arrays[name + _OFFSETS])
+    if distinct and not pd.Index(values).is_unique:
+        raise ValueError(f"an id of {name} stands there twice")
+    return values
+
+
+def table(columns: Mapping[str, Ids]) -> pa.Table:
+    """Columns [n] of integers or text as an Arrow table."""
+    types = {name: pa.int64() if values.dtype.kind == "i" else pa.string() for name, values in columns.items()}
+    return pa.table({name: pa.array(values, type=types[name]) for name, values in columns.items()})
+
+
+def _texts(name: str, data: npt.NDArray[Any], offsets: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
+    if offsets[0] != 0 or offsets[-1] != len(data):
+        raise ValueError(f"the text of {name} ends at byte {offsets[-1]:,} of {len(data):,}")
+    texts = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+    texts.validate(full=True)  # offsets that fall, bytes that are no UTF-8
+    return np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object)
