@@ -138,9 +138,7 @@ def test_ids_that_do_not_fit_are_refused(folder, side):
     fallen = text[offsets].copy()
     fallen[1] = fallen[-1]
     cases = {
-        "stands there twice": {side: np.append(ids[:-1], ids[0])}
-        if ids.dtype.kind == "i"
-        else text | twice(text, side),
+        "stands there twice": id_arrays.pack(side, np.full_like(ids, ids[0])),
         "ends at byte": text | {side: np.append(text[side], np.uint8(65))},
         "ends at byte [0-9,]* of": text | {offsets: text[offsets] + 1},
         "monotonically|offset": text | {offsets: fallen},
@@ -153,11 +151,6 @@ def test_ids_that_do_not_fit_are_refused(folder, side):
         with pytest.raises(ModelFileError, match=f"ratings.safetensors does not fit the model: .*({said})"):
             autorec.load(folder)
             pytest.fail(said)
-
-
-def twice(text: dict[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
-    """The arrays of as many ids, all alike."""
-    return id_arrays.pack(side, np.full(len(text[f"{side}.offsets"]) - 1, "x", dtype=object))
 
 
 def test_titles_are_kept_and_may_be_alike(tmp_path):

@@ -198,9 +198,9 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
     if model.rates and not low < high:
         raise ValueError(f"its scale {low:g} to {high:g} leaves nothing to predict")
     csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(users, items))
-    ids = (id_arrays.unpack(side, arrays) for side in ("users", "items"))
+    user_ids, item_ids = (id_arrays.unpack(side, arrays) for side in ("users", "items"))
     titles = id_arrays.unpack("titles", arrays, distinct=False) if "titles" in arrays else None
-    model.ratings_ = Ratings(validity.adopt(csr), *ids, titles=titles, given_scale=(low, high))
+    model.ratings_ = Ratings(validity.adopt(csr), user_ids, item_ids, titles=titles, given_scale=(low, high))
 
 
 _READERS = {"ratings.safetensors": _read_ratings, "weights.safetensors": _read_weights}  # the second needs the first
