@@ -5,7 +5,6 @@ nothing.
 """
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,13 +55,6 @@ if TYPE_CHECKING:
     from autorec.tuning.tune import tune as tune
 
 __version__ = "0.1.0"
-
-# OpenMP threads that wait for work sleep instead of spinning. On cores that anything else uses too, spinning made a
-# training ten times slower and more. Read when the library is loaded, so it is set before; what the user sets stays.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# The same for the threads of NumPy's linear algebra: they look for work for 2²⁰ cycles after a product, not 2²⁶. A
-# kernel that follows a product, as choosing the best items follows their scores, ran at half its speed beside them.
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
 
 _HOME = {
     "AutoRec": "autorec.models.autorec",

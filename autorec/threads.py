@@ -1,7 +1,11 @@
-"""How many threads the library computes with: those of Numba, of torch, of BLAS below NumPy, and its own."""
+"""How many threads the library computes with: its own, those of torch, and of BLAS below NumPy.
+
+The library's own are Python threads, each in a compiled kernel or a BLAS call that gives up the interpreter's lock:
+they need no threading library beside torch's, and they may be asked from any thread and after a fork.
+"""
 
 import contextlib
-import importlib
+import os
 import sys
 import threading
 from collections import deque
@@ -22,21 +26,57 @@ def set_threads(threads: int) -> None:
     Sums over threads round differently, so results repeat bit for bit at the same number only.
     ParameterError: fewer than 1, or more than there are cores.
     """
-    numba = importlib.import_module("numba")  # typed as Any: numba's set_num_threads carries no types
-    most = numba.config.NUMBA_NUM_THREADS
+    most = _cores()
     if not 1 <= threads <= most:
         raise ParameterError(f"{threads} threads; this machine allows 1 to {most}")
     import torch
     from threadpoolctl import threadpool_limits
 
-    numba.set_num_threads(threads)
+    _state.threads = threads
     torch.set_num_threads(threads)
     threadpool_limits(threads)
 
 
 def thread_count() -> int:
-    """Threads that the calling thread may compute with: those of `set_threads`; 1 within `map_in_threads`."""
-    return int(importlib.import_module("numba").get_num_threads())
+    """Threads that the calling thread may compute with: those of `set_threads`, by default OMP_NUM_THREADS or one a
+    core; 1 within `map_in_threads`."""
+    if getattr(_worker, "alone", False):
+        return 1
+    if _state.threads is None:
+        wanted = os.environ.get("OMP_NUM_THREADS", "")
+        _state.threads = min(int(wanted), _cores()) if wanted.isdecimal() and int(wanted) else _cores()
+    return _state.threads
+
+
+def run_in_threads(work: Callable[[int], Result], n: int) -> list[Result]:
+    """[work(0), …, work(n − 1)], made by `thread_count()` threads side by side, the calling one among them.
+
+    For kernels of a millisecond and more: a pool waits for the next call, which wakes it in some 20 µs. Returns or
+    raises when nothing is working any more.
+    """
+    threads = min(thread_count(), n)
+    if threads <= 1:
+        return [work(i) for i in range(n)]
+    results: list[Any] = [None] * n
+    numbers = iter(range(n))
+
+    def take() -> None:
+        for i in numbers:
+            results[i] = work(i)
+
+    helpers = [_state.pool().submit(take) for _ in range(threads - 1)]
+    try:
+        take()
+    finally:  # after an error or Ctrl-C nothing is begun, and nobody writes to an array that its owner goes on to use
+        for _ in numbers:
+            pass
+        for helper in helpers:
+            if not helper.cancel():
+                helper.exception()
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()
+    return results
 
 
 def map_in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
@@ -49,11 +89,10 @@ def map_in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> Ite
     if threads <= 1:
         yield from map(work, parts)
         return
-    numba = importlib.import_module("numba")
     waiting: deque[Future[Result]] = deque()
     with (
         _libraries_on_one_thread,
-        ThreadPoolExecutor(threads, initializer=numba.set_num_threads, initargs=(1,)) as pool,
+        ThreadPoolExecutor(threads, initializer=setattr, initargs=(_worker, "alone", True)) as pool,
     ):
         try:
             for part in parts:
@@ -68,11 +107,37 @@ def map_in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> Ite
 
 
 def torch_on_one_thread() -> AbstractContextManager[None]:
-    """Within the block torch computes with one thread, for work whose time goes to the Numba kernels.
+    """Within the block torch computes with one thread, for work whose time goes to the kernels.
 
-    The two keep a pool of threads each, and a pool that waits spins: on two cores an epoch takes half as long again.
+    Threads of torch that wait spin, beside the kernels' threads: on two cores an epoch takes half as long again.
     """
     return _torch_on_one_thread
+
+
+def _cores() -> int:
+    """Cores that this process may use, by affinity and by a container's quota."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+class _State:
+    """threads: None until first asked for."""
+
+    def __init__(self) -> None:
+        self.threads: int | None = None
+        self.forget_pool()
+
+    def forget_pool(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def pool(self) -> ThreadPoolExecutor:
+        """Made on first use, with threads as they are asked for."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_cores(), thread_name_prefix="autorec")
+            return self._pool
 
 
 class _Shared:
@@ -122,3 +187,7 @@ def _limit_libraries() -> Iterator[None]:
 
 _torch_on_one_thread = _Shared(_limit_torch)
 _libraries_on_one_thread = _Shared(_limit_libraries)
+_state = _State()
+_worker = threading.local()  # alone: in a thread of `map_in_threads`, where all cores are taken
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_state.forget_pool)  # a fork copies the pool without its threads

@@ -6,7 +6,6 @@ Shapes are made by make_ratings.py from a fixed seed, so that anyone can repeat 
 in turn; the machine is printed. --ratings (MovieLens 1M's ratings.dat) adds the whole way from file to model and the
 other libraries, --large what takes long: a billion ratings (20 GB of memory, 15 of disk), SVD++.
 """
-# ruff: noqa: I001 (autorec comes before NumPy: it settles how threads wait)
 
 import argparse
 import json
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import autorec  # noqa: F401
 from benchmarks import files, ranking, rivals, training
 from benchmarks.timing import COLUMNS, Row
 

@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import numba
 import numpy as np
 import pytest
 from conftest import random_frame
@@ -14,6 +13,7 @@ from autorec.models import ridge
 from autorec.models.positives import positives
 from autorec.ratings.convert import as_ratings, from_sparse
 from autorec.ratings.split import random_split
+from autorec.threads import set_threads, thread_count
 
 
 @pytest.mark.parametrize("factors", [1, 4, 1000])
@@ -78,12 +78,12 @@ def test_each_row_is_a_ridge_regression_of_its_own(monkeypatch, factors, entries
 def test_the_number_of_threads_changes_no_bit():
     csr = as_ratings(random_frame(200, 80)).csr
     others = np.random.default_rng(0).normal(size=(80, 6))
-    before = numba.get_num_threads()
+    before = thread_count()
     try:
-        numba.set_num_threads(1)
+        set_threads(1)
         one = ridge.solve_rows(csr, others, 0.3)
     finally:
-        numba.set_num_threads(before)
+        set_threads(before)
     np.testing.assert_array_equal(ridge.solve_rows(csr, others, 0.3), one)
 
 

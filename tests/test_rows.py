@@ -3,7 +3,6 @@
 import gc
 import weakref
 
-import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +22,7 @@ from autorec.network.batch import Batch, make_batch
 from autorec.network.example import Example
 from autorec.network.rows import Rows, to_levels
 from autorec.ratings.convert import as_ratings
+from autorec.threads import set_threads, thread_count
 from autorec.training import held_out, memory
 from autorec.training.batches import Streamed
 from autorec.training.validation import rows_to_encode
@@ -124,17 +124,17 @@ def test_the_scale_inside_is_the_same_bits(different: int, scale: tuple[float, f
 
 def test_the_number_of_threads_changes_no_bit() -> None:
     rows = few_bytes(random_csr(200, 90))
-    before = numba.get_num_threads()
+    before = thread_count()
     try:
-        numba.set_num_threads(1)
+        set_threads(1)
         alone, expected = rows.transposed(), rows.batch()
         expected_columns = expected.pattern.by_column.rows
-        numba.set_num_threads(before)
+        set_threads(before)
         np.testing.assert_array_equal(rows.transposed().indices, alone.indices)
         np.testing.assert_array_equal(rows.transposed().levels, alone.levels)
         assert torch.equal(rows.batch().pattern.by_column.rows, expected_columns)
     finally:
-        numba.set_num_threads(before)
+        set_threads(before)
 
 
 def planted(users: int = 60, items: int = 40, seed: int = 0) -> Ratings:

@@ -1,6 +1,5 @@
 """The two differentiable operations against autograd on a dense copy, finite differences, and torch's own way."""
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -11,6 +10,7 @@ from scipy import sparse
 from autorec.network import kernels
 from autorec.network import sparse as operations
 from autorec.network.batch import Batch, make_batch
+from autorec.threads import set_threads, thread_count
 
 SHAPES = [(1, 1, 1), (5, 7, 3), (13, 17, 16), (9, 40, 33), (64, 20, 5)]
 
@@ -93,9 +93,9 @@ def test_several_tiles_of_weight_rows() -> None:
 def test_the_gradients_are_the_same_bits_for_any_number_of_threads() -> None:
     batch, _, _ = random_batch(60, 90)
     found = []
-    before = numba.get_num_threads()
+    before = thread_count()
     for threads in (1, before):
-        numba.set_num_threads(threads)
+        set_threads(threads)
         arguments = leaf(60, 20), leaf(90, 20, seed=2), leaf(90, seed=3)
         codes = operations.encode(batch, arguments[1]) + arguments[0]
         operations.squared_error(batch, torch.zeros(60), codes, *arguments[1:]).backward()

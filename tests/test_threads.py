@@ -1,5 +1,8 @@
 """Threads of our own, and the settings of libraries around them."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,7 +14,7 @@ from threadpoolctl import threadpool_info
 from autorec import set_threads
 from autorec.errors import ParameterError
 from autorec.models import topn
-from autorec.threads import map_in_threads, thread_count, torch_on_one_thread
+from autorec.threads import map_in_threads, run_in_threads, thread_count, torch_on_one_thread
 
 
 def library_threads() -> tuple[int, ...]:
@@ -87,3 +90,64 @@ def test_blocks_of_rows_are_whole_and_as_many_for_each_thread(monkeypatch: pytes
 def test_as_many_threads_as_there_are_cores(threads: int) -> None:
     with pytest.raises(ParameterError, match=f"{threads} threads; this machine allows 1 to"):
         set_threads(threads)
+
+
+@needs_two
+def test_numbers_are_shared_among_threads_and_the_results_come_in_order() -> None:
+    def work(i: int) -> tuple[int, int]:
+        time.sleep(0.02)
+        return i * i, threading.get_ident()
+
+    squares, threads = zip(*run_in_threads(work, 9), strict=True)
+    assert squares == tuple(i * i for i in range(9))
+    assert len(set(threads)) == thread_count() and threading.get_ident() in threads
+
+
+@needs_two
+def test_after_an_error_nothing_works_on() -> None:
+    begun: list[int] = []
+
+    def work(i: int) -> None:
+        begun.append(i)
+        time.sleep(0.02)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_in_threads(work, 100)
+    count = len(begun)
+    time.sleep(0.1)
+    assert len(begun) == count <= thread_count()
+
+
+SIDE_BY_SIDE = """
+import multiprocessing, os, threading
+import numpy as np
+import autorec
+
+def rank(model):
+    return model.recommend(range(1, 41), 5).score.to_numpy().tobytes()
+
+def main():
+    before = dict(os.environ)
+    ratings = autorec.load_sample()
+    model = autorec.AutoRec(hidden=32, epochs=2, penalty="l2:50").fit(ratings)
+    expected = rank(model)
+    found = []
+    threads = [threading.Thread(target=lambda: found.extend(rank(model) for _ in range(5))) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert found == [expected] * 20
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        forked = pool.map_async(rank, [model] * 4).get(timeout=60)
+    assert forked == [expected] * 4
+    assert dict(os.environ) == before
+    print("as one by one")
+
+main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_threads_and_forked_processes_recommend_as_one_does_and_the_environment_stays() -> None:
+    done = subprocess.run([sys.executable, "-c", SIDE_BY_SIDE], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "as one by one\n", done.stderr

@@ -14,7 +14,6 @@ import time
 import tracemalloc
 from pathlib import Path
 
-import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +27,7 @@ from autorec.errors import AutoRecError, InputError, ParameterError
 from autorec.models.presets import PRESETS
 from autorec.models.spaces import SPACES, setting, space_of, training_bytes
 from autorec.ratings.convert import as_ratings
+from autorec.threads import thread_count
 from autorec.tuning import search
 from autorec.tuning import tune as tuning
 from autorec.tuning.workers import PROCESS, fitting_jobs, side_by_side
@@ -663,7 +663,7 @@ def refuse(number: int, stopped) -> None:
 
 
 def write_threads(folder: Path, number: int, stopped) -> None:
-    (folder / str(number)).write_text(f"{numba.get_num_threads()} {torch.get_num_threads()}")
+    (folder / str(number)).write_text(f"{thread_count()} {torch.get_num_threads()}")
 
 
 def test_a_process_killed_from_outside_is_one_sentence():
@@ -679,7 +679,7 @@ def test_an_error_in_a_process_is_that_error_here():
 def test_every_number_is_worked_on_once_with_a_part_of_the_threads(tmp_path):
     calls = []
     side_by_side(functools.partial(write_threads, tmp_path), range(5), 2, lambda: calls.append(1))
-    threads = max(1, numba.get_num_threads() // 2)
+    threads = max(1, thread_count() // 2)
     expected = {str(number): f"{threads} {threads}" for number in range(5)}
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == expected
     assert len(calls) == 5

@@ -54,6 +54,8 @@ def autorec() -> None:
 
 def main() -> None:
     """Entry point of the console script and of `python -m autorec`."""
+    # Threads of torch that wait sleep: spinning beside the kernels' threads they double the time of a deep network.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # half-written files get removed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -5,10 +5,10 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-import numba
 import torch
 
 from autorec import __version__
+from autorec.threads import thread_count
 
 
 def environment() -> dict[str, str | int | None]:
@@ -20,7 +20,7 @@ def environment() -> dict[str, str | int | None]:
         **packages,
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "threads": int(numba.get_num_threads()),
+        "threads": thread_count(),
         "torch_threads": torch.get_num_threads(),
         "system": platform.system(),
     }

@@ -19,8 +19,8 @@ from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.network import kernels
+from autorec.network.ranges import run_in_ranges
 from autorec.ratings.matrix import Ratings
-from autorec.threads import thread_count
 
 _ROWS = 256  # of the matrix, worked on at once
 
@@ -122,5 +122,5 @@ def products(left: sparse.csr_array, right: npt.NDArray[np.float32]) -> npt.NDAr
     """left [n × m] sparse · right [m × k] dense → [n × k], on all threads."""
     out = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
     indptr, indices, values = left.indptr.astype(np.int64), left.indices.astype(np.int32), left.data.astype(np.float32)
-    kernels.encode(indptr, indices, values, np.ascontiguousarray(right), out, 4 * thread_count())
+    run_in_ranges(kernels.encode, indptr, indptr, indices, values, np.ascontiguousarray(right), out, per_thread=4)
     return out

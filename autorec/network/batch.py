@@ -12,7 +12,8 @@ import torch
 from scipy import sparse
 
 from autorec.network import kernels
-from autorec.threads import thread_count
+from autorec.network.ranges import cut
+from autorec.threads import run_in_threads, thread_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +45,21 @@ class Pattern:
     @cached_property
     def by_column(self) -> ColumnOrder:
         """Sorted on first use, then kept; CPU only."""
-        n = len(self.indices)
-        ptr = np.empty(self.n_columns + 1, dtype=np.int64)
+        indptr, indices, n = self.indptr.numpy(), self.indices.numpy(), len(self.indices)
+        bounds = cut(indptr, thread_count())
+        parts = len(bounds) - 1
+        counts = np.zeros((parts, self.n_columns), dtype=np.int64)
+        run_in_threads(lambda i: kernels.count_columns(indptr, indices, counts[i], *bounds[i : i + 2]), parts)
+        ends = (
+            np.cumsum(counts.T).reshape(-1, parts).T
+        )  # [parts × m] the entries of earlier columns, then of earlier parts
+        next_slot = np.ascontiguousarray(ends) - counts
+        ptr = np.append(next_slot[0], n)
         slot = np.empty(n, dtype=np.int32 if n < 2**31 else np.int64)
         rows = np.empty(n, dtype=np.int32)
-        threads = thread_count()
-        kernels.sort_by_column(self.indptr.numpy(), self.indices.numpy(), ptr, slot, rows, threads)
+        run_in_threads(
+            lambda i: kernels.sort_by_column(indptr, indices, next_slot[i], slot, rows, *bounds[i : i + 2]), parts
+        )
         return ColumnOrder(*map(torch.from_numpy, (ptr, slot, rows)))
 
 

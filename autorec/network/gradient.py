@@ -17,7 +17,7 @@ import torch
 
 from autorec.network import kernels
 from autorec.network.batch import Batch
-from autorec.threads import thread_count
+from autorec.network.ranges import COLUMN_COST, run_in_ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,9 @@ class Product:
         """[m × H]"""
         order = self.batch.pattern.by_column
         gradient = torch.empty(self.batch.n_columns, self.D.shape[1])
-        arrays = (order.ptr, order.rows, self.values, self.D, gradient)
-        kernels.transposed_product(*(array.detach().numpy() for array in arrays), 4 * thread_count())
+        tensors = (order.ptr, order.rows, self.values, self.D, gradient)
+        arrays = [tensor.detach().numpy() for tensor in tensors]
+        run_in_ranges(kernels.transposed_product, arrays[0], *arrays, row_cost=COLUMN_COST, per_thread=4)
         return gradient
 
 

@@ -11,8 +11,9 @@ stays in L2 or L3.
 Eight entries are taken at a time, so that one load and one store of the sum serve eight multiplications; a group that
 is not full is padded with zeros. Rows of whole cache lines are up to half as fast again: see `autorec.network.padding`.
 
-Each thread owns ranges of rows or columns; no two write to the same address and every sum has a fixed order, so that
-gradients are the same bits in every run, whatever the number of threads. `parts` is the number of these ranges.
+A kernel works on the rows (columns) first … last − 1, on one thread and without the interpreter's lock;
+`autorec.network.ranges` runs it on all of them, several ranges side by side. No two ranges write to the same address
+and every sum has a fixed order, so that gradients are the same bits in every run, whatever the number of threads.
 """
 
 from typing import Any
@@ -22,89 +23,57 @@ import numpy as np
 from numba.extending import overload
 
 TILE = 2**19  # bytes of weight rows in a tile: half of an L2 cache
-COLUMN = 8  # what a column costs beside its entries, in entries
 
 
 @numba.njit(cache=True, nogil=True)
-def ranges(ptr: Any, parts: int, each: int) -> Any:
-    """[parts + 1] bounds that cut the rows (columns) of `ptr` into runs of about equal cost: entries + each · rows."""
-    n = len(ptr) - 1
-    total = ptr[n] + each * n
-    bounds = np.empty(parts + 1, dtype=np.int64)
-    bounds[0], bounds[parts] = 0, n
-    for part in range(1, parts):
-        low, high = 0, n  # the first row whose start costs as much as all parts before
-        while low < high:
-            middle = (low + high) // 2
-            if ptr[middle] + each * middle < total * part // parts:
-                low = middle + 1
-            else:
-                high = middle
-        bounds[part] = low
-    return bounds
+def count_columns(indptr: Any, indices: Any, counts: Any, first: int, last: int) -> None:
+    """counts [m] of the entries in each column."""
+    for k in range(indptr[first], indptr[last]):
+        counts[indices[k]] += 1
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def sort_by_column(indptr: Any, indices: Any, ptr: Any, slot: Any, rows: Any, parts: int) -> None:
-    """Stable counting sort of the entries by column into ptr [m + 1], slot and rows [nnz], see `ColumnOrder`."""
-    bounds = ranges(indptr, parts, 1)
-    next_slot = np.zeros((parts, len(ptr) - 1), dtype=np.int64)  # first the entries of each part in each column
-    for part in numba.prange(parts):
-        for k in range(indptr[bounds[part]], indptr[bounds[part + 1]]):
-            next_slot[part, indices[k]] += 1
-    total = 0
-    for column in range(len(ptr) - 1):
-        ptr[column] = total
-        for part in range(parts):
-            count = next_slot[part, column]
-            next_slot[part, column] = total
-            total += count
-    ptr[len(ptr) - 1] = total
-    for part in numba.prange(parts):
-        free = next_slot[part]
-        for row in range(bounds[part], bounds[part + 1]):
-            for k in range(indptr[row], indptr[row + 1]):
-                slot[k] = free[indices[k]]
-                rows[free[indices[k]]] = row
-                free[indices[k]] += 1
+@numba.njit(cache=True, nogil=True)
+def sort_by_column(indptr: Any, indices: Any, next_slot: Any, slot: Any, rows: Any, first: int, last: int) -> None:
+    """Fill slot and rows [nnz] of a `ColumnOrder`: the second half of a stable counting sort. next_slot [m]: the slot
+    of the next entry in each column, which moves on."""
+    for row in range(first, last):
+        for k in range(indptr[row], indptr[row + 1]):
+            free = next_slot[indices[k]]
+            slot[k] = free
+            rows[free] = row
+            next_slot[indices[k]] = free + 1
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def encode(indptr: Any, indices: Any, values: Any, W: Any, Z: Any, parts: int) -> None:
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def encode(indptr: Any, indices: Any, values: Any, W: Any, Z: Any, first: int, last: int) -> None:
     """Z [n × H] = X [n × m] · W [m × H]."""
-    bounds = ranges(indptr, parts, 1)
-    for part in numba.prange(parts):
-        first, last = bounds[part], bounds[part + 1]
-        Z[first:last] = 0
-        at = indptr[first:last].copy()
-        for tile in _tiles(W):
-            for row in range(first, last):
-                k, end = at[row - first], indptr[row + 1]
-                while k < end and indices[k] < tile:
-                    _add_rows(Z[row], W, _eight(indices, k, end), _eight_or_zero(values, k, end))
-                    k += 8
-                at[row - first] = k
+    Z[first:last] = 0
+    at = indptr[first:last].copy()
+    for tile in _tiles(W):
+        for row in range(first, last):
+            k, end = at[row - first], indptr[row + 1]
+            while k < end and indices[k] < tile:
+                _add_rows(Z[row], W, _eight(indices, k, end), _eight_or_zero(values, k, end))
+                k += 8
+            at[row - first] = k
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def decode(indptr: Any, indices: Any, C: Any, V: Any, b: Any, out: Any, parts: int) -> None:
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def decode(indptr: Any, indices: Any, C: Any, V: Any, b: Any, out: Any, first: int, last: int) -> None:
     """out[entry (row, column)] = C[row] · V[column] + b[column], at the observed entries only. C [n × H], V [m × H]."""
-    bounds = ranges(indptr, parts, 1)
-    for part in numba.prange(parts):
-        first, last = bounds[part], bounds[part + 1]
-        at = indptr[first:last].copy()
-        for tile in _tiles(V):
-            for row in range(first, last):
-                k, end = at[row - first], indptr[row + 1]
-                while k < end and indices[k] < tile:
-                    products = _dots(C[row], V, _eight(indices, k, end))
-                    for i in range(min(8, end - k)):
-                        out[k + i] = products[i] + b[indices[k + i]]
-                    k += 8
-                at[row - first] = k
+    at = indptr[first:last].copy()
+    for tile in _tiles(V):
+        for row in range(first, last):
+            k, end = at[row - first], indptr[row + 1]
+            while k < end and indices[k] < tile:
+                products = _dots(C[row], V, _eight(indices, k, end))
+                for i in range(min(8, end - k)):
+                    out[k + i] = products[i] + b[indices[k + i]]
+                k += 8
+            at[row - first] = k
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@numba.njit(fastmath=True, cache=True, nogil=True)
 def squared_error(
     indptr: Any,
     indices: Any,
@@ -116,44 +85,38 @@ def squared_error(
     b: Any,
     gC: Any,
     e: Any,
-    parts: int,
+    first: int,
+    last: int,
 ) -> float:
-    """Σ (offset[row] + C[row] · V[column] + b[column] − value)² over the entries, and its derivatives.
+    """Σ (offset[row] + C[row] · V[column] + b[column] − value)² over the entries of these rows, and its derivatives.
 
     offset [n]. gC [n × H] is the derivative in C; e [nnz], in column order, that in each output: the derivative in V is
     `transposed_product` of e and C, that in b the sums of e by column. slot: as in `ColumnOrder`.
     """
-    bounds = ranges(indptr, parts, 1)
-    sums = np.zeros(parts)
     factor = np.float32(2)
-    for part in numba.prange(parts):
-        first, last = bounds[part], bounds[part + 1]
-        gC[first:last] = 0
-        at = indptr[first:last].copy()
-        sse = 0.0
-        for tile in _tiles(V):
-            for row in range(first, last):
-                k, end = at[row - first], indptr[row + 1]
-                while k < end and indices[k] < tile:
-                    rows = _eight(indices, k, end)
-                    errors = _errors(_dots(C[row], V, rows), offset[row], _eight(values, k, end), b, rows, end - k)
-                    for i in range(min(8, end - k)):
-                        sse += errors[i] * errors[i]
-                        e[slot[k + i]] = factor * errors[i]
-                    _add_rows(gC[row], V, rows, _scaled(factor, errors))
-                    k += 8
-                at[row - first] = k
-        sums[part] = sse
-    return float(sums.sum())
+    gC[first:last] = 0
+    at = indptr[first:last].copy()
+    sse = 0.0
+    for tile in _tiles(V):
+        for row in range(first, last):
+            k, end = at[row - first], indptr[row + 1]
+            while k < end and indices[k] < tile:
+                rows = _eight(indices, k, end)
+                errors = _errors(_dots(C[row], V, rows), offset[row], _eight(values, k, end), b, rows, end - k)
+                for i in range(min(8, end - k)):
+                    sse += errors[i] * errors[i]
+                    e[slot[k + i]] = factor * errors[i]
+                _add_rows(gC[row], V, rows, _scaled(factor, errors))
+                k += 8
+            at[row - first] = k
+    return sse
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def transposed_product(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, G: Any, parts: int) -> None:
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def transposed_product(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, G: Any, first: int, last: int) -> None:
     """G [m × H] = Xᵀ · D [n × H], the values of X in column order: the gradient of `encode` in W."""
-    bounds = ranges(column_ptr, parts, COLUMN)
-    for part in numba.prange(parts):
-        for column in range(bounds[part], bounds[part + 1]):
-            sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, G[column])
+    for column in range(first, last):
+        sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, G[column])
 
 
 @numba.njit(fastmath=True, cache=True, nogil=True)
@@ -315,18 +278,25 @@ def count_entries(indptr: Any, levels: Any, table: Any, rows: Any, ptr: Any) -> 
         ptr[i + 1] = count
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)
 def gather(
-    indptr: Any, indices: Any, levels: Any, table: Any, rows: Any, ptr: Any, columns: Any, values: Any, parts: int
+    indptr: Any,
+    indices: Any,
+    levels: Any,
+    table: Any,
+    rows: Any,
+    ptr: Any,
+    columns: Any,
+    values: Any,
+    first: int,
+    last: int,
 ) -> None:
     """Columns and values of the entries of `rows`, from `ptr` on each."""
-    bounds = ranges(ptr, parts, 1)
-    for part in numba.prange(parts):
-        for i in range(bounds[part], bounds[part + 1]):
-            at = ptr[i]
-            for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
-                rating = value(levels, table, k)
-                if not np.isnan(rating):
-                    columns[at] = indices[k]
-                    values[at] = rating
-                    at += 1
+    for i in range(first, last):
+        at = ptr[i]
+        for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            rating = value(levels, table, k)
+            if not np.isnan(rating):
+                columns[at] = indices[k]
+                values[at] = rating
+                at += 1

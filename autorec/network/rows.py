@@ -17,7 +17,7 @@ from scipy import sparse
 
 from autorec.network import kernels
 from autorec.network.batch import Batch, Pattern
-from autorec.threads import thread_count
+from autorec.network.ranges import run_in_ranges
 
 ABSENT = 255  # the level of an entry that is left out; so 255 distinct values fit a byte
 
@@ -78,8 +78,8 @@ class Rows:
         kernels.count_entries(self.indptr, self.levels, self.table, rows, ptr)
         np.cumsum(ptr, out=ptr)
         indices, values = np.empty(ptr[-1], dtype=np.int32), np.empty(ptr[-1], dtype=np.float32)
-        parts = thread_count()
-        kernels.gather(self.indptr, self.indices, self.levels, self.table, rows, ptr, indices, values, parts)
+        arrays = (self.indptr, self.indices, self.levels, self.table, rows, ptr, indices, values)
+        run_in_ranges(kernels.gather, ptr, *arrays)
         pattern = Pattern(self.n_columns, torch.from_numpy(ptr), torch.from_numpy(indices))
         return Batch(pattern, torch.from_numpy(values))
 

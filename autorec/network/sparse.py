@@ -12,7 +12,7 @@ import torch
 from autorec.network import kernels
 from autorec.network.batch import Batch
 from autorec.network.gradient import Product, keep_term
-from autorec.threads import thread_count
+from autorec.network.ranges import run_in_ranges
 
 _ENTRY_BLOCK = 2**18  # entries gathered at once on other devices
 
@@ -100,7 +100,8 @@ class _SquaredError(torch.autograd.Function):
         code = code.contiguous()
         in_code, in_outputs = torch.empty_like(code), torch.empty_like(batch.values)  # derivatives, see the kernel
         entries = (batch.indptr, batch.indices, batch.values, offset, batch.pattern.by_column.slot)
-        sse = kernels.squared_error(*_arrays(*entries, code, weight, bias, in_code, in_outputs), thread_count())
+        arrays = _arrays(*entries, code, weight, bias, in_code, in_outputs)
+        sse = sum(run_in_ranges(kernels.squared_error, arrays[0], *arrays))
         ctx.batch, ctx.weight = batch, weight
         ctx.save_for_backward(code, in_code, in_outputs)
         return torch.tensor(sse, dtype=code.dtype)
@@ -119,7 +120,8 @@ class _SquaredError(torch.autograd.Function):
 def _product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """The batch with other values [nnz] · weight [m × H] → [n × H]; CPU."""
     out = torch.empty(batch.n_rows, weight.shape[1])
-    kernels.encode(*_arrays(batch.indptr, batch.indices, values, weight, out), thread_count())
+    arrays = _arrays(batch.indptr, batch.indices, values, weight, out)
+    run_in_ranges(kernels.encode, arrays[0], *arrays)
     return out
 
 
@@ -128,7 +130,8 @@ def _decode(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.
     if batch.device.type != "cpu":
         return gathered(batch, code, weight, bias)
     out = torch.empty(len(batch.values))
-    kernels.decode(*_arrays(batch.indptr, batch.indices, code.contiguous(), weight, bias, out), thread_count())
+    arrays = _arrays(batch.indptr, batch.indices, code.contiguous(), weight, bias, out)
+    run_in_ranges(kernels.decode, arrays[0], *arrays)
     return out
 
 

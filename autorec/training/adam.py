@@ -16,7 +16,7 @@ import torch
 
 from autorec.network import kernels
 from autorec.network.gradient import Product, summed, terms_of
-from autorec.threads import thread_count
+from autorec.network.ranges import COLUMN_COST, run_in_ranges
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
@@ -65,7 +65,9 @@ class _Moments:
     def _update_by_product(self, product: Product, *factors: float) -> None:
         order = product.batch.pattern.by_column
         tensors = (order.ptr, order.rows, product.values, product.D, self.parameter, self.mean, self.square)
-        _update_rows(*(tensor.detach().numpy() for tensor in tensors), *map(np.float32, factors), _parts())
+        arrays = [tensor.detach().numpy() for tensor in tensors]
+        arguments = (*arrays, *map(np.float32, factors))
+        run_in_ranges(_update_rows, arrays[0], *arguments, row_cost=COLUMN_COST, per_thread=4)
 
     def _update_by_array(self, gradient: torch.Tensor, rate: float, decay: float, *factors: float) -> None:
         mean_factor, square_factor = factors
@@ -77,12 +79,7 @@ class _Moments:
         parameter.addcdiv_(self.mean * mean_factor, denominator, value=-rate)
 
 
-def _parts() -> int:
-    """More ranges than threads, so that a thread that is held up does not hold up the others."""
-    return 4 * thread_count()
-
-
-@numba.njit(parallel=True, error_model="numpy", cache=True, nogil=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _update_rows(
     column_ptr: Any,
     column_rows: Any,
@@ -95,15 +92,14 @@ def _update_rows(
     decay: Any,
     mean_factor: Any,
     square_factor: Any,
-    parts: int,
+    first: int,
+    last: int,
 ) -> None:
     """`kernels.transposed_product`, each row used at once; all parameters [m × H]."""
-    bounds = kernels.ranges(column_ptr, parts, kernels.COLUMN)
-    for part in numba.prange(parts):
-        g = np.empty(p.shape[1], dtype=np.float32)
-        for column in range(bounds[part], bounds[part + 1]):
-            kernels.sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, g)
-            _update_run(p[column], g, mean[column], square[column], rate, decay, mean_factor, square_factor)
+    g = np.empty(p.shape[1], dtype=np.float32)
+    for column in range(first, last):
+        kernels.sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, g)
+        _update_run(p[column], g, mean[column], square[column], rate, decay, mean_factor, square_factor)
 
 
 @numba.njit(fastmath=True, error_model="numpy", cache=True, nogil=True)  # numpy: no test for division by 0

@@ -1,12 +1,11 @@
 """Top-N of all users and its evaluation, against the product of the same vectors alone and against full sorting."""
-# ruff: noqa: I001 (autorec comes before torch: it settles how threads wait)
 
 from collections.abc import Iterator
 
-import autorec
 import numpy as np
 import torch
 
+import autorec
 from autorec.evaluation.evaluate import ranking_part
 from autorec.models.topn import BLOCK_BYTES, top_n
 from benchmarks.timing import Row, best, users_by_items

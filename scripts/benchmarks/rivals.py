@@ -1,5 +1,4 @@
 """Time to an error and top-N speed beside other libraries, in an environment of their own beside the checkout."""
-# ruff: noqa: I001 (autorec comes before torch: it settles how threads wait)
 
 import json
 import subprocess
@@ -10,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import autorec
 import numpy as np
 import torch
 from scipy import sparse
 
+import autorec
 from autorec.models import biases as bias_tools
 from autorec.network.autoencoder import INITIAL_SPREAD
 from autorec.training.schedule import warm_cosine
-from benchmarks.timing import SCRIPTS, SHAPES, Row, process, users_by_items
 from benchmarks.ranking import top_ten
+from benchmarks.timing import SCRIPTS, SHAPES, Row, process, users_by_items
 
 _OLD = ("numpy<2", "pandas<2.3", "scipy<1.12", "scikit-learn<1.6")  # recbole's last release knows none that are newer
 _NEEDED = ("pyyaml", "tqdm", "colorlog", "colorama", "psutil", "tabulate", "texttable", "tensorboard", "thop", "plotly")

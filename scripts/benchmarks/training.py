@@ -1,12 +1,10 @@
 """Training: one step against dense torch and torch's sparse product, the optimiser's share, growth with the data."""
-# ruff: noqa: I001 (autorec comes before torch: it settles how threads wait)
 
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import autorec  # noqa: F401
 import numba
 import numpy as np
 import torch
@@ -22,6 +20,7 @@ from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.padding import pad
 from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
+from autorec.network.ranges import COLUMN_COST, run_in_ranges
 from autorec.threads import torch_on_one_thread
 from autorec.training.adam import Adam
 from autorec.training.objective import objective
@@ -118,16 +117,15 @@ class Drop:
             for product in terms_of(parameter)[0]:
                 order = product.batch.pattern.by_column
                 tensors = (order.ptr, order.rows, product.values, product.D)
-                sum_rows(*(tensor.detach().numpy() for tensor in tensors), 4 * int(numba.get_num_threads()))
+                arrays = [tensor.detach().numpy() for tensor in tensors]
+                run_in_ranges(sum_rows, arrays[0], *arrays, row_cost=COLUMN_COST, per_thread=4)
 
 
-@numba.njit(parallel=True)
-def sum_rows(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, parts: int) -> None:
-    bounds = kernels.ranges(column_ptr, parts, kernels.COLUMN)
-    for part in numba.prange(parts):
-        g = np.empty(D.shape[1], dtype=np.float32)
-        for column in range(bounds[part], bounds[part + 1]):
-            kernels.sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, g)
+@numba.njit(nogil=True)
+def sum_rows(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, first: int, last: int) -> None:
+    g = np.empty(D.shape[1], dtype=np.float32)
+    for column in range(first, last):
+        kernels.sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, g)
 
 
 def torch_loop(columns: int, loss_of: Callable[[Any, Any, Any, Any], torch.Tensor]) -> Step:

@@ -1,0 +1,36 @@
+"""Ranges of rows, or columns, of a sparse matrix that cost about the same, and kernels run on them side by side."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autorec.threads import run_in_threads, thread_count
+
+COLUMN_COST = 8  # of a column of a weight beside its entries, in entries
+
+
+def run_in_ranges(
+    kernel: Callable[..., Any], ptr: npt.NDArray[np.int64], *arrays: Any, row_cost: int = 1, per_thread: int = 1
+) -> list[Any]:
+    """Run kernel(*arrays, first, last) over all rows of `ptr` [n + 1]; what it returned for each range, in order.
+
+    per_thread: ranges for each thread; with several, a thread that is held up does not hold up the others.
+    """
+    bounds = cut(ptr, per_thread * thread_count(), row_cost)
+    return run_in_threads(lambda part: kernel(*arrays, bounds[part], bounds[part + 1]), len(bounds) - 1)
+
+
+def cut(ptr: npt.NDArray[np.int64], parts: int, row_cost: int = 1) -> list[int]:
+    """[parts + 1] bounds that cut the rows of `ptr` [n + 1] into ranges of about equal cost: entries + row_cost · rows.
+
+    No more parts than there are rows.
+    """
+    n = len(ptr) - 1
+    parts = max(1, min(parts, n))
+    if parts == 1:
+        return [0, n]
+    costs = ptr + row_cost * np.arange(n + 1)
+    inner = np.searchsorted(costs, costs[-1] * np.arange(1, parts) // parts)
+    return [0, *inner.tolist(), n]
