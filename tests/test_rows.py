@@ -214,7 +214,7 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
     monkeypatch.setattr(held_out, "_RUN", 2**14)
     monkeypatch.setattr(biases, "_BLOCK", 2**12)
     rng = np.random.default_rng(0)
-    n, m, each = 2000, 2000, 300
+    n, m, each = 4000, 2000, 300
     indices = np.sort(rng.permuted(np.tile(np.arange(m, dtype=np.int32), (n, 1)), axis=1)[:, :each], axis=1).ravel()
     values = rng.choice(HALF_STARS, len(indices)).astype(np.float32)
     csr = sparse.csr_array((values, indices, np.arange(n + 1, dtype=np.int32) * each), shape=(n, m))

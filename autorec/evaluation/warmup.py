@@ -11,6 +11,7 @@ from autorec.errors import InputError
 from autorec.evaluation.evaluate import evaluate
 from autorec.models.autorec import AutoRec
 from autorec.models.ease import Ease
+from autorec.ratings.split import random_split
 
 
 def warm_up() -> Path:
@@ -19,14 +20,15 @@ def warm_up() -> Path:
     Returns the folder in which the compiled functions are kept. What is there already is not compiled again.
     InputError: they cannot be kept.
     """
-    stars = load_sample()
+    split = random_split(load_sample(), 0.1)
+    stars = split.train
     csr = stars.csr.copy()
     csr.data = csr.data + np.linspace(0, 0.1, len(csr.data), dtype=csr.data.dtype)
     many_values = replace(stars, csr=csr)  # more than fit a byte, for which other versions are compiled
     for ratings in (stars, many_values):
         for orientation in ("item", "user"):
             model = AutoRec(orientation, hidden=8, epochs=1, penalty="l2:10").fit(ratings)
-    evaluate(model, stars)
+    evaluate(model, split.test)
     Ease().fit(stars).recommend(n=1)
     folder = compiled.find_kept()
     if folder is None:

@@ -50,16 +50,17 @@ class Pattern:
         parts = len(bounds) - 1
         counts = np.zeros((parts, self.n_columns), dtype=np.int64)
         run_in_threads(lambda i: kernels.count_columns(indptr, indices, counts[i], *bounds[i : i + 2]), parts)
-        ends = (
-            np.cumsum(counts.T).reshape(-1, parts).T
-        )  # [parts × m] the entries of earlier columns, then of earlier parts
-        next_slot = np.ascontiguousarray(ends) - counts
+        # A slot comes after the entries of all columns before, and after those of its own column in the parts before.
+        next_slot = np.ascontiguousarray(counts.T.cumsum().reshape(-1, parts).T)
+        next_slot -= counts
         ptr = np.append(next_slot[0], n)
         slot = np.empty(n, dtype=np.int32 if n < 2**31 else np.int64)
         rows = np.empty(n, dtype=np.int32)
-        run_in_threads(
-            lambda i: kernels.sort_by_column(indptr, indices, next_slot[i], slot, rows, *bounds[i : i + 2]), parts
-        )
+
+        def sort(i: int) -> None:
+            kernels.sort_by_column(indptr, indices, next_slot[i], slot, rows, *bounds[i : i + 2])
+
+        run_in_threads(sort, parts)
         return ColumnOrder(*map(torch.from_numpy, (ptr, slot, rows)))
 
 
