@@ -25,7 +25,7 @@ def warm_up() -> Path:
     csr = stars.csr.copy()
     csr.data = csr.data + np.linspace(0, 0.1, len(csr.data), dtype=csr.data.dtype)
     many_values = replace(stars, csr=csr)  # more than fit a byte, for which other versions are compiled
-    for ratings in (stars, many_values):
+    for ratings in (many_values, stars):
         for orientation in ("item", "user"):
             model = AutoRec(orientation, hidden=8, epochs=1, penalty="l2:10").fit(ratings)
     evaluate(model, split.test)
