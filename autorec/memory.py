@@ -1,9 +1,11 @@
 """How much memory this process may still take, and sizes in words."""
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 _GIB = 2**30
+_ROOT = Path("/")  # of /proc and /sys
 
 
 def readable(size: int) -> str:
@@ -12,29 +14,64 @@ def readable(size: int) -> str:
 
 
 def available_memory() -> int | None:
-    """Bytes that this process may still take: what the system has free, within a container's limit; None when
-    unknown."""
-    found = [size for size in (_free_of_system(), _free_of_container()) if size is not None]
-    return min(found, default=None)
+    """Bytes that this process may still take: what the system has free, within the limits of its control groups and
+    its address space (`ulimit -v`); None when unknown."""
+    return min((*_free_of_system(), *_free_of_groups(), *_free_address_space()), default=None)
 
 
-def _free_of_system() -> int | None:
+def _free_of_system() -> Iterator[int]:
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        lines = (_ROOT / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        yield next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, ValueError, StopIteration):
-        pass
-    try:  # elsewhere the whole memory is the best that is known
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
+        try:  # elsewhere the whole memory is the best that is known
+            yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (ValueError, OSError, AttributeError):
+            return
 
 
-def _free_of_container() -> int | None:
-    group = Path("/sys/fs/cgroup")
+def _free_of_groups() -> Iterator[int]:
+    """Of each control group that holds this process and has a limit: its own, and those around it.
+
+    The page cache of files counts as taken by a group, but the kernel gives it up when memory is asked for.
+    """
+    for folder, limit, taken, cached in _groups():
+        try:
+            bound, now = (int((folder / name).read_text(encoding="ascii")) for name in (limit, taken))
+            lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+        except (OSError, ValueError):  # no such group seen from here; "max", no limit
+            continue
+        cache = sum(int(value) for name, value in map(str.split, lines) if name in cached)
+        yield max(bound - now + cache, 0)
+
+
+def _groups() -> Iterator[tuple[Path, str, str, tuple[str, ...]]]:
+    """(folder, name of its limit, of what is taken, names of the page cache in memory.stat), from the process's group
+    outwards; versions 1 and 2 of control groups."""
+    mount = _ROOT / "sys/fs/cgroup"
+    one = ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_active_file", "total_inactive_file"))
+    two = ("memory.max", "memory.current", ("active_file", "inactive_file"))
     try:
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        current = (group / "memory.current").read_text(encoding="ascii").strip()
-        return None if limit == "max" else max(int(limit) - int(current), 0)
-    except (OSError, ValueError):
-        return None
+        lines = (_ROOT / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        below, names = (mount / "memory", one) if controllers else (mount, two)
+        inside = PurePosixPath(path).relative_to("/")
+        for group in (inside, *inside.parents):
+            yield below / group, *names
+
+
+def _free_address_space() -> Iterator[int]:
+    try:
+        import resource  # not on Windows
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int((_ROOT / "proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (ImportError, OSError, ValueError):
+        return
+    if limit != resource.RLIM_INFINITY:
+        yield max(limit - pages * resource.getpagesize(), 0)

@@ -1,5 +1,9 @@
 """Where compiled functions are kept: found again, never half, wherever the program is installed."""
 
+import os
+import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +127,50 @@ def test_uncompiled_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     with pytest.raises(AutoRecError, match=r"NUMBA_DISABLE_JIT is set.*unset it"):
         call()
+
+
+_USE = """
+import sys
+from numba.core import event
+class Compiles(event.Listener):
+    def on_start(self, happened): print("compiled", happened.data["dispatcher"].py_func.__name__)
+    def on_end(self, happened): pass
+event.register("numba:compile", Compiles())
+import autorec
+assert autorec.__file__.startswith(sys.argv[1]), autorec.__file__
+for orientation in ("item", "user"):
+    model = autorec.AutoRec(orientation, hidden=8, epochs=2).fit(autorec.load_sample())
+print(len(model.recommend([7], n=5)))
+"""
+
+
+# Root may write everywhere; without this capability only where modes and owners let it.
+_AS_MODES_SAY = ["setpriv", "--bounding-set", "-dac_override"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders as POSIX has them")
+@pytest.mark.skipif(bool(_AS_MODES_SAY) and shutil.which("setpriv") is None, reason="root needs setpriv to be refused")
+def test_a_warmed_package_that_cannot_be_written_is_used_without_a_home(tmp_path: Path) -> None:
+    """The recipe for an image: install, `autorec warmup`, then run as a user who can write nowhere."""
+    site = tmp_path / "site"
+    shutil.copytree(Path(autorec.__file__).parent, site / "autorec")  # with what is compiled
+    outside = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
+    kept = {key: value for key, value in os.environ.items() if key not in outside}
+    run: Any = {"env": {**kept, "PYTHONPATH": str(site), "HOME": str(site)}, "capture_output": True, "text": True}
+    run["cwd"] = site
+    warmed = subprocess.run([sys.executable, "-m", "autorec", "warmup"], check=True, **run)
+    assert warmed.stdout.strip() == str(site / "autorec" / "__pycache__")
+    folders = [site, *(path for path in site.rglob("*") if path.is_dir())]
+    try:
+        for path in folders:
+            path.chmod(0o555)
+        command = [*_AS_MODES_SAY, sys.executable, "-W", "error", "-c"]
+        assert subprocess.run([*command, "open('x', 'w')"], check=False, **run).returncode == 1
+        used = subprocess.run([*command, _USE, str(site)], check=False, **run)
+        assert (used.stdout, used.stderr, used.returncode) == ("5\n", "", 0)
+    finally:
+        for path in folders:
+            path.chmod(0o755)
 
 
 def test_warming_up_says_where_or_that_it_cannot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,11 @@
 """The memory of a training, told, and refused before it begins; whether its batches are kept or streamed."""
 
+from pathlib import Path
+
 import pytest
 
 from autorec import AutoRec, AutoRecError
+from autorec import memory as limits
 from autorec.datasets.sample import load_sample
 from autorec.errors import NotEnoughMemoryError
 from autorec.memory import available_memory
@@ -80,3 +83,57 @@ def test_fit_streams_where_kept_batches_do_not_fit(monkeypatch: pytest.MonkeyPat
 def test_some_memory_is_free_here() -> None:
     free = available_memory()
     assert free is None or free > 2**20
+
+
+def system(root: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> None:
+    """A machine of 64 GiB with these files below its root."""
+    for name, text in {"proc/meminfo": f"MemAvailable: {64 * 2**20} kB\n", **files}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    monkeypatch.setattr(limits, "_ROOT", root)
+
+
+def group(limit: object, taken: int, cache: int, version: int) -> dict[str, str]:
+    names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    total = "total_" if version == 1 else ""
+    stat = f"anon 5\n{total}active_file {cache // 4}\n{total}inactive_file {cache - cache // 4}\n"
+    return {names[0]: f"{limit}\n", names[1]: f"{taken}\n", "memory.stat": stat}
+
+
+def below(folder: str, files: dict[str, str]) -> dict[str, str]:
+    return {f"{folder}/{name}": text for name, text in files.items()}
+
+
+CGROUP = "sys/fs/cgroup"
+TWO = {"proc/self/cgroup": "0::/pod/app\n"}
+ONE = {"proc/self/cgroup": "5:cpu,cpuacct:/pod\n4:memory:/pod/app\n0::/\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({}, 64 * 2**30),
+        (TWO | below(f"{CGROUP}/pod/app", group(1000, 700, 0, 2)), 300),
+        (TWO | below(f"{CGROUP}/pod/app", group("max", 700, 0, 2)), 64 * 2**30),
+        (TWO | below(f"{CGROUP}/pod/app", group(1000, 700, 600, 2)), 900),
+        (TWO | below(f"{CGROUP}/pod/app", group("max", 7, 0, 2)) | below(f"{CGROUP}/pod", group(500, 300, 0, 2)), 200),
+        (TWO | below(CGROUP, group(1000, 1200, 100, 2)), 0),
+        (ONE | below(f"{CGROUP}/memory/pod/app", group(1000, 700, 600, 1)), 900),
+        (ONE | below(f"{CGROUP}/memory/pod", group(400, 300, 0, 1)), 100),
+        (ONE | below(f"{CGROUP}/memory/pod/app", group(2**63 - 4096, 700, 0, 1)), 64 * 2**30),
+    ],
+    ids=["none", "own", "no limit", "cache", "around", "seen as the root", "v1", "v1 around", "v1 no limit"],
+)
+def test_limits_of_control_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], free: int
+) -> None:
+    system(tmp_path, monkeypatch, files)
+    monkeypatch.setattr(limits, "_free_address_space", lambda: ())
+    assert limits.available_memory() == free
+
+
+def test_a_limit_of_the_address_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    system(tmp_path, monkeypatch, {"proc/self/statm": "3 2 1\n"})
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_000_000, -1))
+    assert limits.available_memory() == 1_000_000 - 3 * resource.getpagesize()

@@ -50,3 +50,29 @@ def test_importing_autorec_imports_nothing_heavy():
 def test_the_help_imports_nothing_heavy():
     code = "from autorec.cli.main import autorec; autorec(['--help'], standalone_mode=False)"
     assert heavy_after(code) == "[]"
+
+
+_CHANGES = """
+import os, sys
+def settings():
+    from threadpoolctl import threadpool_info
+    torch = sys.modules.get("torch")
+    pools = sorted((one["filepath"], one["num_threads"]) for one in threadpool_info() if "numpy" in one["filepath"])
+    return dict(os.environ), pools, torch and (torch.get_num_threads(), torch.get_default_dtype())
+if sys.argv[1:] == ["libraries first"]:
+    import numpy, torch
+before = settings()
+import autorec
+assert settings() == before
+model = autorec.AutoRec(hidden=4, epochs=1)
+import numpy, torch
+before = settings()
+model.fit(autorec.load_sample()).recommend(n=3)
+assert settings() == before
+"""
+
+
+@pytest.mark.parametrize("first", [[], ["libraries first"]])
+def test_neither_importing_nor_training_changes_the_process(first):
+    """Environment, threads of NumPy's BLAS and of torch."""
+    subprocess.run([sys.executable, "-c", _CHANGES, *first], check=True)

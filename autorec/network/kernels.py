@@ -22,17 +22,19 @@ import numba
 import numpy as np
 from numba.extending import overload
 
+from autorec.compiled import kernel
+
 TILE = 2**19  # bytes of weight rows in a tile: half of an L2 cache
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def count_columns(indptr: Any, indices: Any, counts: Any, first: int, last: int) -> None:
     """counts [m] of the entries in each column."""
     for k in range(indptr[first], indptr[last]):
         counts[indices[k]] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def sort_by_column(indptr: Any, indices: Any, next_slot: Any, slot: Any, rows: Any, first: int, last: int) -> None:
     """Fill slot and rows [nnz] of a `ColumnOrder`: the second half of a stable counting sort. next_slot [m]: the slot
     of the next entry in each column, which moves on."""
@@ -44,7 +46,7 @@ def sort_by_column(indptr: Any, indices: Any, next_slot: Any, slot: Any, rows: A
             next_slot[indices[k]] = free + 1
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def encode(indptr: Any, indices: Any, values: Any, W: Any, Z: Any, first: int, last: int) -> None:
     """Z [n × H] = X [n × m] · W [m × H]."""
     Z[first:last] = 0
@@ -58,7 +60,7 @@ def encode(indptr: Any, indices: Any, values: Any, W: Any, Z: Any, first: int, l
             at[row - first] = k
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def decode(indptr: Any, indices: Any, C: Any, V: Any, b: Any, out: Any, first: int, last: int) -> None:
     """out[entry (row, column)] = C[row] · V[column] + b[column], at the observed entries only. C [n × H], V [m × H]."""
     at = indptr[first:last].copy()
@@ -73,7 +75,7 @@ def decode(indptr: Any, indices: Any, C: Any, V: Any, b: Any, out: Any, first: i
             at[row - first] = k
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def squared_error(
     indptr: Any,
     indices: Any,
@@ -112,14 +114,14 @@ def squared_error(
     return sse
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def transposed_product(column_ptr: Any, column_rows: Any, ordered: Any, D: Any, G: Any, first: int, last: int) -> None:
     """G [m × H] = Xᵀ · D [n × H], the values of X in column order: the gradient of `encode` in W."""
     for column in range(first, last):
         sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, G[column])
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def sum_column(first: int, end: int, column_rows: Any, ordered: Any, D: Any, g: Any) -> None:
     """One row of `transposed_product`: g [H] = Σ value · D[row] over the entries first … end − 1."""
     g[:] = 0
@@ -127,7 +129,7 @@ def sum_column(first: int, end: int, column_rows: Any, ordered: Any, D: Any, g: 
         _add_rows(g, D, _eight(column_rows, k, end), _eight_or_zero(ordered, k, end))
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def sum_columns(column_ptr: Any, ordered: Any, sums: Any) -> None:
     """sums [m] of the values of each column."""
     for column in range(len(sums)):
@@ -137,7 +139,7 @@ def sum_columns(column_ptr: Any, ordered: Any, sums: Any) -> None:
         sums[column] = total
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def sum_squares(W: Any) -> Any:
     """Σ W², in float64 over the rows; torch's norm would take a tenth of a small step."""
     total = 0.0
@@ -150,14 +152,14 @@ def sum_squares(W: Any) -> Any:
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _tiles(W: Any) -> Any:
     """The ends of the tiles of weight rows; the last one takes in all that is left."""
     tile = max(8, TILE // (4 * max(W.shape[1], 1)))
     return range(tile, len(W) + tile, tile)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _eight(x: Any, k: int, end: int) -> Any:
     """x[k … k + 7], from `end` on the last one again."""
     if k + 8 <= end:
@@ -167,13 +169,13 @@ def _eight(x: Any, k: int, end: int) -> Any:
     return x0, x1, x2, x3, x[min(k + 4, last)], x[min(k + 5, last)], x[min(k + 6, last)], x[last]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _eight_or_zero(x: Any, k: int, end: int) -> Any:
     """x[k … k + 7], from `end` on zeros."""
     return _zero_from(end - k, _eight(x, k, end))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _zero_from(left: int, x: Any) -> Any:
     """Eight numbers, zeros from index `left` on."""
     if left >= 8:
@@ -184,7 +186,7 @@ def _zero_from(left: int, x: Any) -> Any:
     return x[0], x1, x2, x3, x4, x5, x6, zero
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _errors(products: Any, offset: Any, values: Any, b: Any, rows: Any, left: int) -> Any:
     """offset + product + bias − value of eight entries, 0 from index `left` on."""
     p0, p1, p2, p3, p4, p5, p6, p7 = products
@@ -197,7 +199,7 @@ def _errors(products: Any, offset: Any, values: Any, b: Any, rows: Any, left: in
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _scaled(factor: Any, x: Any) -> Any:
     return (
         *(factor * x[0], factor * x[1], factor * x[2], factor * x[3]),
@@ -205,7 +207,7 @@ def _scaled(factor: Any, x: Any) -> Any:
     )
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def _add_rows(g: Any, W: Any, rows: Any, x: Any) -> None:
     """g [H] += Σ x[i] · W[rows[i]] over eight rows."""
     w0, w1, w2, w3 = W[rows[0]], W[rows[1]], W[rows[2]], W[rows[3]]
@@ -215,7 +217,7 @@ def _add_rows(g: Any, W: Any, rows: Any, x: Any) -> None:
         g[h] += x0 * w0[h] + x1 * w1[h] + x2 * w2[h] + x3 * w3[h] + x4 * w4[h] + x5 * w5[h] + x6 * w6[h] + x7 * w7[h]
 
 
-@numba.njit(fastmath=True, cache=True, nogil=True)
+@kernel(fastmath=True)
 def _dots(c: Any, V: Any, rows: Any) -> Any:
     """The products c · V[rows[i]] with eight rows."""
     v0, v1, v2, v3 = V[rows[0]], V[rows[1]], V[rows[2]], V[rows[3]]
@@ -248,7 +250,7 @@ def _value(levels: Any, table: Any, k: Any) -> Any:
     return _looked_up if isinstance(levels.dtype, numba.types.Integer) else value
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
     """Each distinct value once into `table`, NaN after the last, and its index there into `levels`; False where there
     are too many. bits: of the values, for a hash table with open addressing."""
@@ -268,7 +270,7 @@ def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def count_entries(indptr: Any, levels: Any, table: Any, rows: Any, ptr: Any) -> None:
     """ptr [k + 1]: ptr[i + 1] becomes the number of entries of row rows[i]."""
     for i in range(len(rows)):
@@ -278,7 +280,7 @@ def count_entries(indptr: Any, levels: Any, table: Any, rows: Any, ptr: Any) -> 
         ptr[i + 1] = count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def gather(
     indptr: Any,
     indices: Any,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 
+from autorec.compiled import kernel
 from autorec.network import kernels
 from autorec.network.gradient import Product, summed, terms_of
 from autorec.network.ranges import COLUMN_COST, run_in_ranges
@@ -79,7 +79,7 @@ class _Moments:
         parameter.addcdiv_(self.mean * mean_factor, denominator, value=-rate)
 
 
-@numba.njit(error_model="numpy", cache=True, nogil=True)
+@kernel
 def _update_rows(
     column_ptr: Any,
     column_rows: Any,
@@ -102,7 +102,7 @@ def _update_rows(
         _update_run(p[column], g, mean[column], square[column], rate, decay, mean_factor, square_factor)
 
 
-@numba.njit(fastmath=True, error_model="numpy", cache=True, nogil=True)  # numpy: no test for division by 0
+@kernel(fastmath=True)
 def _update_run(
     p: Any, g: Any, mean: Any, square: Any, rate: Any, decay: Any, mean_factor: Any, square_factor: Any
 ) -> None:
