@@ -48,6 +48,34 @@ def test_scores_are_the_definitions() -> None:
         np.testing.assert_allclose(scores, X @ near.T, atol=1e-5)
 
 
+@pytest.mark.parametrize("l2", [0.5, 7.0, 200.0])
+def test_the_way_by_few_users_gives_the_same_weights(monkeypatch: pytest.MonkeyPatch, l2: float) -> None:
+    frame = random_frame(12, 60, 0.5)
+    monkeypatch.setattr(ease, "_FEW_USERS", 0)
+    by_items = Ease(l2=l2).fit(frame).weights_
+    monkeypatch.setattr(ease, "_FEW_USERS", 0.25)
+    assert ease._has_few_users(12, 60)
+    np.testing.assert_allclose(Ease(l2=l2).fit(frame).weights_, by_items, atol=2e-5)
+
+
+@pytest.mark.parametrize("users", [12, 200])
+def test_a_search_of_ease_makes_one_gram_matrix(monkeypatch: pytest.MonkeyPatch, users: int) -> None:
+    ratings = as_ratings(random_frame(users, 60, 0.5))
+    made = []
+    gram = ease._gram
+    monkeypatch.setattr(ease, "_gram", lambda X: made.append(X.shape) or gram(X))
+    fitted = Ease()._fitter(ratings)
+    found = [fitted(l2=l2) for l2 in (3.0, 30.0, 3.0)]
+    assert made == [(60, 12) if users == 12 else (200, 60)]
+    for model in found:
+        np.testing.assert_array_equal(model.weights_, Ease(l2=model.l2).fit(ratings).weights_)
+        assert model._gram is None
+    made.clear()
+    monkeypatch.setattr(ease, "available_memory", lambda: int(1.5 * Ease()._memory(users, 60, len(ratings))))
+    Ease()._fitter(ratings)(l2=3.0)  # no room for a second matrix
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("rows", [1, 4, 256])
 def test_the_inverse_in_place_is_the_inverse(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(ease, "_ROWS", rows)

@@ -1,17 +1,14 @@
-"""Evaluation and comparison: full ranking, nothing dropped in silence, nothing of the test part in training."""
+"""Evaluation: full ranking, nothing dropped in silence, nothing of the test part in training."""
 
-import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import random_frame
 
-from autorec import AutoRec, Bias, Ease, Popularity, Ratings, compare, create, evaluate, split
-from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
-from autorec.evaluation.baselines import BASELINES, GRIDS
+from autorec import AutoRec, Bias, Popularity, Ratings, evaluate, split
+from autorec.errors import InputError, ParameterError
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.evaluate import value_of
 from autorec.ratings.convert import as_ratings
@@ -82,69 +79,6 @@ def test_bad_arguments() -> None:
         evaluate(model, random_frame().head(0).astype({"user": int, "item": int}))
 
 
-def test_compare_keeps_its_contract() -> None:
-    models = [("small", AutoRec(hidden=4, epochs=2, penalty="l2:10")), "bias"]
-    result = compare(random_frame(), models, by="random:0.2", repeats=3, k=(3, 5))
-    told = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert [model["name"] for model in told["models"]] == ["small", *BASELINES["all"]]
-    rmse = told["models"][0]["metrics"]["rmse"]
-    assert len(rmse["values"]) == 3
-    assert rmse["mean"] == pytest.approx(np.mean(rmse["values"]))
-    assert rmse["sd"] == pytest.approx(np.std(rmse["values"], ddof=1))
-    assert rmse["interval"][0] < rmse["mean"] < rmse["interval"][1]
-    assert "rmse" not in told["models"][3]["metrics"]
-    assert {"params", "fit_seconds", "fit_memory"} <= set(told["models"][0])
-    assert told["split"]["by"] == "random:0.2"
-    assert "ndcg@5" in told["models"][3]["metrics"]
-    markdown = result.to_markdown()
-    for text in ("| small |", "| popularity |", "Σ|r̂ − r|".replace("|", "|"), "cannot be told apart"):
-        assert text in markdown
-    second = compare(random_frame(), ["bias"], by="random:0.2", seed=1, baselines="none", k=(3, 5))
-    values = next(m for m in told["models"] if m["name"] == "bias")["metrics"]["rmse"]["values"]
-    assert second.to_dict()["models"][0]["metrics"]["rmse"]["values"][0] == pytest.approx(values[1])
-
-
-def test_baselines_are_at_their_best_on_validation_ratings() -> None:
-    """A catalogue of planted factors: the grid's best is chosen by its own validation values, and never by the test."""
-    result = compare(random_frame(60, 30), ["ease"], by="random:0.2", k=5)
-    for model in result.to_dict()["models"]:
-        (choice,) = model["choices"]
-        if model["name"] not in GRIDS:
-            assert choice == {}
-            continue
-        metric, better = ("rmse", min) if model["metrics"].get("rmse") else ("ndcg@5", max)
-        assert len(choice["tried"]) == math.prod(map(len, GRIDS[model["name"]].values()))
-        best = better(choice["tried"], key=lambda one: one[metric])
-        assert choice["settings"] == {name: best[name] for name in GRIDS[model["name"]]}
-    mine = compare(random_frame(60, 30), [("ease", Ease(l2=77.0))], by="random:0.2", baselines="none")
-    assert mine.results[0].choices == [None]
-    assert "left_out" in mine.to_dict()
-
-
-def test_the_grids_hold_the_presets_own_settings() -> None:
-    for name, grid in GRIDS.items():
-        params = create(name).get_params()
-        assert all(params[setting] in values for setting, values in grid.items()), name
-
-
-def test_baselines_that_cannot_run_are_told_and_left_out(monkeypatch) -> None:
-    monkeypatch.setattr("autorec.models.ease.available_memory", lambda: 10)
-    result = compare(random_frame(), ["bias"], by="random:0.2")
-    assert "ease" not in [model.name for model in result.results]
-    assert "pure-svd" in result.left_out["ease"]
-    assert "ease is left out: Ease on" in result.to_markdown()
-    with pytest.raises(NotEnoughMemoryError):
-        compare(random_frame(), ["ease"], by="random:0.2")
-    with pytest.raises(ParameterError, match="allowed: all, simple, none"):
-        compare(random_frame(), ["bias"], baselines="some")
-
-
-def test_models_that_rate_are_no_baselines_where_ratings_do_not_vary() -> None:
-    result = compare(random_frame(80, 30, 0.6), ["ease"], by="strong:20", k=5)
-    names = {model.name for model in result.results}
-    assert names == {"ease", "popularity", "item-knn", "pure-svd"}
-
-
 def test_cold_pairs_may_have_an_answer_of_their_own() -> None:
     train = random_frame()
     test = pd.DataFrame({"user": [0, 0, 999], "item": [1, 777, 888], "rating": [5.0, 3, 1]})
@@ -154,33 +88,6 @@ def test_cold_pairs_may_have_an_answer_of_their_own() -> None:
     assert found.metrics["rmse"] == pytest.approx(math.sqrt((known + 0 + 4) / 3))
     assert found.counts.cold_ratings == 2
     assert "answered by 3, as asked for" in found.to_markdown()
-
-
-def test_the_report_shows_what_people_would_see() -> None:
-    ratings = as_ratings(random_frame())
-    ratings = replace(ratings, titles=np.array([f"film {item}" for item in ratings.item_ids], dtype=object))
-    result = compare(ratings, ["bias"], by="random:0.3", baselines="simple", command="autorec compare x", user_ids=True)
-    (one,) = split(ratings, "random:0.3", 0)
-    assert 1 <= len(result.examples) <= 3
-    for example in result.examples:
-        shown = Bias(**result.results[0].choices[0].settings).fit(one.train).recommend(example.user, 6)
-        assert [item.item for item in example.lists["bias"]] == shown["item"].tolist()
-        stars = [item.rating for item in example.known]
-        assert stars == sorted(stars, reverse=True)
-        assert all(item.title == f"film {item.item}" for item in example.known + example.test)
-    assert "`autorec compare x`" in result.to_markdown()
-    table = result.per_user()
-    assert set(table["model"]) == {"bias", "global-mean", "popularity"}
-    assert list(table.columns[:3]) == ["model", "split", "user"]
-
-
-def test_models_compared_are_copies() -> None:
-    model = AutoRec(hidden=4, epochs=2, penalty="l2:10", random_state=11)
-    compare(random_frame(), [("mine", model)], by="random:0.2")
-    assert model.random_state == 11
-    assert not hasattr(model, "network_")
-    with pytest.raises(ParameterError, match="two models are named bias"):
-        compare(random_frame(), ["bias", "bias"])
 
 
 @pytest.mark.parametrize("model", [Bias(), Popularity(), AutoRec(hidden=4, epochs=3, penalty="l2:10")])

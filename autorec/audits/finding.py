@@ -1,7 +1,7 @@
 """A finding of an audit, and what its checks share: words for numbers and ids, hashes of rows."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,21 +25,32 @@ class Finding:
               trust a number; note: good to know, often harmless
     name      short, for programs
     count     of what the sentence begins with; share: of all of these, unless the check says otherwise, 0 … 1
-    sentence  the numbers, what they mean, what to do
+    meaning   a sentence: the numbers, what they mean, what to do
+    example   users, with what is theirs, whom the finding is about; "" where it names none
     """
 
     level: str
     name: str
     count: int
     share: float
-    sentence: str
+    meaning: str
+    example: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The meaning, and the example where there is one."""
+        return f"{self.meaning} For example {self.example}." if self.example else self.meaning
+
+    def anonymous(self) -> "Finding":
+        """The same without the ids of users."""
+        return replace(self, example="")
 
     def __str__(self) -> str:
         return f"{self.level.capitalize()}: {self.sentence}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields, ready for JSON."""
-        return asdict(self)
+        """Level, name, count, share and sentence, ready for JSON."""
+        return {name: getattr(self, name) for name in ("level", "name", "count", "share", "sentence")}
 
 
 def worst_first(found: Iterable[Finding | None]) -> list[Finding]:

@@ -91,9 +91,9 @@ def _copied_users(ratings: Ratings) -> Finding | None:
         len(copied),
         share,
         f"{many(len(copied), 'user')} ({percent(share)} of all) gave exactly the ratings of another user, up to "
-        f"{int(sizes[copied].max()):,} each, {named('user', ratings.user_ids[twins[0]])} and "
-        f"{named('user', ratings.user_ids[twins[1]])} among them: a split puts one copy "
-        "into training and tests on the other; keep one of each unless they are different people.",
+        f"{int(sizes[copied].max()):,} each: a split puts one copy into training and tests on the other; keep one of "
+        "each unless they are different people.",
+        " and ".join(named("user", ratings.user_ids[twin]) for twin in twins),
     )
 
 
@@ -113,9 +113,9 @@ def _huge_users(ratings: Ratings) -> Finding | None:
         "huge-users",
         count,
         share,
-        f"{many(count, 'user')} rated more than half of all {ratings.n_items:,} items "
-        f"({named('user', ratings.user_ids[most])}: {sizes[most]:,}): look whether a program or several people stand "
-        "behind the name.",
+        f"{many(count, 'user')} rated more than half of all {ratings.n_items:,} items: look whether a program or "
+        "several people stand behind the name.",
+        f"{named('user', ratings.user_ids[most])}: {sizes[most]:,} ratings",
     )
 
 

@@ -146,8 +146,9 @@ def _pairs_in_both(sides: _Sides) -> Finding | None:
         len(places),
         share,
         f"{many(len(places), 'test rating')} ({percent(share)}) of the same user and item as in training, {same:,} of "
-        f"them with the same value ({examples}): the error on them is that of memory, so that of the whole looks "
+        f"them with the same value: the error on them is that of memory, so that of the whole looks "
         "better than it is; take them out of one part.",
+        examples,
     )
 
 
@@ -166,8 +167,8 @@ def _held_out_users(sides: _Sides) -> Finding | None:
         len(both),
         share,
         f"{many(len(both), 'user')} with ratings to fold in and others to train on ({percent(share)} of those who "
-        f"fold in; {named('user', sides.user_ids[both[0]])}): not new to the model, so the error is not that of new "
-        "users; take them out of training.",
+        "fold in): not new to the model, so the error is not that of new users; take them out of training.",
+        named("user", sides.user_ids[both[0]]),
     )
 
 
@@ -197,8 +198,8 @@ def _copied_users(sides: _Sides) -> Finding | None:
         len(copies),
         share,
         f"{many(len(copies), 'test user')} ({percent(share)} of all) with exactly the ratings of another id in "
-        f"training, up to {most:,} each ({named('user', sides.user_ids[copies[0]])} is "
-        f"{named('user', sides.user_ids[twin])} again): what is tested is known there; keep one of each.",
+        f"training, up to {most:,} each: what is tested is known there; keep one of each.",
+        f"{named('user', sides.user_ids[copies[0]])} is {named('user', sides.user_ids[twin])} again",
     )
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import judging, per_user_output, ratings_file, report_output
+from autorec.cli.options import judging, model_settings, per_user_output, ratings_file, report_output
 from autorec.cli.output import require_form, write_file, write_report
 from autorec.cli.paths import ModelName, SplitName
 from autorec.cli.text import show_findings, show_table
-from autorec.cli.verb import verb
+from autorec.cli.verb import say, verb
 
 
 @verb
@@ -36,7 +36,15 @@ from autorec.cli.verb import verb
     type=click.Choice(["all", "simple", "none"]),
     default="all",
     show_default=True,
-    help="What stands beside the models; all takes the most time.",
+    help="What is compared with the models; all takes the most time.",
+)
+@click.option(
+    "--set",
+    "settings",
+    callback=model_settings,
+    multiple=True,
+    metavar="[MODEL:]NAME=VALUE",
+    help="A setting of one model, without MODEL: of all that are asked for; repeatable.",
 )
 @click.option("--user-ids", is_flag=True, help="Name the users of the report's examples.")
 @per_user_output
@@ -50,9 +58,10 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train and test models on the same splits of RATINGS, the baselines beside them.
+    """Train and test models on the same splits of RATINGS, with baselines.
 
-    Baselines choose their settings on validation ratings. With --by given:TRAIN,TEST these two files are read, from the
+    Baselines choose their settings on validation ratings; those that would take longer than all models asked for, and
+    than a minute, are left out unless -m names them. With --by given:TRAIN,TEST these two files are read, from the
     folder RATINGS when they are there; more pairs are more splits.
     """
     require_form(output)
@@ -60,7 +69,8 @@ def compare(
     command = shlex.join(["autorec", *sys.argv[1:]])
     source = str(click.get_current_context().params["ratings"])
     name = "" if source == "-" else Path(source).resolve().name
-    result = autorec.compare(ratings, list(names), by=by, read=read, name=name, command=command, **options)
+    options |= {"name": name, "command": command, "announce": say}
+    result = autorec.compare(ratings, list(names), by=by, read=read, **options)
     if per_user is not None:
         write_file([result.per_user()], per_user)
     write_report(result, output, as_json, _show)
@@ -73,13 +83,15 @@ def _show(report: dict[str, Any]) -> None:
         click.secho(f"{audited['caution']}\n", bold=True)
     names = report["main_metrics"]
     rows = [
-        [model["name"], *(_cell(model["metrics"].get(name)) for name in names), f"{model['fit_seconds']:.1f}"]
-        for model in models
+        [model["name"], *(_cell(model["metrics"].get(name)) for name in names), _seconds(model)] for model in models
     ]
     show_table(["model", *names, "fit s"], rows, figures=True)
     split = report["split"]
     means = f"Means of {split['splits']} splits, ± half the 95 % interval," if split["splits"] > 1 else "One split"
     click.echo(f"\n{means} by {split['by']}, seed {split['seed']}.")
+    for model in models:
+        if "refused" in model:
+            click.secho(f"- {model['name']} has no result: {model['refused'].rstrip('.')}.", bold=True)
     for name, why in report["left_out"].items():
         click.echo(f"- {name} is left out: {why}.")
     for verdict in report["significance"]:
@@ -89,6 +101,10 @@ def _show(report: dict[str, Any]) -> None:
     click.echo(
         "\nAll metrics and pairs, figures, examples, formulas, counts: in the report, -o FILE.html, FILE.md, or --json."
     )
+
+
+def _seconds(model: dict[str, Any]) -> str:
+    return "refused" if "refused" in model else f"{model['fit_seconds']:.1f}"
 
 
 def _cell(spread: dict[str, Any] | None) -> str:

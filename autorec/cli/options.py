@@ -26,6 +26,18 @@ def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return found
 
 
+def model_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """`model:name=value` … → model → settings; those without `model:` are of all models, ""."""
+    found: dict[str, dict[str, Any]] = {}
+    for value in values:
+        before, equals, text = value.partition("=")
+        model, colon, name = before.rpartition(":")
+        if not (name and equals) or (colon and not model):
+            raise click.BadParameter(f"{value!r} is not name=value or model:name=value")
+        found.setdefault(model, {})[name] = _value(text)
+    return found
+
+
 def _value(text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

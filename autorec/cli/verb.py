@@ -92,6 +92,6 @@ def _plain_warnings() -> Iterator[None]:
         click.echo(f"Note: {' '.join(str(message).split())}", err=True)
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("always", category=UserWarning)
+        warnings.filterwarnings("default", category=UserWarning)  # equal ones once
         warnings.showwarning = show
         yield

@@ -1,22 +1,19 @@
 """The baselines of every comparison, each at its best: a weak baseline makes any model look good.
 
-Settings are chosen from a few, GRIDS, on validation ratings cut from the training part of each split; nothing of the
-test part is seen. Then the baseline learns from the whole training part.
+Settings are chosen on validation ratings cut from a training part; nothing of its test part is seen. Then the baseline
+learns from the whole training part.
 """
 
 import math
 import time
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Callable, Mapping
 from typing import Any
-
-from sklearn.base import clone
 
 from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import Recommender
 from autorec.models.presets import create
-from autorec.models.registry import MODELS, Grid
+from autorec.models.registry import MODELS, Grid, Space
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import per_user_split, random_split
 from autorec.report.results import Choice, Tried
@@ -27,44 +24,82 @@ BASELINES = {
     "none": (),
 }
 VALIDATION = 0.1  # of the training ratings; of those of each user where lists are judged
+BEYOND = 4  # values of a setting tried beyond the ends of its grid, at most
+ROUNDS = 3  # over the settings, at most
 
-GRIDS = {name: row.grid for name, row in MODELS.items() if row.grid}  # what is tried, all combinations
+GRIDS = {name: row.grid for name, row in MODELS.items() if row.grid}
+
+Settings = Mapping[str, Any]
 
 
-def baselines(which: str, ratings: Ratings | None) -> list[tuple[str, Recommender]]:
+def baselines(which: str, ratings: Ratings) -> list[tuple[str, Recommender]]:
     """(name, model) of all, simple or none; those that rate only where ratings vary. ParameterError: another word."""
     if which not in BASELINES:
         raise ParameterError(f"baselines is {which!r}; allowed: {', '.join(BASELINES)}")
     models = [(name, create(name)) for name in BASELINES[which]]
-    varies = ratings is None or not len(ratings) or ratings.scale[0] < ratings.scale[1]
+    varies = not len(ratings) or ratings.scale[0] < ratings.scale[1]
     return [(name, model) for name, model in models if varies or not model.rates]
 
 
-def at_its_best(name: str, model: Recommender, train: Ratings, k: int, seed: int) -> tuple[Recommender, Choice | None]:
-    """A copy of the model with the settings of its grid that are best on validation ratings, and what was tried.
+def choose(name: str, model: Recommender, grid: Grid, train: Ratings, k: int, seed: int) -> Choice | None:
+    """The settings of `model`, a preset of this name, that are best on validation ratings: by RMSE for models that
+    rate, else by NDCG@k.
 
-    By RMSE for models that rate, else by NDCG@k. Without a grid, or with too few ratings to cut any, as it is.
+    One setting after the other is searched over its values in the grid, the others held. Where the best lies at an
+    end, the values beyond follow in the same ratio as long as they are better, within the search space of the model.
+    None without a grid, and where validation ratings cannot be cut, fitted or judged.
     """
+    if not grid:
+        return None
+    start = time.perf_counter()
+    tried: dict[tuple[Any, ...], Tried] = {}
+    metric, sign = ("rmse", 1) if model.rates else (f"ndcg@{k}", -1)
+
+    def loss(settings: Settings) -> float:
+        key = tuple(settings.values())
+        if key not in tried:
+            tried[key] = Tried(settings, value_of(metric, fitted(**settings), split.test))
+        value = sign * tried[key].value
+        return math.inf if math.isnan(value) else value
+
     try:
         split = random_split(train, VALIDATION, seed) if model.rates else per_user_split(train, VALIDATION, seed)
-    except InputError:
-        return clone(model), None
-    metric, sign = ("rmse", 1) if model.rates else (f"ndcg@{k}", -1)
-    start = time.perf_counter()
-    tried: list[Tried] = []
-    for settings in _combinations(GRIDS.get(name, {})):
-        try:
-            fitted = clone(model).set_params(**settings).fit(split.train)
-        except (InputError, NotEnoughMemoryError):
-            return clone(model), None  # the training on all of it will say why
-        tried.append(Tried(settings, value_of(metric, fitted, split.test)))
-    if not tried or any(math.isnan(one.value) for one in tried):
-        return clone(model), None
-    best = min(tried, key=lambda one: sign * one.value)
-    choice = Choice(best.settings, metric, tuple(tried), time.perf_counter() - start)
-    return clone(model).set_params(**best.settings), choice
+        fitted = model._fitter(split.train)
+        best = search(grid, {setting: model.get_params()[setting] for setting in grid}, MODELS[name].space, loss)
+    except (InputError, NotEnoughMemoryError):
+        return None  # the training on all of the ratings will say why
+    if math.isinf(loss(best)):
+        return None
+    return Choice(best, metric, tuple(tried.values()), time.perf_counter() - start)
 
 
-def _combinations(grid: Grid) -> Iterator[dict[str, Any]]:
-    if grid:
-        yield from (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
+def search(grid: Grid, start: Settings, space: Space, loss: Callable[[Settings], float]) -> Settings:
+    """Settings of a low loss, by line searches in turn, see `choose`; of equal ones the first. start: of each setting
+    of the grid the value that it has while others are searched first."""
+    best = dict(start)
+    lines = {name: sorted({*values, start[name]}) for name, values in grid.items()}
+    most = {name: len(line) + BEYOND for name, line in lines.items()}
+    for _ in range(ROUNDS):
+        before = best
+        for name, line in lines.items():
+            best = min((best | {name: value} for value in line), key=loss)
+            while len(line) < most[name] and (value := _beyond(line, best[name], space[name])) is not None:
+                line.append(value)
+                line.sort()
+                if loss(best | {name: value}) >= loss(best):
+                    break
+                best = best | {name: value}
+        if best == before:
+            break
+    return best
+
+
+def _beyond(line: list[Any], end: Any, bounds: Any) -> Any:
+    """The value that continues ascending positive values beyond one of their ends, in the ratio of the last two and
+    within the bounds of the search space; None where `end` lies inside, and at the bound."""
+    if len(line) < 2 or end not in (line[0], line[-1]):
+        return None
+    _, low, high, _ = bounds
+    value = min(max(end * end / (line[1] if end == line[0] else line[-2]), low), high)
+    value = round(value) if isinstance(end, int) else float(f"{value:.4g}")
+    return None if value in line else value

@@ -1,43 +1,53 @@
-"""Several models on the same splits of the same ratings, beside the baselines."""
+"""Several models on the same splits of the same ratings, and baselines with them."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from autorec import progress
+from autorec import checks, progress
 from autorec.audits.of_split import whole
-from autorec.errors import NotEnoughMemoryError, ParameterError
-from autorec.evaluation.baselines import at_its_best
-from autorec.evaluation.baselines import baselines as baseline_models
+from autorec.errors import AutoRecError
+from autorec.evaluation.baselines import choose
 from autorec.evaluation.comparison import Comparison, Result
 from autorec.evaluation.data_audit import data_audit
+from autorec.evaluation.entries import Entry, Model, Settings, afforded, duration, entries_of
 from autorec.evaluation.environment import environment
 from autorec.evaluation.evaluate import evaluate
 from autorec.evaluation.examples import example_users, lists, rated
 from autorec.evaluation.memory import peak_memory
 from autorec.models.base import Recommender
-from autorec.models.presets import create, shown
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
-from autorec.report.results import Choice, DataFacts, Item, SplitFacts
-
-Model = str | tuple[str, Recommender]
+from autorec.report.results import DataFacts, Item, SplitFacts
 
 
 @dataclass(frozen=True)
 class _How:
-    """The arguments of `evaluate`; tuned: models whose settings are chosen."""
+    """The arguments of `evaluate`."""
 
     k: Sequence[int] | int
     relevant: float | None
     cold: float | None
-    tuned: set[str]
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One split and the seed of its models."""
+
+    seed: int
+    split: Split
+
+    def parts(self, model: Recommender) -> Split:
+        """What this model learns from and is tested on: of a split of choices the ratings themselves if it rates."""
+        return self.split.rated or self.split if model.rates else self.split
 
 
 def compare(
@@ -51,110 +61,127 @@ def compare(
     relevant: float | None = None,
     cold: float | None = None,
     baselines: str = "all",
+    settings: Settings | None = None,
     name: str = "",
     user_ids: bool = False,
     command: str | None = None,
     read: Callable[[str], Ratings] = read_ratings,
+    announce: Callable[[str], None] = progress.note,
 ) -> Comparison:
     """Fit and evaluate each model on the same splits.
 
-    models: preset names, preset files (shown by their stem), or (name, estimator) pairs. by: as in `autorec.split`;
-    repeat i uses seed + i, for the split and for the models' random_state. baselines: "all" adds damped biases, global
-    mean, popularity, biased matrix factorisation, item neighbours, PureSVD and EASE where they are not asked for;
-    "simple" the first three; "none" nothing. Of presets given by name, those of `baselines.GRIDS` choose their settings
-    on validation ratings inside each training part. Nothing of a test part reaches `fit`. name of the ratings and
-    command: for the report; user_ids: whether it names the users of its examples. Other arguments as in `evaluate`.
+    models     preset names, preset files (shown by their stem), or (name, estimator) pairs
+    by         as in `autorec.split`; repeat i uses seed + i, for the split and for the models' random_state. Of
+               `strong:N` models that rate get the ratings, the others the choices; lists alone are judged
+    baselines  "all" adds damped biases, global mean, popularity, biased matrix factorisation, item neighbours, PureSVD
+               and EASE where they are not asked for; "simple" the first three; "none" nothing. Left out are those
+               expected to take longer than all models asked for and than a minute (`Comparison.left_out` says so)
+    settings   name → settings of a model, as in {"i-autorec": {"hidden": 100}}; of all models where the name is ""
+    name, command, user_ids  for the report: what the ratings are called, how it was asked for, whether it names users
+    announce   gets a sentence with the expected time before the work
+
+    Presets in `baselines.GRIDS`, where they are baselines or asked for by name, get the settings that are best on
+    validation ratings inside the first training part, on all splits: in further splits some of these validation ratings
+    are test ratings, which can flatter baselines only. Nothing else of a test part reaches `fit`. A model that refuses
+    a training part is a row that says why. Other arguments as in `evaluate`.
     """
-    if not (isinstance(repeats, (int, np.integer)) and repeats >= 1):
-        raise ParameterError(f"repeats is {repeats!r}; allowed: a whole number from 1 up")
+    repeats = checks.whole("repeats", repeats)
     data = None if ratings is None else as_ratings(ratings)
-    asked = _asked(models)
-    rounds = [(i, one) for i in range(repeats) for one in split(data, by, seed + i, read)]
-    added = [pair for pair in baseline_models(baselines, rounds[0][1].train) if pair[0] not in asked]
-    if not asked and not added:
-        raise ParameterError("there is no model to compare; name one")
-    chosen = asked | dict(added)
-    how = _How(k, relevant, cold, tuned={*(m for m in models if isinstance(m, str)), *(name for name, _ in added)})
-    data = whole(rounds[0][1]) if data is None else data
-    audited = data_audit(data, [one for _, one in rounds])
-    found = {label: Result(label, _plain_params(model), label not in asked) for label, model in chosen.items()}
-    shown = example_users(rounds[0][1], relevant)
-    left_out, listed = _run(found, chosen, rounds, how, shown, seed)
-    examples = [
-        replace(example, lists={label: items[n] for label, items in listed.items()})
-        for n, example in enumerate(rated(rounds[0][1], shown, user_ids))
-    ]
-    results = [result for label, result in found.items() if label not in left_out]
-    about = _split_facts(by, seed, repeats, [one for _, one in rounds])
-    facts = DataFacts(name, data.n_users, data.n_items, len(data))
-    return Comparison(results, facts, about, environment(), audited, examples, left_out, command)
+    rounds = [_Round(seed + i, one) for i in range(repeats) for one in split(data, by, seed + i, read)]
+    splits = [one.split for one in rounds]
+    entries = entries_of(models, settings or {}, baselines, (splits[0].rated or splits[0]).train)
+    entries, left_out, seconds = afforded(entries, splits)
+    announce(f"Comparing {_many(entries, 'model')} on {_many(splits, 'split')}: {duration(seconds)} expected.")
+    data = whole(splits[0]) if data is None else data
+    audited = data_audit(data, splits)
+    people = example_users(splits[0], relevant)
+    found, listed = _run(entries, rounds, _How(k, relevant, cold), people)
+    left_out |= {label: result.refused for label, result in found.items() if result.baseline and result.refused}
+    return Comparison(
+        results=[result for label, result in found.items() if label not in left_out],
+        data=DataFacts(name, data.n_users, data.n_items, len(data)),
+        split=SplitFacts(by, int(seed), repeats, len(splits), tuple((len(s.train), len(s.test)) for s in splits)),
+        environment=environment(),
+        audit=audited if user_ids else audited.anonymous(),
+        examples=[
+            replace(example, lists={label: items[n] for label, items in listed.items()})
+            for n, example in enumerate(rated(splits[0], people, user_ids))
+        ],
+        left_out=left_out,
+        command=command,
+    )
+
+
+def _many(things: Sized, what: str) -> str:
+    return f"{len(things)} {what}{'s' * (len(things) != 1)}"
 
 
 def _run(
-    found: dict[str, Result],
-    chosen: dict[str, Recommender],
-    rounds: Sequence[tuple[int, Split]],
-    how: _How,
-    shown: Any,
-    seed: int,
-) -> tuple[dict[str, str], dict[str, list[tuple[Item, ...]]]]:
-    """Fill in the results; which baselines are left out, why, and what each model of the first split lists for the
-    users `shown`."""
-    left_out: dict[str, str] = {}
+    entries: dict[str, Entry], rounds: Sequence[_Round], how: _How, people: Any
+) -> tuple[dict[str, Result], dict[str, list[tuple[Item, ...]]]]:
+    """Name → result, and name → what the model lists, on the first split, for each of the users `people`.
+
+    AutoRecError: every model refused; the error of the first.
+    """
+    found = {label: Result(label, entry.model, entry.baseline) for label, entry in entries.items()}
     listed: dict[str, list[tuple[Item, ...]]] = {}
-    with progress.bar("comparing", len(rounds) * len(chosen)) as update:
-        for n, (i, one) in enumerate(rounds):
-            for number, (label, model) in enumerate(chosen.items()):
-                if label in left_out:
+    refusals: list[AutoRecError | MemoryError] = []
+    with progress.bar("comparing", len(rounds) * len(entries)) as update:
+        for n, one in enumerate(rounds):
+            for number, (label, entry) in enumerate(entries.items()):
+                result = found[label]
+                if result.refused:
                     continue
-                update(n * len(chosen) + number, f"{label}, split {n + 1} of {len(rounds)}")
+                update(n * len(entries) + number, f"{label}, split {n + 1} of {len(rounds)}")
                 try:
-                    folded = _measure(found[label], model, one, seed + i, how)
-                except NotEnoughMemoryError as error:
-                    if not found[label].baseline:
-                        raise
-                    left_out[label] = str(error)
-                    continue
-                if n == 0:
-                    listed[label] = lists(folded, shown)
-    return left_out, listed
+                    if n == 0:
+                        _choose(result, entry, one, how)
+                    folded = _measure(result, one, how)
+                    if n == 0:
+                        listed[label] = lists(folded, people)
+                except (AutoRecError, MemoryError) as error:
+                    result.refuse(str(error) or "there is not enough memory")
+                    listed.pop(label, None)
+                    refusals.append(error)
+    if len(refusals) == len(found):
+        raise refusals[0]
+    return found, listed
 
 
-def _split_facts(by: str, seed: int, repeats: int, splits: Sequence[Split]) -> SplitFacts:
-    sizes = tuple((len(one.train), len(one.test)) for one in splits)
-    return SplitFacts(by, int(seed), int(repeats), len(splits), sizes)
+def _choose(result: Result, entry: Entry, one: _Round, how: _How) -> None:
+    """The settings of the model of `result`, on the first split."""
+    with _notes_of(result.name):
+        choice = choose(
+            result.name, entry.model, entry.grid, one.parts(entry.model).train, int(np.min(how.k)), one.seed
+        )
+    if choice is not None:
+        result.model = clone(entry.model).set_params(**choice.settings)
+        result.choice = choice
 
 
-def _measure(result: Result, model: Recommender, one: Split, seed: int, how: _How) -> Recommender:
+def _measure(result: Result, one: _Round, how: _How) -> Recommender:
     """Fit and evaluate on one split; the fitted model, its users those of the test."""
-    fresh: Recommender = clone(model)
+    parts = one.parts(result.model)
+    fresh: Recommender = clone(result.model)
     if "random_state" in fresh.get_params():
-        fresh.set_params(random_state=seed)
-    choice: Choice | None = None
-    if result.name in how.tuned:
-        fresh, choice = at_its_best(result.name, fresh, one.train, int(np.min(how.k)), seed)
+        fresh.set_params(random_state=one.seed)
     start = time.perf_counter()
-    with peak_memory() as peak:
-        fresh.fit(one.train)
+    with peak_memory() as peak, _notes_of(result.name):
+        fresh.fit(parts.train)
+    seconds = time.perf_counter() - start
     if fresh.summary_.get("stopped") == "interrupted":
         raise KeyboardInterrupt  # half a training is no result
-    result.fit_seconds.append(time.perf_counter() - start)
-    result.fit_memory.append(peak.bytes)
-    result.summaries.append(fresh.summary_)
-    result.choices.append(choice)
-    folded = fresh if one.fold_in is None else fresh.fold_in(one.fold_in)
-    result.evaluations.append(evaluate(folded, one.test, k=how.k, relevant=how.relevant, cold=how.cold))
+    folded = fresh if parts.fold_in is None else fresh.fold_in(parts.fold_in)
+    evaluation = evaluate(folded, parts.test, k=how.k, relevant=how.relevant, cold=how.cold)
+    result.add(evaluation if one.split.rated is None else evaluation.of_lists(), seconds, peak.bytes, fresh.summary_)
     return folded
 
 
-def _asked(models: Iterable[Model]) -> dict[str, Recommender]:
-    pairs = [(shown(model), create(model)) if isinstance(model, str) else model for model in models]
-    names = [name for name, _ in pairs]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ParameterError(f"two models are named {', '.join(sorted(twice))}; give each its own name")
-    return dict(pairs)
-
-
-def _plain_params(model: Recommender) -> dict[str, Any]:
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in model.get_params().items()}
+@contextlib.contextmanager
+def _notes_of(name: str) -> Iterator[None]:
+    """Warnings of the block begin with the name of the model."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for one in caught:
+        warnings.warn(f"{name}: {one.message}", one.category, stacklevel=4)

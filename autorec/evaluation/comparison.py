@@ -10,6 +10,7 @@ import pandas as pd
 from autorec.evaluation.evaluate import Evaluation, formulas, now
 from autorec.evaluation.significance import verdicts
 from autorec.evaluation.spread import spread
+from autorec.models.base import Recommender
 from autorec.report.comparison_text import comparison_markdown
 from autorec.report.page import comparison_page
 from autorec.report.results import (
@@ -25,19 +26,41 @@ from autorec.report.results import (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Result:
-    """One model, an entry a split in each list: evaluations, seconds of fit, bytes of memory that it took at its peak
-    (None where unknown), the fitted model's summary, how its settings were chosen (None where they were not)."""
+    """One model, with the settings that are used, and an entry a split in each list: evaluations, seconds of fit, bytes
+    of memory that it took at its peak (None where unknown), the fitted model's summary.
+
+    choice: how its settings were chosen, None where they were not. refused: why there is no result.
+    """
 
     name: str
-    params: dict[str, Any]
+    model: Recommender
     baseline: bool = False
+    choice: Choice | None = None
+    refused: str | None = None
     evaluations: list[Evaluation] = field(default_factory=list)
     fit_seconds: list[float] = field(default_factory=list)
     fit_memory: list[int | None] = field(default_factory=list)
     summaries: list[dict[str, Any]] = field(default_factory=list)
-    choices: list[Choice | None] = field(default_factory=list)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in self.model.get_params().items()}
+
+    def add(self, evaluation: Evaluation, seconds: float, memory: int | None, summary: dict[str, Any]) -> None:
+        """One split more."""
+        self.evaluations.append(evaluation)
+        self.fit_seconds.append(seconds)
+        self.fit_memory.append(memory)
+        self.summaries.append(summary)
+
+    def refuse(self, reason: str) -> None:
+        """A model that refuses one split has no result: its means would be those of other splits."""
+        self.refused = reason
+        for of_splits in (self.evaluations, self.fit_seconds, self.fit_memory, self.summaries):
+            of_splits.clear()
 
     def values(self, metric: str) -> list[float]:
         """[splits] NaN where undefined."""
@@ -49,7 +72,7 @@ class Comparison:
     """results: one a model, in the order asked for, then baselines.
 
     audit: what is suspicious in the ratings and the splits. examples: a few users of the first split, what they rated
-    and what each model lists. left_out: baseline → why it could not run. command: how it was asked for; date: when.
+    and what each model lists. left_out: baseline → why it did not run. command: how it was asked for; date: when.
     """
 
     results: list[Result]
@@ -66,7 +89,8 @@ class Comparison:
         """{"models": [{"name", "params", "fit_seconds", "metrics": {name: {"mean", "sd", "values", …}}}], "split", …}.
 
         sd is that of the sample (n − 1), interval the 95 % t-interval of the mean; both None for a single split, which
-        has 95 % intervals over its users instead, see `Evaluation.intervals`.
+        has 95 % intervals over its users instead, see `Evaluation.intervals`. A model that refused the ratings has
+        "refused", the reason, no metrics, and None as fit_seconds.
         """
         return self.report().to_dict()
 
@@ -90,7 +114,8 @@ class Comparison:
     @cached_property
     def significance(self) -> list[Verdict]:
         """What can be told apart; see `autorec.evaluation.significance`."""
-        return verdicts({result.name: [one.per_user for one in result.evaluations] for result in self.results})
+        found = [result for result in self.results if not result.refused]
+        return verdicts({result.name: [one.per_user for one in result.evaluations] for result in found})
 
     def per_user(self) -> pd.DataFrame:
         """One row a model, split and test user: model, split (from 0), and the columns of `Evaluation.per_user`."""
@@ -116,12 +141,14 @@ class Comparison:
 
     def _main_metrics(self) -> list[str]:
         """Those that say most, few enough for a terminal."""
-        ks = self.results[0].evaluations[0].settings.k
+        ks = next(result.evaluations[0].settings.k for result in self.results if not result.refused)
         wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
         known = self.metrics()
         return [name for name in wanted if name in known]
 
     def _model(self, result: Result) -> ModelResult:
+        if result.refused:
+            return ModelResult(result.name, result.baseline, result.params, refused=result.refused)
         measured = {name: spread(result.values(name)) for name in self.metrics()}
         alone = result.evaluations[0].intervals if len(result.evaluations) == 1 else None
         memory = [size for size in result.fit_memory if size is not None]
@@ -136,7 +163,7 @@ class Comparison:
             counts=tuple(evaluation.counts for evaluation in result.evaluations),
             settings=result.evaluations[0].settings,
             summaries=tuple(result.summaries),
-            choices=tuple(result.choices),
+            choice=result.choice,
             slices=result.evaluations[0].slices,
             curve=_curve(result.summaries[0]),
         )

@@ -1,7 +1,7 @@
 """One model on ratings it has not seen: the error of its ratings, the quality of its lists."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,12 @@ class Evaluation:
             formulas=formulas(self.metrics),
             caution=self.caution,
         )
+
+    def of_lists(self) -> "Evaluation":
+        """Without the errors of predicted ratings, for a test part of liked items alone."""
+        lists = {name: value for name, value in self.metrics.items() if name not in metrics.RATING}
+        table = self.per_user.drop(columns="squared_error", errors="ignore")
+        return replace(self, metrics=lists, per_user=table, slices=None)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; an undefined metric is None."""

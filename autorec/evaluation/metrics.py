@@ -126,6 +126,8 @@ def ndcg_graded(hits: Hits, gains: Float, best: Float) -> Float:
     return np.asarray(np.divide(found, best, out=np.full(best.shape, np.nan), where=best > 0))
 
 
+RATING = ("rmse", "mae", "rmse_by_user")  # metrics of predicted ratings
+
 RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
     "precision": precision,
     "recall": recall,
@@ -153,7 +155,7 @@ def gini(counts: Counts) -> float:
 
 
 def novelty(counts: Counts, popularity: Float) -> float:
-    """Mean of −log₂(share of users who rated the item) over all recommended places. popularity [items], above 0."""
+    """Mean of −log₂(share of users who rated the item) over all recommended items. popularity [items], above 0."""
     return _mean(-np.log2(popularity), counts)
 
 

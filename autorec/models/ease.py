@@ -2,7 +2,8 @@
 
 No loop, no random numbers: B = −P / diag(P) with P = (XᵀX + λI)⁻¹ and diag(B) = 0, the minimum of ‖X − XB‖² + λ‖B‖²
 under that constraint. score(u, ·) = x_u · B. Memory is one dense items × items matrix of float32, in which XᵀX becomes
-P and P becomes B, so it is for catalogues of up to some tens of thousands of items.
+P and P becomes B, so it is for catalogues of up to some tens of thousands of items. The time is that of an inverse,
+items³, or with few users, users³: then P = (I − Xᵀ(XXᵀ + λI)⁻¹X) / λ (Woodbury's identity).
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
+from sklearn.base import clone
 
 from autorec import checks
 from autorec.errors import NotEnoughMemoryError
@@ -23,6 +25,7 @@ from autorec.network.ranges import run_in_ranges
 from autorec.ratings.matrix import Ratings
 
 _ROWS = 256  # of the matrix, worked on at once
+_FEW_USERS = 0.25  # users an item, below which the way by the users takes less time and no more memory
 
 
 class Ease(Recommender):
@@ -34,6 +37,7 @@ class Ease(Recommender):
 
     rates: ClassVar[bool] = False
     weights_: npt.NDArray[np.float32]  # B, [items × items]
+    _gram: Scores | None = None  # kept between fits of one search only
 
     def __init__(self, l2: float = 500.0, relevant: float | None = None) -> None:
         self.l2 = l2
@@ -44,18 +48,32 @@ class Ease(Recommender):
         checks.optional(checks.number, "relevant", self.relevant)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        self._require_memory(ratings.n_items)
+        if self._gram is None:
+            self._require_memory(*ratings.csr.shape)
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
-        weights = _gram(chosen)
-        np.fill_diagonal(weights, weights.diagonal() + np.float32(self.l2))
-        _invert(weights)
-        weights /= -weights.diagonal()
-        np.fill_diagonal(weights, 0)
-        self.weights_ = weights
+        gram = _smaller_gram(chosen) if self._gram is None else self._gram.copy()
+        self.weights_ = (_by_users if _has_few_users(*chosen.shape) else _by_items)(chosen, gram, self.l2)
         return {"positives": int(chosen.nnz)}
 
-    def _require_memory(self, n_items: int) -> None:
-        needed, free = self._memory(0, n_items, 0), available_memory()
+    def _fitter(self, ratings: Ratings) -> "Callable[..., Ease]":
+        """For any `l2`, with one Gram matrix where a second matrix of its size fits."""
+        self._require_memory(*ratings.csr.shape)
+        needed, free = 2 * self._memory(*ratings.csr.shape, len(ratings)), available_memory()
+        if free is not None and needed > free:
+            return super()._fitter(ratings)
+        gram = _smaller_gram(positives(ratings.csr, ratings.scale, self.relevant))
+
+        def fitted(*, l2: float) -> Ease:
+            model: Ease = clone(self).set_params(l2=l2)
+            model._gram = gram
+            model.fit(ratings)
+            model._gram = None
+            return model
+
+        return fitted
+
+    def _require_memory(self, n_users: int, n_items: int) -> None:
+        needed, free = self._memory(n_users, n_items, 0), available_memory()
         if free is not None and needed > free:
             raise NotEnoughMemoryError(
                 f"Ease on {n_items:,} items needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: "
@@ -63,7 +81,13 @@ class Ease(Recommender):
             )
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        return 4 * n_items**2 + super()._memory(n_users, n_items, n_ratings)
+        of_users = 24 * n_users**2 if _has_few_users(n_users, n_items) else 0  # XXᵀ, its inverse, a copy on the way
+        return 4 * n_items**2 + of_users + super()._memory(n_users, n_items, n_ratings)
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        if _has_few_users(n_users, n_items):
+            return 4e-11 * n_users**3 + 2e-9 * n_ratings * (n_users + n_items)
+        return 1.5e-11 * n_items**3 + 2e-9 * n_ratings**2 / max(n_users, 1)
 
     def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
         return positives(histories, self.ratings_.scale, self.relevant)
@@ -93,14 +117,49 @@ class Ease(Recommender):
         self.weights_ = arrays["weights"]
 
 
-def _gram(chosen: sparse.csr_array) -> Scores:
-    """[items × items] XᵀX, float32, made in blocks of rows so that no second matrix of that size is there."""
-    n_items = chosen.shape[1]
-    by_item = sparse.csr_array(chosen.T)
-    gram = np.empty((n_items, n_items), dtype=np.float32)
-    for start in range(0, n_items, _ROWS):
-        gram[start : start + _ROWS] = (by_item[start : start + _ROWS] @ chosen).toarray()
+def _has_few_users(n_users: int, n_items: int) -> bool:
+    return n_users < _FEW_USERS * n_items
+
+
+def _smaller_gram(chosen: sparse.csr_array) -> Scores:
+    """XᵀX [items × items], or XXᵀ [users × users] where users are few."""
+    return _gram(sparse.csr_array(chosen.T) if _has_few_users(*chosen.shape) else chosen)
+
+
+def _gram(X: sparse.csr_array) -> Scores:
+    """[n × n] XᵀX, float32, of X [m × n], made in blocks of rows so that no second matrix of that size is there."""
+    n = X.shape[1]
+    transposed = sparse.csr_array(X.T)
+    gram = np.empty((n, n), dtype=np.float32)
+    for start in range(0, n, _ROWS):
+        gram[start : start + _ROWS] = (transposed[start : start + _ROWS] @ X).toarray()
     return gram
+
+
+def _by_items(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
+    """B [items × items], in the memory of gram = XᵀX."""
+    weights = gram
+    np.fill_diagonal(weights, weights.diagonal() + np.float32(l2))
+    _invert(weights)
+    weights /= -weights.diagonal()
+    np.fill_diagonal(weights, 0)
+    return weights
+
+
+def _by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
+    """The same B of gram = XXᵀ: with M = Xᵀ(XXᵀ + λI)⁻¹X it is B_ij = M_ij / (1 − M_jj) for i ≠ j."""
+    inverse = linalg.inv(gram + l2 * np.eye(len(gram)))  # [users × users] float64
+    by_item = sparse.csr_array(chosen.T)
+    n_items = len(by_item.indptr) - 1
+    weights, rest = np.empty((n_items, n_items), dtype=np.float32), np.empty(n_items)
+    for start in range(0, n_items, _ROWS):
+        rows = slice(start, start + _ROWS)
+        half = by_item[rows] @ inverse  # [rows × users]
+        weights[rows] = products(by_item, half.T.astype(np.float32)).T
+        rest[rows] = 1 - by_item[rows].multiply(half).sum(axis=1)
+    weights /= rest.astype(np.float32)
+    np.fill_diagonal(weights, 0)
+    return weights
 
 
 def _invert(A: Scores) -> None:

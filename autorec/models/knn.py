@@ -39,20 +39,20 @@ class ItemKNN(Recommender):
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         k = min(self.k, max(ratings.n_items - 1, 1))
         chosen = positives(ratings.csr, ratings.scale, self.relevant).tocsc()  # [users × items]
-        norms = np.sqrt(np.diff(chosen.indptr))
-        scale = 1 / np.where(norms > 0, norms, 1)
-        unit = sparse.csc_array((chosen.data * scale[_columns(chosen)], chosen.indices, chosen.indptr), chosen.shape)
-        by_item = sparse.csr_array(unit.T)  # [items × users]
-        itself = sparse.csr_array(sparse.eye_array(ratings.n_items))
+        counts = np.diff(chosen.indptr)
+        liked = np.flatnonzero(counts)  # items that somebody chose: the others are near to none
+        unit = sparse.csc_array(chosen[:, liked] / np.sqrt(counts[liked]))  # [users × liked]
+        by_item = sparse.csr_array(unit.T)
+        itself = sparse.csr_array(sparse.eye_array(len(liked)))
 
         def cosines(rows: IntArray) -> npt.NDArray[np.float32]:
             return np.asarray((by_item[rows] @ unit).todense(), dtype=np.float32)
 
-        rows, columns, values = [], [], []
-        for block, items, cosine in top_n(cosines, np.arange(ratings.n_items), ratings.n_items, k, itself):
+        rows, columns, values = [liked[:0]], [liked[:0]], [np.empty(0, dtype=np.float32)]
+        for block, items, cosine in top_n(cosines, np.arange(len(liked)), len(liked), k, itself):
             near = (items >= 0) & (cosine > 0)
-            rows.append(np.repeat(block, near.sum(axis=1)))
-            columns.append(items[near])
+            rows.append(np.repeat(liked[block], near.sum(axis=1)))
+            columns.append(liked[items[near]])
             values.append(cosine[near])
         pairs = (np.concatenate(rows), np.concatenate(columns))
         shape = (ratings.n_items, ratings.n_items)
@@ -63,6 +63,9 @@ class ItemKNN(Recommender):
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         kept = 32 * n_items * min(self.k, n_items)  # columns and cosines, twice while they become CSR
         return super()._memory(n_users, n_items, n_ratings) + kept
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        return 1e-9 * n_items**2 + 1e-8 * n_ratings**2 / max(n_users, 1)
 
     def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
         return positives(histories, self.ratings_.scale, self.relevant)
@@ -95,8 +98,3 @@ class ItemKNN(Recommender):
         n = self.ratings_.n_items
         csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
         self.neighbours_ = validity.adopt(csr)
-
-
-def _columns(csc: sparse.csc_array) -> npt.NDArray[np.int64]:
-    """[nnz] the column of each entry."""
-    return np.repeat(np.arange(csc.shape[1]), np.diff(csc.indptr))

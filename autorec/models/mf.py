@@ -72,6 +72,10 @@ class BiasedMF(Recommender):
         vectors = 2 * 8 * (self.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
         return super()._memory(n_users, n_items, n_ratings) + vectors + work_bytes(self.factors + 1)
 
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        size = self.factors + 1
+        return self.sweeps * ((1e-10 * size**2 + 3e-8) * n_ratings + 1e-6 * (n_users + n_items))
+
     def _encode(self, histories: sparse.csr_array) -> Vectors:
         return self._vectors(self._with_users(histories)["users_"])
 

@@ -40,7 +40,8 @@ class Model:
                items)), "items²" (a dense items × items matrix); bytes are told by `Recommender._memory`
     settings   of the preset, over the defaults of the class
     space      what is worth tuning, and in which range
-    grid       what is tried where the model is a baseline, all combinations; the preset's values are among them
+    grid       what is tried first where the model is a baseline, one setting after the other; the preset's values are
+               among them. Beyond its ends the search goes on within `space`
     baseline   "simple" in every comparison with baselines, "all" in those with all baselines, "" in none
     """
 
@@ -193,7 +194,7 @@ _ROWS = (
         new_items="solved",
         memory="vectors",
         space={"factors": ("int", 5, 150, True), "l2": ("float", 0.01, 0.5, True)},
-        grid={"l2": (0.05, 0.07, 0.1, 0.14)},
+        grid={"factors": (10, 20, 50), "l2": (0.05, 0.07, 0.1, 0.14)},
         baseline="all",
     ),
     Model(

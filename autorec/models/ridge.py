@@ -4,8 +4,8 @@ For each row with n > 0 observed entries, targets t and the vectors (q, b) of th
 
     x = argmin Σ (t − b − x · (q, 1))²  +  λ n ‖x‖²
 
-Rows of similar length are padded to one length and solved together: one batched product makes their normal equations,
-one batched call solves them.
+Rows of similar length are padded to one length and solved together: one batched product makes their equations, one
+batched call solves them. There are as many equations as factors, or as entries where a row has fewer.
 """
 
 from collections.abc import Iterator
@@ -38,13 +38,16 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
     found = np.zeros((csr.shape[0], size))
 
     def solve(rows: IntArray) -> None:
-        products = _products(rows, csr.indptr, indices, targets, table)
-        diagonal = np.arange(size)
-        products[:, diagonal, diagonal] += l2 * (csr.indptr[rows + 1] - csr.indptr[rows])[:, None]
-        found[rows] = np.linalg.solve(products[:, :size, :size], products[:, :size, size:])[..., 0]
+        starts, lengths = csr.indptr[rows].astype(np.int64), csr.indptr[rows + 1] - csr.indptr[rows]
+        penalties = l2 * lengths.astype(np.float64)
+        if lengths.max() < size:
+            z: Solutions = _entries(starts, lengths, range(int(lengths.max())), indices, targets, table)
+            found[rows] = _by_entries(z[..., :size], z[..., size], penalties)
+        else:
+            found[rows] = _by_factors(_products(starts, lengths, indices, targets, table), penalties)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(thread_count()) as pool:
-        for _ in pool.map(solve, _blocks(np.diff(csr.indptr), size)):
+        for _ in pool.map(solve, _blocks(np.diff(csr.indptr))):
             pass
     return found
 
@@ -54,28 +57,53 @@ def work_bytes(size: int) -> int:
     return thread_count() * 5 * 8 * max(_ENTRIES, size) * (size + 1)
 
 
-def _blocks(lengths: IntArray, size: int) -> Iterator[IntArray]:
-    """Rows in groups of similar length, the longest first; none of length 0. size: of the solutions, whose products
-    are to take no more than the entries."""
+def _blocks(lengths: IntArray) -> Iterator[IntArray]:
+    """Rows in groups of similar length, the longest first; none of length 0."""
     order = np.argsort(-lengths, kind="stable")
     longest_first = lengths[order]
     start, end = 0, int(np.searchsorted(-longest_first, 0))
     while start < end:
         longest = longest_first[start]
         similar = int(np.searchsorted(-longest_first, -longest / _LONGER, side="right"))
-        stop = min(similar, start + max(1, _ENTRIES // max(int(longest), size)))
+        stop = min(similar, start + max(1, _ENTRIES // int(longest)))
         yield order[start:stop]
         start = stop
 
 
-def _products(rows: IntArray, indptr: IntArray, indices: IntArray, targets: Any, table: Any) -> Solutions:
+def _by_factors(products: Solutions, penalties: Solutions) -> Solutions:
+    """[rows × size] x = (ZᵀZ + penalty·I)⁻¹ Zᵀt; products [rows × (size + 1) × (size + 1)] of (Z, t)."""
+    size = products.shape[1] - 1
+    diagonal = np.arange(size)
+    products[:, diagonal, diagonal] += penalties[:, None]
+    return np.asarray(np.linalg.solve(products[:, :size, :size], products[:, :size, size:])[..., 0])
+
+
+def _by_entries(Z: Solutions, t: Solutions, penalties: Solutions) -> Solutions:
+    """[rows × size] the same x = Zᵀ(ZZᵀ + penalty·I)⁻¹ t, by as many equations as a row has entries.
+
+    Z [rows × entries × size], t [rows × entries]."""
+    products = Z @ Z.transpose(0, 2, 1)
+    diagonal = np.arange(Z.shape[1])
+    products[:, diagonal, diagonal] += penalties[:, None]
+    return np.asarray((np.linalg.solve(products, t[..., None]).transpose(0, 2, 1) @ Z)[:, 0])
+
+
+def _products(starts: IntArray, lengths: IntArray, indices: IntArray, targets: Any, table: Any) -> Solutions:
     """[rows × (size + 1) × (size + 1)] Σ zᵀz over the entries of each row, z = (factors, 1, target − bias)."""
-    starts, lengths = indptr[rows].astype(np.int64), indptr[rows + 1] - indptr[rows]
-    products = np.zeros((len(rows), table.shape[1], table.shape[1]))
-    for first in range(0, int(lengths.max()), _ENTRIES):  # a row longer than a block is taken in pieces
-        position = np.arange(first, min(first + _ENTRIES, int(lengths.max())))
-        entries = np.where(position < lengths[:, None], starts[:, None] + position, len(indices) - 1)
-        z = table.take(indices[entries], axis=0)  # [rows × positions × (size + 1)]
-        np.subtract(targets[entries], z[..., -1], out=z[..., -1])
+    products = np.zeros((len(starts), table.shape[1], table.shape[1]))
+    longest = int(lengths.max())
+    for first in range(0, longest, _ENTRIES):  # a row longer than a block is taken in pieces
+        z = _entries(starts, lengths, range(first, min(first + _ENTRIES, longest)), indices, targets, table)
         products += np.matmul(z.transpose(0, 2, 1), z)
     return products
+
+
+def _entries(
+    starts: IntArray, lengths: IntArray, positions: range, indices: IntArray, targets: Any, table: Any
+) -> Solutions:
+    """[rows × positions × (size + 1)] z of the entries at these positions of each row; zeros beyond its end."""
+    position = np.asarray(positions)
+    entries = np.where(position < lengths[:, None], starts[:, None] + position, len(indices) - 1)
+    z: Solutions = table.take(indices[entries], axis=0)
+    np.subtract(targets[entries], z[..., -1], out=z[..., -1])
+    return z

@@ -23,12 +23,14 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """fold_in: the given ratings of held-out users, whose other ratings are the test; name: how it was made."""
+    """fold_in: the given ratings of held-out users, whose other ratings are the test; name: how it was made.
+    rated: of a split of choices the same pairs with their ratings, for models that predict ratings; else None."""
 
     train: Ratings
     test: Ratings
     fold_in: Ratings | None = None
     name: str = ""
+    rated: "Split | None" = None
 
 
 def random_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
@@ -104,7 +106,8 @@ def strong_generalisation(
     with `least` of them. The users, sorted by id, are permuted by NumPy's RandomState(seed); the last `held_out` are
     the test users, `validation` before them are left out, the others train. Items are those of the training users. Of
     each test user's n ≥ 5 choices, in the order of the source, the first ⌊0.2·n⌋ of a permutation are targets (`test`),
-    drawn by another RandomState(seed); the rest are given (`fold_in`) and left out of the ranking.
+    drawn by another RandomState(seed); the rest are given (`fold_in`) and left out of the ranking. `rated` has the same
+    users, items and test pairs with their ratings, and the lower ratings of the training users too.
 
     The paper's MovieLens 20M: held_out=10_000, validation=10_000. Evaluate with `evaluate(model.fit(split.train),
     split.test, fold_in=split.fold_in)`; its Recall@k is `recall_truncated@k`. InputError: too few users.
@@ -119,17 +122,23 @@ def strong_generalisation(
         raise InputError(
             f"{chosen.n_users} users have {least} choices or more: too few to hold out {held_out + validation}"
         )
+    liked = chosen
     csr = chosen.csr.copy()
     csr.data[:] = 1
     chosen = replace(chosen, csr=csr, given_scale=None)
     users = np.random.RandomState(seed).permutation(chosen.n_users)
     train = chosen.select(np.isin(chosen.rows(), users[: -held_out - validation]))
     known = np.isin(chosen.item_ids, train.item_ids)[chosen.csr.indices]
-    rest = chosen.select(np.isin(chosen.rows(), users[-held_out:]) & known)
+    tested = np.isin(chosen.rows(), users[-held_out:]) & known
+    rest = chosen.select(tested)
     target = _targets(rest, np.random.RandomState(seed))
     if not target.any():
         raise InputError(f"none of the {held_out} users held out has five choices of items that training knows")
-    return Split(train, rest.select(target), rest.select(~target), f"strong:{held_out}")
+    rated = liked.select(tested)
+    trained = np.isin(ratings.user_ids, train.user_ids)[ratings.rows()]
+    trained &= np.isin(ratings.item_ids, train.item_ids)[ratings.csr.indices]
+    with_ratings = Split(ratings.select(trained), rated.select(target), rated.select(~target))
+    return Split(train, rest.select(target), rest.select(~target), f"strong:{held_out}", with_ratings)
 
 
 def _targets(ratings: Ratings, rng: np.random.RandomState) -> BoolArray:

@@ -114,14 +114,16 @@ def main_table(report: ComparisonReport) -> Table:
     best = {name: _best(models, name) for name in names}
 
     def row(model: ModelResult) -> list[Cell]:
+        if model.refused:
+            return [Cell(model.name), Cell("refused"), *[Cell("–")] * (len(names) + 1)]
         cells = [_cell(model, name, best[name]) for name in names]
-        return [Cell(model.name), *cells, Cell(f"{model.fit_seconds:.1f}"), Cell(size(model.fit_memory))]
+        return [Cell(model.name), *cells, Cell(f"{model.fit_seconds or 0:.1f}"), Cell(size(model.fit_memory))]
 
     groups = [("Asked for", [m for m in models if not m.baseline]), ("Baselines", [m for m in models if m.baseline])]
     head = [Head("model"), *(_head(report, name) for name in names)]
     head += [
         Head("fit s", "seconds of a training, mean over the splits"),
-        Head("memory MiB", "of a training at its peak, beside the ratings"),
+        Head("memory MiB", "resident memory of a training at its highest, less that at the start"),
     ]
     return Table(head, [Group(title, [row(model) for model in members]) for title, members in groups if members])
 
@@ -164,27 +166,36 @@ def spread_text(report: ComparisonReport) -> str:
         if splits == 1
         else f"Means of {splits} splits, ± half the 95 % t-interval."
     )
-    left_out = "".join(f" {name} is left out: {why}." for name, why in report.left_out.items())
+    without = "".join(f" {sentence}" for sentence in without_result(report))
     marks = " Arrows point to the better end; where there is none, the number describes the lists."
     return (
-        f"{means}{marks} fit s: seconds of a training; memory: what it took at its peak, beside the ratings.{left_out}"
+        f"{means}{marks} fit s: seconds of a training; memory: its resident memory at the highest, less that at the "
+        f"start.{without}"
     )
 
 
+def without_result(report: ComparisonReport) -> list[str]:
+    """A sentence a model that has no result, and why."""
+    refused = [f"{model.name} has no result: {_sentence(model.refused)}" for model in report.models if model.refused]
+    return refused + [f"{name} is left out: {_sentence(why)}" for name, why in report.left_out.items()]
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason.rstrip('.')}."
+
+
 def choices_text(report: ComparisonReport) -> list[str]:
-    """One line a model whose settings were chosen: those of the first split, out of how many, at what cost."""
-    lines = []
-    for model in report.models:
-        choice = model.choices[0] if model.choices else None
-        if choice is not None:
-            cost = f"{len(choice.tried)} tried in {choice.seconds:.1f} s"
-            more = f", {len(model.choices) - 1} more splits each with their own" if len(model.choices) > 1 else ""
-            lines.append(f"{model.name}: {_words(choice.settings)} ({cost}{more})")
-    return lines
+    """One line a model whose settings were chosen: which, out of how many, at what cost."""
+    return [
+        f"{model.name}: {_words(model.choice.settings)} ({len(model.choice.tried)} tried on the first split in "
+        f"{model.choice.seconds:.1f} s)"
+        for model in report.models
+        if model.choice is not None
+    ]
 
 
 def settings_text(report: ComparisonReport) -> list[str]:
-    """One line a model: its settings as asked for."""
+    """One line a model: the settings that were used."""
     return [f"{model.name}: {_words(model.params)}" for model in report.models]
 
 
@@ -199,7 +210,8 @@ def audit_lines(audit: DataAudit) -> list[str]:
 
 def first_counts(report: ComparisonReport) -> str:
     """The counts of the first split in sentences."""
-    first = report.models[0]
+    first = next(model for model in report.models if model.settings is not None)
+    assert first.settings is not None
     return f"First split: {counts_text(first.counts[0], first.settings)}"
 
 

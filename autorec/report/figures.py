@@ -220,7 +220,7 @@ def _error_by_ratings(side: str, groups: Sequence[tuple[str, Sequence[ErrorGroup
 
 
 def _recall(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
-    ks = models[0].settings.k
+    ks = models[0].ks
     if len(ks) < 2:
         return None
     value = partial(_value, metrics=[f"recall@{k}" for k in ks])
@@ -230,7 +230,7 @@ def _recall(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
 
 def _accuracy_and_coverage(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
     """NDCG against coverage, a point a model with its name."""
-    k = models[0].settings.k[0]
+    k = models[0].ks[0]
     x, y = f"coverage@{k}", f"ndcg@{k}"
     points = [
         point

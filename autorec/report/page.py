@@ -21,7 +21,7 @@ IN_VIEW = 2  # people whose lists are not folded
 def comparison_page(report: ComparisonReport) -> str:
     """The page of a comparison."""
     require("report", "an HTML report")
-    models = text.sorted_models(report)
+    models = [model for model in text.sorted_models(report) if not model.refused]
     return _render(
         "comparison.html",
         title=text.title(report),
@@ -87,8 +87,6 @@ def _as_result(report: EvaluationReport) -> ModelResult:
         intervals=report.intervals,
         counts=(report.counts,),
         settings=report.settings,
-        summaries=(),
-        choices=(),
         slices=report.slices,
     )
 

@@ -141,7 +141,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Choice:
-    """How a baseline's settings were chosen: the best of those tried by `metric`, in `seconds`."""
+    """How settings were chosen, on the first split: the best of those tried by `metric`, in `seconds`."""
 
     settings: Mapping[str, object]
     metric: str
@@ -169,23 +169,30 @@ class ModelResult:
     params      the model's settings; settings: how it was judged
     fit_seconds mean over the splits; fit_memory: bytes at the highest peak, None where unknown
     intervals   over the users of a single split; None with several
-    counts, summaries, choices: one a split; a choice is None where no settings were chosen
+    counts, summaries: one a split; choice: None where no settings were chosen
     slices, curve: of the first split
+    refused     why the model has no result, and so none of what follows `params`; None where it has
     """
 
     name: str
     baseline: bool
     params: Mapping[str, object]
-    fit_seconds: float
-    fit_memory: int | None
-    metrics: Mapping[str, Spread]
-    intervals: Mapping[str, Interval] | None
-    counts: tuple[Counts, ...]
-    settings: Settings
-    summaries: tuple[Mapping[str, object], ...]
-    choices: tuple[Choice | None, ...]
-    slices: Slices | None
+    fit_seconds: float | None = None
+    fit_memory: int | None = None
+    metrics: Mapping[str, Spread] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] | None = None
+    counts: tuple[Counts, ...] = ()
+    settings: Settings | None = None
+    summaries: tuple[Mapping[str, object], ...] = ()
+    choice: Choice | None = None
+    slices: Slices | None = None
     curve: tuple[CurvePoint, ...] = ()
+    refused: str | None = None
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Lengths of the lists."""
+        return () if self.settings is None else self.settings.k
 
     def mean(self, metric: str) -> float | None:
         """None where the model has no such metric."""
@@ -202,10 +209,11 @@ class ModelResult:
             "metrics": {name: spread.to_dict() for name, spread in self.metrics.items()},
             "intervals_over_users": None if self.intervals is None else dict(self.intervals),
             "counts": [counts.to_dict() for counts in self.counts],
-            "settings": self.settings.to_dict(),
+            "settings": None if self.settings is None else self.settings.to_dict(),
             "summaries": [dict(summary) for summary in self.summaries],
-            "choices": [{} if choice is None else choice.to_dict() for choice in self.choices],
+            "choice": None if self.choice is None else self.choice.to_dict(),
             "slices": {} if self.slices is None else self.slices.to_dict(),
+            **({} if self.refused is None else {"refused": self.refused}),
         }
 
 
@@ -271,6 +279,10 @@ class SplitAudit:
         return {"split": self.split, "findings": [finding.to_dict() for finding in self.findings]}
 
 
+def _anonymous(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(finding.anonymous() for finding in findings)
+
+
 @dataclass(frozen=True)
 class DataAudit:
     """What is suspicious in the ratings as a whole and in each split."""
@@ -290,6 +302,11 @@ class DataAudit:
     def worst_first(self) -> list[Finding]:
         """The findings about the first split and the ratings, leaks before warnings before notes."""
         return sorted((*self.splits[0].findings, *self.ratings), key=lambda finding: LEVELS.index(finding.level))
+
+    def anonymous(self) -> "DataAudit":
+        """The same without the ids of users."""
+        splits = tuple(SplitAudit(one.split, _anonymous(one.findings)) for one in self.splits)
+        return DataAudit(_anonymous(self.ratings), splits)
 
     def to_dict(self) -> Json:
         return {
@@ -330,7 +347,7 @@ class Example:
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """models: those asked for, then baselines. main_metrics: those that say most. left_out: baseline → why it could not
+    """models: those asked for, then baselines. main_metrics: those that say most. left_out: baseline → why it did not
     run. environment: versions, processor, threads. command: how it was asked for, None in Python. date: when."""
 
     data: DataFacts
