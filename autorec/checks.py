@@ -5,6 +5,7 @@ import math
 import numbers
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autorec.errors import ParameterError
@@ -61,6 +62,14 @@ def number(name: str, value: Any, *, above: float = -math.inf, least: float = -s
     return float(value)
 
 
+def damping(name: str, value: Any) -> float | str:
+    """The word auto, or a finite number from 0 up."""
+    try:
+        return auto_or(partial(number, least=0), name, value)
+    except ParameterError:
+        raise ParameterError(f"{name} is {value!r}; allowed: auto, or a finite number from 0 up") from None
+
+
 def optional(check: Callable[[str, Any], T], name: str, value: Any) -> T | None:
     """None, or what `check` lets through."""
     return None if value is None else check(name, value)
@@ -75,7 +84,7 @@ def share(name: str, value: Any) -> float:
 
 def auto_or(check: Callable[[str, Any], T], name: str, value: Any) -> T | str:
     """The word auto, or what `check` lets through."""
-    return "auto" if value == "auto" else check(name, value)
+    return "auto" if isinstance(value, str) and value == "auto" else check(name, value)
 
 
 def layers(value: Any) -> tuple[int, ...]:

@@ -1,12 +1,18 @@
 """Damped biases against the sums that define them, written as loops over dense arrays."""
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import random_frame
 from scipy import sparse
 
+from autorec import Bias, Ratings
+from autorec.errors import ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models.biases import fit_biases, fold_in_items, fold_in_users, item_means
+from autorec.models.compass import compass
 from autorec.models.scale import rows_inside
 from autorec.ratings.convert import as_ratings
 
@@ -74,3 +80,44 @@ def test_without_ratings_everything_is_0():
     found = fit_biases(sparse.csr_array((3, 4), dtype=np.float32), user_damping=0.0, item_damping=0.0)
     assert found.mean == 0 and not found.user.any() and not found.item.any()
     assert not item_means(sparse.csr_array((3, 4), dtype=np.float32), 0.0).any()
+
+
+def planted_biases(user_spread: float, item_spread: float, seed: int = 0) -> Ratings:
+    """Noise of standard deviation 1 on biases of these; 400 users × 100 items, 6,000 ratings."""
+    rng = np.random.default_rng(seed)
+    users, items = np.divmod(rng.choice(400 * 100, 6000, replace=False), 100)
+    values = rng.normal(0, user_spread, 400)[users] + rng.normal(0, item_spread, 100)[items] + rng.normal(0, 1, 6000)
+    return as_ratings(pd.DataFrame({"user": users, "item": items, "rating": values}))
+
+
+@pytest.mark.parametrize(("user_spread", "item_spread"), [(0.5, 0.2), (0.2, 0.7)])
+def test_chosen_dampings_are_near_the_variance_of_the_noise_over_that_of_the_biases(user_spread, item_spread):
+    """The best damping, of normal biases: Robinson, Statistical Science 6(1), 1991."""
+    model = Bias("auto", "auto").fit(planted_biases(user_spread, item_spread))
+    for found, spread in ((model.user_damping_, user_spread), (model.item_damping_, item_spread)):
+        assert 1 / 3 < found * spread**2 < 3
+    assert model.summary_ == {"user_damping": model.user_damping_, "item_damping": model.item_damping_}
+
+
+def test_a_given_damping_stays_and_too_few_ratings_choose_none(frame):
+    ratings = planted_biases(0.5, 0.5)
+    model = Bias("auto", 7.0).fit(ratings)
+    assert model.item_damping_ == 7 and model.user_damping_ != 15
+    few = Bias("auto", "auto").fit(frame)
+    assert (few.user_damping_, few.item_damping_) == (15, 10)
+    with pytest.raises(ParameterError, match="auto, or a finite number from 0 up"):
+        Bias("car").fit(frame)
+
+
+@pytest.mark.parametrize("free", [(True, True), (False, True)])
+def test_the_compass_finds_a_valley_far_from_its_start(free):
+    asked = []
+
+    def error(point):
+        asked.append(point)
+        return abs(math.log(point[0] / 900)) + abs(math.log(point[1] / 0.02))
+
+    found = compass(error, (10.0, 10.0), (4.0, 2.0, 2**0.5), (1e-3, 1e4), free)
+    assert found[1] == pytest.approx(0.02, rel=0.2)
+    assert found[0] == pytest.approx(900, rel=0.2) if free[0] else found[0] == 10
+    assert len(asked) == len(set(asked)) < 60

@@ -16,7 +16,8 @@ from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fitting import HEAD, OPTIMIZERS, Fitted, Settings, choose_streaming, encode_rows, fit_network
+from autorec.models.fit_summary import summarise
+from autorec.models.fitting import HEAD, OPTIMIZERS, Settings, choose_streaming, encode_rows, fit_network
 from autorec.models.scale import inside, outside, rows_inside
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
@@ -53,6 +54,8 @@ class AutoRec(Recommender):
                    ratings the model falls back to them; "means": the paper's model, started at the columns' means and
                    with centred hidden units; "none": the paper to the letter, all biases from 0; "auto": biases where
                    the decoder is the identity, else means
+    user_damping   how many ratings at the mean each user, and each item, is given beforehand where its bias is learned
+    item_damping   (offset biases), or "auto": chosen on ratings kept aside, see `choose_dampings`
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
     epochs         at most; for lbfgs an epoch is 4 iterations
@@ -65,7 +68,8 @@ class AutoRec(Recommender):
     device         "cpu" or a torch device such as "cuda"; the fitted model is on the CPU
 
     Learned: `network_`; `decoder_weight_` [columns × H] and `decoder_bias_` [columns]; `mean_` and `row_bias_` [rows],
-    zeros without offset; all on the scale 1 … 5; `l2_`; `summary_` with the learning curve.
+    zeros without offset; all on the scale 1 … 5; `l2_`,
+    `user_damping_`, `item_damping_`; `summary_` with the learning curve.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class AutoRec(Recommender):
         penalty: str = "l2:auto",
         corruption: str = "none",
         offset: str = "auto",
+        user_damping: float | str = "auto",
+        item_damping: float | str = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.003,
         epochs: int = 40,
@@ -93,6 +99,8 @@ class AutoRec(Recommender):
         self.penalty = penalty
         self.corruption = corruption
         self.offset = offset
+        self.user_damping = user_damping
+        self.item_damping = item_damping
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.epochs = epochs
@@ -106,6 +114,8 @@ class AutoRec(Recommender):
     mean_: float
     row_bias_: FloatArray
     l2_: float
+    user_damping_: float
+    item_damping_: float
     _codes: Float32 | None  # [rows × H]; None where they are encoded from `ratings_` when asked for
     _solved: tuple[Float32, Float32] | None  # weight and bias of the decoder for columns that were folded in
 
@@ -127,12 +137,14 @@ class AutoRec(Recommender):
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
             fitted = fit_network(self._rows_of(csr, ratings.scale), settings, stream, watch)
         self.network_, self.l2_ = fitted.network, fitted.l2
+        self.user_damping_, self.item_damping_ = self._flipped(fitted.dampings)
         self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
         self._solved = self._codes = None
         self._codes = (
             None if self.orientation == "user" else encode_rows(self.network_, self._rows_of(csr, ratings.scale))
         )
-        return _summary(fitted, factor) | {"batches": "streamed" if stream else "kept"}
+        dampings = {"user_damping": self.user_damping_, "item_damping": self.item_damping_}
+        return summarise(fitted, factor) | dampings | {"batches": "streamed" if stream else "kept"}
 
     @property
     def decoder_weight_(self) -> npt.NDArray[np.float32]:
@@ -148,6 +160,7 @@ class AutoRec(Recommender):
         """The parameters, checked. ParameterError names the one at fault and what is allowed."""
         checks.one_of("orientation", self.orientation, ("item", "user"))
         checks.one_of("optimizer", self.optimizer, OPTIMIZERS)
+        dampings = checks.damping("user_damping", self.user_damping), checks.damping("item_damping", self.item_damping)
         checks.one_of("offset", self.offset, ("auto", "biases", "means", "none"))
         activation(self.encoder)
         activation(self.decoder)
@@ -168,7 +181,8 @@ class AutoRec(Recommender):
             corruption=parse("corruption", self.corruption, CORRUPTIONS),
             biases=self._has_biases(),
             centred=self.offset != "none",
-            dampings=self._dampings(),
+            dampings=self._flipped(dampings),
+            default_dampings=self._flipped((USER_DAMPING, ITEM_DAMPING)),
             optimizer=self.optimizer,
             learning_rate=checks.number("learning_rate", self.learning_rate, above=0),
             epochs=checks.whole("epochs", self.epochs),
@@ -192,9 +206,13 @@ class AutoRec(Recommender):
         rows = rows_inside(csr, scale)
         return rows if self.orientation == "user" else rows.transposed()
 
+    def _flipped(self, pair: tuple[Any, Any]) -> tuple[Any, Any]:
+        """What is of (users, items) as of (rows, columns), and the other way."""
+        return pair if self.orientation == "user" else pair[::-1]
+
     def _dampings(self) -> tuple[float, float]:
         """Of the biases of (rows, columns)."""
-        return (USER_DAMPING, ITEM_DAMPING) if self.orientation == "user" else (ITEM_DAMPING, USER_DAMPING)
+        return self._flipped((self.user_damping_, self.item_damping_))
 
     def _linear(self) -> bool:
         return activation(self.decoder) is activation("identity")
@@ -286,6 +304,7 @@ class AutoRec(Recommender):
         if self._solved is not None:
             arrays |= {"decoder.weight": self._solved[0], "decoder.bias": self._solved[1]}
         arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
+        arrays["dampings"] = np.array([self.user_damping_, self.item_damping_])
         return arrays if self._codes is None else arrays | {"codes": self._codes}
 
     def _empty_network(self, n_columns: int) -> Autoencoder:
@@ -302,6 +321,7 @@ class AutoRec(Recommender):
         expected = {
             "mean": Expected("float64", (1,)),
             "l2": Expected("float64", (1,), least=0),
+            "dampings": Expected("float64", (2,), least=0),
             "row_bias": Expected("float64", (n_rows,)),
             "codes": Expected("float32", (n_rows, layers[-1])),
             "decoder.weight": Expected("float32", (n_columns, layers[-1])),
@@ -328,6 +348,7 @@ class AutoRec(Recommender):
         self.network_ = self._empty_network(len(arrays["network.encoder.weights.0"]))
         self.network_.load_state_dict(state, assign=True)
         self.l2_ = float(arrays["l2"][0])
+        self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None
         self._codes = arrays.get("codes")
@@ -353,37 +374,3 @@ def _transposed(csr: sparse.csr_array) -> sparse.csr_array:
     rows = csr.T.tocsr()
     rows.sort_indices()
     return rows
-
-
-def _summary(fitted: Fitted, factor: float) -> dict[str, Any]:
-    """JSON-ready; RMSE on the scale of the ratings (`factor` of the scale inside)."""
-    log = fitted.log
-    curve = [
-        {
-            "epoch": point.epoch,
-            "seconds": point.seconds,
-            "train_rmse": point.training * factor,
-            "validation_rmse": None if point.validation is None else point.validation * factor,
-        }
-        for point in log.curve
-    ]
-    validated = fitted.n_validation > 0 and log.best_epoch > 0
-    tried = [{**one, "validation_rmse": _finite(one["validation_rmse"] * factor)} for one in fitted.tried]
-    return {
-        "l2": fitted.l2,
-        "l2_tried": tried if fitted.n_validation else [],
-        "epochs": len(curve) and curve[-1]["epoch"],
-        "best_epoch": log.best_epoch,
-        "stopped": log.stopped,
-        "train_ratings": fitted.n_train,
-        "validation_ratings": fitted.n_validation,
-        "validation_rmse": log.best_score * factor if validated else None,
-        "seconds": fitted.seconds,
-        "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
-        "curve": curve,
-    }
-
-
-def _finite(value: float) -> float | None:
-    """None where no validation was made."""
-    return value if np.isfinite(value) else None

@@ -11,7 +11,9 @@ from autorec import checks
 from autorec.models import biases as bias_tools
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
-from autorec.models.biases import Biases
+from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
+from autorec.models.dampings import choose_dampings
+from autorec.models.scale import rows_inside
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 
@@ -35,28 +37,36 @@ class GlobalMean(Recommender):
 class Bias(Recommender):
     """r̂(u, i) = mean + user bias + item bias, both damped; see `autorec.models.biases.fit_biases`.
 
-    user_damping, item_damping: how many ratings at the mean each user and item is given beforehand. Defaults 15 and 10.
+    user_damping, item_damping: how many ratings at the mean each user and item is given beforehand, or "auto": chosen
+    on ratings kept aside, see `choose_dampings`. Learned: `user_damping_`, `item_damping_`.
     """
 
     def __init__(
         self,
-        user_damping: float = 15.0,
-        item_damping: float = 10.0,
+        user_damping: float | str = 15.0,
+        item_damping: float | str = 10.0,
     ) -> None:
         self.user_damping = user_damping
         self.item_damping = item_damping
 
     biases_: Biases
+    user_damping_: float
+    item_damping_: float
 
     def _check_parameters(self) -> None:
-        checks.number("user_damping", self.user_damping, least=0)
-        checks.number("item_damping", self.item_damping, least=0)
+        checks.damping("user_damping", self.user_damping)
+        checks.damping("item_damping", self.item_damping)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        dampings = checks.damping("user_damping", self.user_damping), checks.damping("item_damping", self.item_damping)
+        if "auto" in dampings:
+            users = rows_inside(ratings.csr, ratings.scale)
+            dampings = choose_dampings(users, dampings, (USER_DAMPING, ITEM_DAMPING))
+        self.user_damping_, self.item_damping_ = map(float, dampings)
         self.biases_ = bias_tools.fit_biases(
-            ratings.csr, user_damping=self.user_damping, item_damping=self.item_damping
+            ratings.csr, user_damping=self.user_damping_, item_damping=self.item_damping_
         )
-        return {}
+        return {"user_damping": self.user_damping_, "item_damping": self.item_damping_}
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:
         return self._vectors(self._with_users(histories)["biases_"].user)
@@ -71,21 +81,24 @@ class Bias(Recommender):
         return vectors(None, self.biases_.item)
 
     def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
-        return {"biases_": bias_tools.fold_in_users(self.biases_, histories, damping=self.user_damping)}
+        return {"biases_": bias_tools.fold_in_users(self.biases_, histories, damping=self.user_damping_)}
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        return {"biases_": bias_tools.fold_in_items(self.biases_, histories, damping=self.item_damping)}
+        return {"biases_": bias_tools.fold_in_items(self.biases_, histories, damping=self.item_damping_)}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         biases = self.biases_
-        return {"mean": np.array([biases.mean]), "user": biases.user, "item": biases.item}
+        dampings = np.array([self.user_damping_, self.item_damping_])
+        return {"mean": np.array([biases.mean]), "user": biases.user, "item": biases.item, "dampings": dampings}
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
         sizes = {"mean": 1, "user": self.ratings_.n_users, "item": self.ratings_.n_items}
-        return {name: Expected("float64", (size,)) for name, size in sizes.items()}
+        expected = {name: Expected("float64", (size,)) for name, size in sizes.items()}
+        return expected | {"dampings": Expected("float64", (2,), least=0)}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.biases_ = Biases(float(arrays["mean"][0]), arrays["user"], arrays["item"])
+        self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
 
 
 class Popularity(Recommender):

@@ -1,6 +1,6 @@
 """Damped user and item biases: the baseline that every rating model must beat, and the answer for unknown ids."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,18 +49,29 @@ def fit_biases(
     §2.1; ACM TKDD 4(1), eq. 1). Without ratings everything is 0. Memory beside the ratings is that of users, items and
     one block.
     """
+    return bias_fitter(ratings, sweeps)(user_damping, item_damping)
+
+
+def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Callable[[float, float], Biases]:
+    """`fit_biases` of the same ratings for any (user damping, item damping): what they share is made once."""
     totals = _sum_up(ratings)
     of_users, of_items = totals.user_deviations(), totals.item_deviations()
-    user_weights, item_weights = _damped(user_damping, totals.user_counts), _damped(item_damping, totals.item_counts)
-    user, item = np.zeros(ratings.shape[0]), np.zeros(ratings.shape[1])
-    taken = np.zeros(ratings.shape[1])  # [items] Σ user[u] over the users of each item
-    for _ in range(sweeps):
-        item = (of_items - taken) / item_weights
-        taken[:] = 0
-        for rows, observed in _blocks(ratings):
-            user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
-            taken += observed.T @ user[rows]
-    return Biases(totals.mean, user, item)
+    kept = list(_blocks(ratings)) if ratings.nnz <= _BLOCK else None
+
+    def fit(user_damping: float, item_damping: float) -> Biases:
+        user_weights = _damped(user_damping, totals.user_counts)
+        item_weights = _damped(item_damping, totals.item_counts)
+        user, item = np.zeros(ratings.shape[0]), np.zeros(ratings.shape[1])
+        taken = np.zeros(ratings.shape[1])  # [items] Σ user[u] over the users of each item
+        for _ in range(sweeps):
+            item = (of_items - taken) / item_weights
+            taken[:] = 0
+            for rows, observed in kept or _blocks(ratings):
+                user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
+                taken += observed.T @ user[rows]
+        return Biases(totals.mean, user, item)
+
+    return fit
 
 
 def item_means(ratings: "sparse.csr_array | Rows", damping: float) -> FloatArray:

@@ -15,6 +15,7 @@ import torch
 from autorec.memory import available_memory
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
+from autorec.models.dampings import Dampings, Given, choose_dampings
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.corruption import Corruption
 from autorec.network.likelihood import LIKELIHOODS
@@ -48,9 +49,9 @@ IntArray = npt.NDArray[np.integer[Any]]
 class Settings:
     """What `fit_network` needs, checked. l2 None: choose among l2_candidates, or take l2_large.
 
-    penalties: but an l2 that is chosen. biases: learn deviations from damped biases, `dampings` = (row, column).
-    centred: the hidden units, and the output bias starts at the columns' means; else it starts at 0. batch: rows,
-    "auto" or "full".
+    penalties: but an l2 that is chosen. biases: learn deviations from damped biases; dampings: of rows and of columns,
+    "auto" where they are chosen. centred: the hidden units, and the output bias starts at the columns' means; else it
+    starts at 0. batch: rows, "auto" or "full".
     """
 
     hidden: tuple[int, ...]
@@ -63,7 +64,8 @@ class Settings:
     corruption: Part[Corruption]
     biases: bool
     centred: bool
-    dampings: tuple[float, float]
+    dampings: Given
+    default_dampings: Dampings
     optimizer: str
     learning_rate: float
     epochs: int
@@ -81,6 +83,7 @@ class Fitted:
     network: Autoencoder
     mean: float
     row_bias: FloatArray
+    dampings: Dampings
     l2: float
     log: TrainingLog
     n_train: int
@@ -99,6 +102,7 @@ class _Data:
 
     shape: tuple[int, int]
     n_ratings: int
+    dampings: Dampings
     biases: Biases
     start: FloatArray
     examples: Examples
@@ -122,6 +126,9 @@ def fit_network(
     With several λ to try, the best by validation RMSE is kept. Up to 300,000 ratings, where each counts, a last
     training takes the validation ratings in again: the chosen λ, the same schedule, stopped at the best epoch.
     """
+    dampings = (0.0, 0.0)
+    if settings.biases:
+        dampings = choose_dampings(rows, settings.dampings, settings.default_dampings, settings.seed)
     rng = np.random.default_rng(settings.seed)
     aside = held_out_entries(rows.nnz, settings.validation, rng)
     parts = partition(rows.shape[0], settings.batch, rng)
@@ -129,12 +136,12 @@ def fit_network(
     candidates = _candidates(rows.nnz, settings, bool(len(aside)))
     unseen = rows.only(aside)
     rows = rows.without(aside)
-    data = _prepare(rows, rows.nnz - len(aside), unseen, parts, settings, stream)
+    data = _prepare(rows, rows.nnz - len(aside), unseen, parts, dampings, settings, stream)
     del rows, unseen  # where batches are kept they hold all of it
     network, l2, log, tried = _best_of(data, candidates, settings, on_validation)
     seconds = sum(one["seconds"] for one in tried)
     if again is not None and log.best_epoch > 0 and log.stopped != "interrupted":
-        whole = _prepare(again, again.nnz, again.only(aside[:0]), parts, settings, stream)
+        whole = _prepare(again, again.nnz, again.only(aside[:0]), parts, dampings, settings, stream)
         last, last_log = _train(whole, l2, settings, log.best_epoch, None)
         seconds += last_log.seconds
         if last_log.stopped == "interrupted":
@@ -145,7 +152,7 @@ def fit_network(
     for parameter in network.parameters():
         parameter.grad = None
     counts = (data.n_ratings, len(aside))
-    return Fitted(network.cpu(), data.biases.mean, data.biases.user, l2, log, *counts, tried, seconds)
+    return Fitted(network.cpu(), data.biases.mean, data.biases.user, dampings, l2, log, *counts, tried, seconds)
 
 
 def _best_of(
@@ -167,13 +174,19 @@ def _best_of(
 
 
 def _prepare(
-    seen: Rows, n_ratings: int, unseen: Rows, parts: list[IntArray], settings: Settings, stream: bool
+    seen: Rows,
+    n_ratings: int,
+    unseen: Rows,
+    parts: list[IntArray],
+    dampings: Dampings,
+    settings: Settings,
+    stream: bool,
 ) -> _Data:
-    biases = _biases(seen, settings)
+    biases = _biases(seen, dampings, settings)
     make = reconstruct((biases.mean + biases.user).astype(np.float32), settings.device, HEAD)
     examples = make_examples(seen, parts, make, stream=stream)
     validation = prepare_validation(seen, unseen, parts, examples, make, stream=stream)
-    return _Data(seen.shape, n_ratings, biases, _start(seen, biases, settings), examples, validation)
+    return _Data(seen.shape, n_ratings, dampings, biases, _start(seen, biases, settings), examples, validation)
 
 
 def _train(
@@ -182,8 +195,8 @@ def _train(
     """A fresh network, trained; the schedule is that of all epochs, whichever is the last."""
     network = _new_network(data, settings)
     penalties = {"l2": parse("penalty", f"l2:{l2!r}", PENALTIES), **settings.penalties}
-    if settings.biases and settings.dampings[1] > 0:
-        penalties["bias"] = parse("penalty", f"bias:{settings.dampings[1]!r}", PENALTIES)
+    if data.dampings[1] > 0:
+        penalties["bias"] = parse("penalty", f"bias:{data.dampings[1]!r}", PENALTIES)
     generator = torch.Generator(settings.device).manual_seed(settings.seed)
     likelihoods = {HEAD: parse("likelihood", "gaussian", LIKELIHOODS)}
     loss = objective(network, likelihoods, penalties, settings.corruption, generator)
@@ -230,11 +243,10 @@ def _candidates(n_ratings: int, settings: Settings, has_validation: bool) -> tup
     return settings.l2_candidates if has_validation else (max(settings.l2_candidates),)
 
 
-def _biases(rows: Rows, settings: Settings) -> Biases:
+def _biases(rows: Rows, dampings: Dampings, settings: Settings) -> Biases:
     """Damped biases of rows (`user`) and columns (`item`); zeros where the model learns without."""
     if settings.biases:
-        row_damping, column_damping = settings.dampings
-        return bias_tools.fit_biases(rows, user_damping=row_damping, item_damping=column_damping)
+        return bias_tools.fit_biases(rows, user_damping=dampings[0], item_damping=dampings[1])
     return Biases(0.0, np.zeros(rows.shape[0]), np.zeros(rows.shape[1]))
 
 

@@ -71,6 +71,13 @@ class Rows:
         indptr = np.searchsorted(entries, self.indptr)
         return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
 
+    def select(self, chosen: IntArray) -> "Rows":
+        """These rows [k], in arrays of their own."""
+        counts = np.diff(self.indptr)[chosen]
+        indptr = np.concatenate(([0], np.cumsum(counts)))
+        entries = np.repeat(self.indptr[chosen] - indptr[:-1], counts) + np.arange(indptr[-1])
+        return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
+
     def batch(self, chosen: IntArray | slice = slice(None)) -> Batch:
         """These rows [k] as a batch."""
         rows = np.arange(*chosen.indices(self.shape[0])) if isinstance(chosen, slice) else chosen
