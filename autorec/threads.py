@@ -33,8 +33,9 @@ def set_threads(threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     _state.threads = threads
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
+    openmp = 1 if _state.forked else threads
+    torch.set_num_threads(openmp)
+    threadpool_limits({"blas": threads, "openmp": openmp})
 
 
 def thread_count() -> int:
@@ -122,13 +123,23 @@ def _cores() -> int:
 
 
 class _State:
-    """threads: None until first asked for."""
+    """threads: None until first asked for. forked: in a process that a computing one was forked into."""
 
     def __init__(self) -> None:
         self.threads: int | None = None
-        self.forget_pool()
+        self.forked = False
+        self._forget_pool()
 
-    def forget_pool(self) -> None:
+    def begin_after_fork(self) -> None:
+        """A fork copies no threads: those of the pool are made anew. OpenMP would wait for torch's for ever, so where
+        the parent has computed here, torch computes with one."""
+        torch: Any = sys.modules.get("torch")
+        if self._pool is not None and torch is not None:
+            self.forked = True
+            torch.set_num_threads(1)
+        self._forget_pool()
+
+    def _forget_pool(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
@@ -190,4 +201,4 @@ _libraries_on_one_thread = _Shared(_limit_libraries)
 _state = _State()
 _worker = threading.local()  # alone: in a thread of `map_in_threads`, where all cores are taken
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_state.forget_pool)  # a fork copies the pool without its threads
+    os.register_at_fork(after_in_child=_state.begin_after_fork)

@@ -127,9 +127,13 @@ import autorec
 def rank(model):
     return model.recommend(range(1, 41), 5).score.to_numpy().tobytes()
 
+def train(hidden):
+    return autorec.AutoRec(hidden=hidden, epochs=2, penalty="l2:50").fit(autorec.load_sample()).summary_["stopped"]
+
 def main():
     before = dict(os.environ)
     ratings = autorec.load_sample()
+    train((8, 8))  # a deep network, by threads of torch
     model = autorec.AutoRec(hidden=32, epochs=2, penalty="l2:50").fit(ratings)
     expected = rank(model)
     found = []
@@ -139,7 +143,8 @@ def main():
     assert found == [expected] * 20
     with multiprocessing.get_context("fork").Pool(2) as pool:
         forked = pool.map_async(rank, [model] * 4).get(timeout=60)
-    assert forked == [expected] * 4
+        trained = pool.map_async(train, [8, (8, 8)]).get(timeout=60)
+    assert forked == [expected] * 4 and trained == ["epochs"] * 2
     assert dict(os.environ) == before
     print("as one by one")
 
@@ -148,6 +153,6 @@ main()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_threads_and_forked_processes_recommend_as_one_does_and_the_environment_stays() -> None:
+def test_threads_and_forked_processes_work_as_one_does_and_the_environment_stays() -> None:
     done = subprocess.run([sys.executable, "-c", SIDE_BY_SIDE], capture_output=True, text=True, timeout=300)
     assert done.stdout == "as one by one\n", done.stderr

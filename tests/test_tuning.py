@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tracemalloc
@@ -21,14 +22,14 @@ import torch
 from click.testing import CliRunner, Result
 from conftest import checkerboard, random_frame
 
-from autorec import create, evaluate, random_split, read_ratings, tune
+from autorec import create, evaluate, locks, random_split, read_ratings, tune
 from autorec.cli.main import autorec as command
 from autorec.errors import AutoRecError, InputError, ParameterError
 from autorec.models.presets import PRESETS
 from autorec.models.spaces import SPACES, setting, space_of, training_bytes
 from autorec.ratings.convert import as_ratings
 from autorec.threads import thread_count
-from autorec.tuning import search
+from autorec.tuning import search, workers
 from autorec.tuning import tune as tuning
 from autorec.tuning.workers import PROCESS, fitting_jobs, side_by_side
 
@@ -708,6 +709,23 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path):
     parent.wait()
     pids = [int(path.read_text()) for path in tmp_path.glob("*.pid")]
     wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+@POSIX
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, used, new, other = (
+        tmp_path / name for name in ("autorec-work-a", "autorec-work-b", "autorec-work-c", "other")
+    )
+    for folder in (left, used, new, other):
+        folder.mkdir()
+        (folder / "work").touch()
+    for folder in (left, used, other):
+        os.utime(folder, (0, 0))
+    with locks.held(used), workers._work_folder() as own:
+        assert set(tmp_path.iterdir()) == {used, new, other, own}
+        assert not locks.is_abandoned(own)
+    assert set(tmp_path.iterdir()) == {used, new, other}
 
 
 def wait_until(true, seconds: float = 60) -> None:
