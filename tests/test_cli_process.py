@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -127,3 +128,15 @@ def test_training_interrupted_keeps_the_best_model_so_far(place, tmp_path):
     assert process.wait(timeout=60) == 130
     assert "Interrupted: the best model so far" in err and "Traceback" not in err
     assert run("recommend", tmp_path / "m", "--user", "1").returncode == 0
+
+
+def test_too_few_addresses_end_in_a_sentence(place):
+    """Some libraries would end the process, without a word or with an unclear one."""
+    resource = pytest.importorskip("resource")
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))}
+    done = run("recommend", place / "model", "--user", "1", **limit)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        r"Error: a process may map 1.0 GiB here, .* map about \d.*raise the limit \(ulimit -v\).*\n", done.stderr
+    )
+    assert run("--version", **limit).returncode == 0

@@ -20,6 +20,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 _QUIET = "autorec.quiet"
+_MAPPED, _MAPPED_A_CORE = 2_500 * 2**20, 256 * 2**20  # bytes of addresses, most never used, of torch, Arrow, threads
 
 
 def verb(function: Callable[..., None]) -> click.Command:
@@ -30,6 +31,7 @@ def verb(function: Callable[..., None]) -> click.Command:
         click.get_current_context().meta[_QUIET] = quiet
         progress.show(not quiet)
         with _status(debug), _plain_warnings():
+            _require_address_space()
             paths.check(click.get_current_context())
             if threads is not None:
                 autorec.set_threads(threads)
@@ -50,6 +52,21 @@ def say(sentence: str) -> None:
     """A line of progress on stderr, unless --quiet."""
     if not click.get_current_context().meta[_QUIET]:
         click.echo(sentence, err=True)
+
+
+def _require_address_space() -> None:
+    """AutoRecError where `ulimit -v` leaves too little for the libraries, some of which would end the process."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    needed = _MAPPED + (os.cpu_count() or 1) * _MAPPED_A_CORE
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        raise AutoRecError(
+            f"a process may map {limit / 2**30:.1f} GiB here, and the libraries alone map about {needed / 2**30:.1f}; "
+            "raise the limit (ulimit -v), or limit the memory itself by a control group"
+        )
 
 
 @contextlib.contextmanager
