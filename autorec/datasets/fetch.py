@@ -1,24 +1,29 @@
 """Public data sets by name: download, verify, unpack. What was interrupted is taken up again."""
 
 import hashlib
+import http.client
 import os
 import re
 import shutil
+import ssl
 import stat
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autorec import folders, progress
+from autorec import files, folders, locks, progress
 from autorec.errors import InputError, ParameterError
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
 
 _BLOCK = 2**20  # bytes read at once
+_LARGER = 2  # times the size in the catalogue: what is larger is not the data set
 _RATIO = 200  # an archive whose content is larger by more than this is taken for a bomb
 _SECONDS = 30  # without an answer
+_BROKEN = (urllib.error.URLError, TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException)
 
 
 @dataclass(frozen=True)
@@ -48,55 +53,87 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, base_url: 
     """Download the data set `name` into `folder` (default: its name) and return the folder.
 
     The archive is checked against its MD5, pinned here or published beside it, and unpacked into a temporary folder
-    that is renamed when whole. A download that broke off leaves FOLDER.part and goes on from there.
-    ParameterError: unknown name. InputError: the folder is there, no connection, wrong checksum, an unsafe archive.
+    that is renamed when whole. A download that broke off leaves `.FOLDER.fetch-ARCHIVE` and goes on from there.
+    ParameterError: unknown name. InputError: the folder is there, no connection, something else than the archive comes,
+    wrong checksum, an unsafe archive.
     """
     if name not in DATA_SETS:
         raise ParameterError(f"unknown data set {name!r}; allowed: {', '.join(DATA_SETS)}")
     target = Path(name if folder is None else folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target} is there already; remove it or choose another folder")
+    folders.none_owned(target)
     data_set = DATA_SETS[name]
     url = f"{base_url}/{data_set.archive}"
-    part = target.with_name(f"{target.name}.part")
+    part = files.resolved(target)
+    part = part.with_name(f".{part.name}.fetch-{data_set.archive}")
     part.parent.mkdir(parents=True, exist_ok=True)
-    _download(url, part, data_set.size)
-    _verify(part, data_set.md5 or _published_md5(url), url)
-    with folders.atomic_folder(target) as temporary:
-        _unpack(part, temporary)
-    part.unlink()
+    part.touch()
+    with locks.locked(part):
+        try:
+            folders.none_owned(target)  # again, after another process that fetched the same
+            _download(url, part, data_set.size)
+            _verify(part, data_set.md5 or _published_md5(url), url)
+            with folders.atomic_folder(target) as temporary:
+                _unpack(part, temporary)
+            part.unlink()
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()
     return target
 
 
 def _download(url: str, part: Path, size: int) -> None:
-    have = part.stat().st_size if part.exists() else 0
+    """Append to `part` what is missing. size: of the whole, about."""
+    have = part.stat().st_size
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-            resumed = answer.status == 206
-            total = int(answer.headers.get("Content-Length") or size) + (have if resumed else 0)
-            done = have if resumed else 0
-            with part.open("ab" if resumed else "wb") as file, progress.bar("downloading", total) as update:
+            if answer.status != 206:
+                have = 0
+            total = _total(answer, url, have, size)
+            with part.open("ab" if have else "wb") as file, progress.bar("downloading", total or size) as update:
+                done = have
                 while block := answer.read(_BLOCK):
-                    file.write(block)
                     done += len(block)
-                    update(done, f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")
+                    if done > _LARGER * size:
+                        file.truncate(0)
+                    _refuse_larger(done, size, url)
+                    file.write(block)
+                    update(done, f"{done / 1e6:.1f} of {(total or size) / 1e6:.1f} MB")
     except urllib.error.HTTPError as error:
         if error.code == 416:  # nothing is left to fetch
             return
-        raise InputError(f"{url} answers {error.code} {error.reason}; try again later") from None
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        what = "redirects in a circle" if 300 <= error.code < 400 else f"answers {error.code} {error.reason}"
+        raise InputError(f"{url} {what}; try again later") from None
+    except _BROKEN as error:
         reason = getattr(error, "reason", error)
         raise InputError(f"{url} cannot be reached ({reason}); run this again to go on from what is there") from None
-    if done < total:
+    if total is not None and done < total:
         raise InputError(f"{url} broke off after {done:,} of {total:,} bytes; run this again to go on from there")
+
+
+def _total(answer: http.client.HTTPResponse, url: str, have: int, size: int) -> int | None:
+    """Bytes of the whole, None when the answer does not say; what cannot be the archive is refused."""
+    if answer.headers.get_content_type() == "text/html":
+        raise InputError(f"{url} answers with a web page in the place of the archive; try again later")
+    length = answer.headers.get("Content-Length") or ""
+    if not length.isdecimal():
+        return None
+    _refuse_larger(have + int(length), size, url)
+    return have + int(length)
+
+
+def _refuse_larger(done: int, size: int, url: str) -> None:
+    if done > _LARGER * size:
+        raise InputError(
+            f"{url} sends {done:,} bytes and more, but the data set has about {size:,}: it is not what was asked for"
+        )
 
 
 def _published_md5(url: str) -> str:
     try:
         with urllib.request.urlopen(f"{url}.md5", timeout=_SECONDS) as answer:
             text = answer.read(4096).decode("ascii", errors="replace")
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except _BROKEN as error:
         raise InputError(f"{url}.md5, the checksum, cannot be read ({error}); try again later") from None
     found = re.search(r"\b[0-9a-f]{32}\b", text)
     if found is None:
@@ -117,18 +154,19 @@ def _verify(part: Path, md5: str, url: str) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Members without the one folder that archives of data sets have on top. Links, outside paths and bombs are
-    refused."""
+    """All files; where one folder on top holds all, its content. Links, outside paths and bombs are refused."""
     try:
         with zipfile.ZipFile(archive) as source:
             members = [info for info in source.infolist() if not info.is_dir()]
             _refuse_unsafe(archive, members)
-            for info in members:
-                path = folder.joinpath(*PurePosixPath(info.filename).parts[1:] or (info.filename,))
+            paths = [PurePosixPath(info.filename).parts for info in members]
+            top = 1 if len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths) else 0
+            for info, parts in zip(members, paths, strict=True):
+                path = folder.joinpath(*parts[top:])
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with source.open(info) as packed, path.open("wb") as file:
+                with source.open(info) as packed, path.open("xb") as file:
                     shutil.copyfileobj(packed, file, _BLOCK)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{archive} is not a whole zip archive ({error}); remove it and run again") from None
 
 
