@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sklearn.base import clone
+
 from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import Recommender
@@ -25,6 +27,8 @@ BASELINES = {
 }
 VALIDATION = 0.1  # of the training ratings; of those of each user where lists are judged
 BEYOND = 4  # values of a setting tried beyond the ends of its grid, at most
+QUICK = 5.0  # expected seconds of a fit with such a value, at most
+GAIN = 0.001  # share of the loss by which such a value has to be better
 ROUNDS = 3  # over the settings, at most
 
 GRIDS = {name: row.grid for name, row in MODELS.items() if row.grid}
@@ -46,12 +50,13 @@ def choose(name: str, model: Recommender, grid: Grid, train: Ratings, k: int, se
     rate, else by NDCG@k.
 
     One setting after the other is searched over its values in the grid, the others held. Where the best lies at an
-    end, the values beyond follow in the same ratio as long as they are better, within the search space of the model.
-    None without a grid, and where validation ratings cannot be cut, fitted or judged.
+    end, the values beyond follow in the same ratio, within the search space of the model, as long as they are clearly
+    better and quick to fit; see BEYOND, QUICK and GAIN. None without a grid, and where validation ratings cannot be
+    cut, fitted or judged.
     """
     if not grid:
         return None
-    start = time.perf_counter()
+    began = time.perf_counter()
     tried: dict[tuple[Any, ...], Tried] = {}
     metric, sign = ("rmse", 1) if model.rates else (f"ndcg@{k}", -1)
 
@@ -62,18 +67,29 @@ def choose(name: str, model: Recommender, grid: Grid, train: Ratings, k: int, se
         value = sign * tried[key].value
         return math.inf if math.isnan(value) else value
 
+    def is_quick(settings: Settings) -> bool:
+        candidate: Recommender = clone(model).set_params(**settings)
+        return candidate._seconds(train.n_users, train.n_items, len(train)) <= QUICK
+
     try:
         split = random_split(train, VALIDATION, seed) if model.rates else per_user_split(train, VALIDATION, seed)
         fitted = model._fitter(split.train)
-        best = search(grid, {setting: model.get_params()[setting] for setting in grid}, MODELS[name].space, loss)
+        start = {setting: model.get_params()[setting] for setting in grid}
+        best = search(grid, start, MODELS[name].space, loss, is_quick)
     except (InputError, NotEnoughMemoryError):
         return None  # the training on all of the ratings will say why
     if math.isinf(loss(best)):
         return None
-    return Choice(best, metric, tuple(tried.values()), time.perf_counter() - start)
+    return Choice(best, metric, tuple(tried.values()), time.perf_counter() - began)
 
 
-def search(grid: Grid, start: Settings, space: Space, loss: Callable[[Settings], float]) -> Settings:
+def search(
+    grid: Grid,
+    start: Settings,
+    space: Space,
+    loss: Callable[[Settings], float],
+    is_quick: Callable[[Settings], bool] = lambda settings: True,
+) -> Settings:
     """Settings of a low loss, by line searches in turn, see `choose`; of equal ones the first. start: of each setting
     of the grid the value that it has while others are searched first."""
     best = dict(start)
@@ -84,11 +100,14 @@ def search(grid: Grid, start: Settings, space: Space, loss: Callable[[Settings],
         for name, line in lines.items():
             best = min((best | {name: value} for value in line), key=loss)
             while len(line) < most[name] and (value := _beyond(line, best[name], space[name])) is not None:
+                further = best | {name: value}
+                if not is_quick(further):
+                    break
                 line.append(value)
                 line.sort()
-                if loss(best | {name: value}) >= loss(best):
+                if not loss(further) < loss(best) - GAIN * abs(loss(best)):
                     break
-                best = best | {name: value}
+                best = further
         if best == before:
             break
     return best

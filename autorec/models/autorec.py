@@ -17,7 +17,15 @@ from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState,
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fit_summary import summarise
-from autorec.models.fitting import HEAD, OPTIMIZERS, Settings, choose_streaming, encode_rows, fit_network
+from autorec.models.fitting import (
+    HEAD,
+    OPTIMIZERS,
+    SEARCH_MOST,
+    Settings,
+    choose_streaming,
+    encode_rows,
+    fit_network,
+)
 from autorec.models.scale import inside, outside, rows_inside
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
@@ -27,7 +35,7 @@ from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
-from autorec.training.batches import BATCH_MOST
+from autorec.training.batches import BATCH_MOST, batch_size
 from autorec.training.memory import training_memory
 
 # λ tried on validation ratings, and λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of
@@ -198,6 +206,15 @@ class AutoRec(Recommender):
         checked = self._settings()
         sizes = training_memory(n_ratings, rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
         return sum(sizes.values())
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        rows, columns = (n_items, n_users) if self.orientation == "item" else (n_users, n_items)
+        checked = self._settings()
+        units, weights = sum(checked.hidden), columns * (checked.hidden[0] + checked.hidden[-1])
+        steps = 1 if checked.batch == "full" else rows / batch_size(rows, checked.batch)
+        epoch = 2e-10 * units * n_ratings + 6e-10 * weights * steps
+        trainings = 1 + len(checked.l2_candidates) if checked.l2 is None and n_ratings <= SEARCH_MOST else 1
+        return 0.6 * trainings * checked.epochs * epoch  # most trainings end before their last epoch
 
     # --- orientation and scale: rows inside, users and items outside ----------------------------------------
 

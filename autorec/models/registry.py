@@ -194,7 +194,7 @@ _ROWS = (
         new_items="solved",
         memory="vectors",
         space={"factors": ("int", 5, 150, True), "l2": ("float", 0.01, 0.5, True)},
-        grid={"factors": (10, 20, 50), "l2": (0.05, 0.07, 0.1, 0.14)},
+        grid={"l2": (0.05, 0.07, 0.1, 0.14), "factors": (12, 25, 50)},
         baseline="all",
     ),
     Model(
