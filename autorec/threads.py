@@ -115,6 +115,11 @@ def torch_on_one_thread() -> AbstractContextManager[None]:
     return _torch_on_one_thread
 
 
+def libraries_on_one_thread() -> AbstractContextManager[None]:
+    """Within the block BLAS and torch compute with one thread: with the same bits on any machine, and beside others."""
+    return _libraries_on_one_thread
+
+
 def _cores() -> int:
     """Cores that this process may use, by affinity and by a container's quota."""
     from joblib import cpu_count

@@ -9,15 +9,13 @@ batched call solves them. There are as many equations as factors, or as entries 
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
-from autorec.threads import thread_count
+from autorec.threads import libraries_on_one_thread, run_in_threads, thread_count
 
 Solutions = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
 IntArray = npt.NDArray[np.integer[Any]]
@@ -46,9 +44,9 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
         else:
             found[rows] = _by_factors(_products(starts, lengths, indices, targets, table), penalties)
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(thread_count()) as pool:
-        for _ in pool.map(solve, _blocks(np.diff(csr.indptr))):
-            pass
+    blocks = list(_blocks(np.diff(csr.indptr)))
+    with libraries_on_one_thread():
+        run_in_threads(lambda i: solve(blocks[i]), len(blocks))
     return found
 
 
