@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autorec import read_ratings, summarize
+from autorec import audit, read_ratings
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
-from autorec.ratings.summary import suspected_sentinel
+from autorec.ratings.sentinels import suspected_sentinel
 
 
 def frame(values: list[float], sentinel: float | None, n: int = 400) -> pd.DataFrame:
@@ -25,11 +25,26 @@ def frame(values: list[float], sentinel: float | None, n: int = 400) -> pd.DataF
 def test_a_rating_apart_from_all_others_is_suspected(values: list[float], sentinel: float) -> None:
     ratings = as_ratings(frame(values, sentinel))
     assert suspected_sentinel(ratings) == (sentinel, 40)
-    problems = " ".join(summarize(ratings)["problems"])
-    assert f"40 ratings are {sentinel}, apart from all others" in problems and f"--missing {sentinel}" in problems
+    (finding,) = [finding for finding in audit(ratings) if finding.name == "sentinel"]
+    assert (finding.count, finding.share) == (40, 0.1)
+    assert finding.sentence.startswith(f"40 ratings are {sentinel}, apart from all others")
+    assert finding.sentence.endswith(f"(--missing {sentinel}).")
 
 
-@pytest.mark.parametrize("values", [[1, 2, 3, 4, 5], [0.5, 1, 4, 5], [0, 1], list(np.arange(-10, 10.1, 0.5)), [3]])
+def test_reading_warns_of_a_suspect_among_many_unless_the_scale_is_stated(tmp_path: Path) -> None:
+    path = tmp_path / "jester.csv"
+    rows = frame(list(np.arange(-10, 10.1, 0.5)), None, n=100_000)
+    rows.loc[rows.index % 50 == 7, "rating"] = 99
+    rows.to_csv(path, index=False)
+    with pytest.warns(UserWarning, match=r"jester.csv: 2,000 ratings are 99, apart .* \(--missing 99\)"):
+        read_ratings(path)
+    assert read_ratings(path, missing=99).scale == (-10, 10)
+    assert read_ratings(path, scale=(-10, 99)).scale == (-10, 99)
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2, 3, 4, 5], [1, 3, 4, 5], [0.5, 1, 4, 5], [0, 1], list(np.arange(-10, 10.1, 0.5)), [3]]
+)
 def test_usual_scales_are_not(values: list[float]) -> None:
     assert suspected_sentinel(as_ratings(frame(values, None))) is None
 

@@ -22,6 +22,7 @@ from autorec.audits.finding import (
     worst_first,
 )
 from autorec.audits.of_split import audit_split
+from autorec.ratings import sentinels
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.sorting import IntArray
@@ -189,6 +190,14 @@ def _one_value(ratings: Ratings) -> Finding | None:
     )
 
 
+def _sentinel(ratings: Ratings) -> Finding | None:
+    """A value that may stand for no rating (see `sentinels.suspected_sentinel`); share of all ratings."""
+    found = sentinels.suspected_sentinel(ratings)
+    if found is None:
+        return None
+    return Finding("warning", "sentinel", found[1], found[1] / len(ratings), f"{sentinels.sentence(*found)}.")
+
+
 def _milliseconds(ratings: Ratings) -> Finding | None:
     """Timestamps beyond the year 2100; share of the ratings."""
     return _dates(
@@ -231,6 +240,7 @@ RATINGS_CHECKS: tuple[Callable[[Ratings], Finding | None], ...] = (
     _copied_users,
     _same_users,
     _one_value,
+    _sentinel,
     _milliseconds,
     _future,
     _before_1990,

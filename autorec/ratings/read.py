@@ -1,7 +1,5 @@
 """Rating files of every common kind → Ratings. The format is told by the content; options override it."""
 
-import math
-import numbers
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +7,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pandas as pd
 
 from autorec.errors import InputError, ParameterError
@@ -22,6 +19,7 @@ from autorec.ratings.matrix import Ratings, build
 from autorec.ratings.netflix import is_netflix, parse_netflix
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import Columns, parse_columns
+from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_of_suspect
 from autorec.ratings.source import Source, open_source
 from autorec.ratings.titles import with_titles
 
@@ -66,7 +64,7 @@ def read_ratings(
     says of the file. A pair rated twice keeps its last rating (`Ratings.duplicates`).
     """
     _check_options(sep, decimal, format, header, scale, on_error, member)
-    sentinels = _sentinels(missing)
+    sentinels = parse_missing(missing)
     titles = None
     if isinstance(path, (str, PathLike)):
         path, titles = _locate(fspath(path))
@@ -134,24 +132,9 @@ def _check_options(
 
 def _is_scale(scale: Any) -> bool:
     try:
-        return len(scale) == 2 and not isinstance(scale, str) and all(map(_is_finite, scale))
+        return len(scale) == 2 and not isinstance(scale, str) and all(map(is_finite, scale))
     except TypeError:
         return False
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _sentinels(missing: Any) -> list[float]:
-    """The ratings that stand for none."""
-    if missing is None:
-        return []
-    several = isinstance(missing, Iterable) and not isinstance(missing, str)
-    values = list(missing) if several else [missing]
-    if not all(map(_is_finite, values)):
-        raise ParameterError(f"missing is {missing!r}; allowed: a rating that stands for none, as 99, or several")
-    return [float(value) for value in values]
 
 
 def _locate(path: str) -> tuple[str, str | None]:
@@ -200,20 +183,7 @@ def _refuse_binary(source: Source) -> None:
 def _built(source: str, parsed: Parsed, scale: tuple[float, float] | None, sentinels: list[float]) -> Ratings:
     if parsed.ratings is None or not len(parsed.ratings):
         raise InputError(f"{source} has a header and no ratings below it")
-    missing = 0
-    if sentinels:
-        kept = ~np.isin(parsed.ratings, np.array(sentinels, dtype=parsed.ratings.dtype))
-        missing = len(kept) - int(np.count_nonzero(kept))
-        if not kept.any():
-            raise InputError(f"{source}: all {missing:,} ratings are among those that stand for none; check missing")
-        times = None if parsed.timestamps is None else parsed.timestamps[kept]
-        parsed = replace(
-            parsed,
-            users=parsed.users[kept],
-            items=parsed.items[kept],
-            ratings=parsed.ratings[kept],
-            timestamps=times,
-        )
+    parsed, missing = leave_out(source, parsed, sentinels)
     assert parsed.ratings is not None  # looked at above
     try:
         ratings = build(
@@ -228,4 +198,5 @@ def _built(source: str, parsed: Parsed, scale: tuple[float, float] | None, senti
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
+    warn_of_suspect(source, ratings)
     return replace(ratings.compact(), missing=missing) if missing else ratings

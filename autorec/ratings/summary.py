@@ -12,9 +12,6 @@ from autorec.ratings.matrix import Ratings
 FEW = 5  # ratings; below this a user or item says little
 BINS = 10  # of the histogram when there are more distinct ratings than DISTINCT
 DISTINCT = 20
-_SUSPECT = (
-    "apart from all others: if that stands for a missing rating, leave it out by missing={0:g} (--missing {0:g})."
-)
 HEAD = 10  # most rated items shown
 
 
@@ -92,8 +89,6 @@ def _problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
         found.append(f"{ratings.skipped:,} rows could not be read and were skipped.")
     if ratings.missing:
         found.append(f"{ratings.missing:,} rows have a rating that stands for none and were left out.")
-    if (suspect := suspected_sentinel(ratings)) is not None:
-        found.append(f"{suspect[1]:,} ratings are {suspect[0]:g}, {_SUSPECT.format(suspect[0])}")
     if ratings.duplicates:
         found.append(f"{ratings.duplicates:,} rows were replaced by a later rating of the same user and item.")
     if ratings.titles is not None and (untitled := int((ratings.titles == "").sum())):
@@ -104,24 +99,6 @@ def _problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
         if facts[f"{what}_below_{FEW}"]
     ]
     return found
-
-
-def suspected_sentinel(ratings: Ratings) -> tuple[float, int] | None:
-    """A rating that may stand for none, and how often it occurs; None without one.
-
-    The lowest or highest value, of a hundredth of the ratings or more, where three other values or more lie closer
-    together than it lies to them (99 on −10 … 10), or where it alone is below 0 (−1 on 1 … 10).
-    """
-    values, counts = np.unique(ratings.csr.data, return_counts=True)
-    if len(values) < 4:
-        return None
-    values = values.astype(np.float64)
-    for edge, nearest, others in ((-1, -2, values[:-1]), (0, 1, values[1:])):
-        apart = abs(values[edge] - values[nearest]) >= others[-1] - others[0]
-        negative = edge == 0 and values[0] < 0 <= values[1] and values[0] <= -1
-        if (apart or negative) and counts[edge] >= 0.01 * len(ratings):
-            return float(values[edge]), int(counts[edge])
-    return None
 
 
 def _date(seconds: int) -> str | None:

@@ -1,0 +1,86 @@
+"""Ratings that stand for none, such as Jester's 99 on −10 … 10: left out where the user names them, suspected where
+not."""
+
+import math
+import numbers
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from autorec.errors import InputError, ParameterError
+from autorec.ratings.matrix import Ratings
+from autorec.ratings.parsed import Parsed
+
+LEAST = 0.01  # share of the ratings from which a value is suspected,
+LEAST_COUNT = 20  # and their number
+_SAMPLE = 2**16  # ratings looked at first
+
+
+def parse_missing(missing: Any) -> list[float]:
+    """The option `missing`: None, a number, or several. ParameterError: anything else."""
+    if missing is None:
+        return []
+    several = isinstance(missing, Iterable) and not isinstance(missing, str)
+    values = list(missing) if several else [missing]
+    if not all(map(is_finite, values)):
+        raise ParameterError(f"missing is {missing!r}; allowed: a rating that stands for none, as 99, or several")
+    return [float(value) for value in values]
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a finite real number; True and False are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def leave_out(source: str, parsed: Parsed, sentinels: Sequence[float]) -> tuple[Parsed, int]:
+    """The rows whose rating is none of the sentinels, and how many are left out. InputError: all are."""
+    if not sentinels or parsed.ratings is None:
+        return parsed, 0
+    kept = ~np.isin(parsed.ratings, np.array(sentinels, dtype=parsed.ratings.dtype))
+    if not kept.any():
+        raise InputError(f"{source}: all {len(kept):,} ratings are among those that stand for none; check missing")
+    times = None if parsed.timestamps is None else parsed.timestamps[kept]
+    columns = {"users": parsed.users[kept], "items": parsed.items[kept], "ratings": parsed.ratings[kept]}
+    return replace(parsed, **columns, timestamps=times), len(kept) - int(np.count_nonzero(kept))
+
+
+def warn_of_suspect(source: str, ratings: Ratings) -> None:
+    """Warn of what `suspected_sentinel` finds, unless the user states the scale. A look at a sample, which a frequent
+    value does not escape, spares the other files a look at all ratings."""
+    values = ratings.csr.data
+    sample = values[np.random.default_rng(0).integers(len(values), size=_SAMPLE)] if len(values) > _SAMPLE else values
+    if ratings.given_scale is None and _suspect(sample) and (found := _suspect(values)):
+        warnings.warn(f"{source}: {sentence(*found)}", stacklevel=3)
+
+
+def suspected_sentinel(ratings: Ratings) -> tuple[float, int] | None:
+    """A rating that may stand for none, and how often it occurs; None without one.
+
+    The lowest or highest value, where it is frequent, three other values or more are there, and it lies farther from
+    them than they from each other (99 on −10 … 10), or where it alone is below 0 (−1 on 1 … 10).
+    """
+    return None if ratings.given_scale is not None else _suspect(ratings.csr.data)
+
+
+def sentence(value: float, count: int) -> str:
+    """What to say of a suspect."""
+    return (
+        f"{count:,} ratings are {value:g}, apart from all others: if that stands for a missing rating, leave it out by "
+        f"missing={value:g} (--missing {value:g})"
+    )
+
+
+def _suspect(ratings: Any) -> tuple[float, int] | None:
+    values, counts = np.unique(ratings, return_counts=True)
+    if len(values) < 4:
+        return None
+    values = values.astype(np.float64)
+    for edge, nearest, others in ((-1, -2, values[:-1]), (0, 1, values[1:])):
+        apart = abs(values[edge] - values[nearest]) > others[-1] - others[0]
+        negative = edge == 0 and values[0] <= -1 and values[1] >= 0
+        if (apart or negative) and counts[edge] >= max(LEAST * len(ratings), LEAST_COUNT):
+            return float(values[edge]), int(counts[edge])
+    return None
