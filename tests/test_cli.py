@@ -161,7 +161,7 @@ def test_recommend_for_a_file_of_users_with_strangers(place, tmp_path):
     rows = json.loads(result.stdout)["rows"]
     answered = [(row["user"], row["source"]) for row in rows[::2]]
     assert answered == [("u3", "model"), ("u1", "model"), ("nobody", "fallback")]
-    assert "1 users are not known" in result.stderr
+    assert "not known to the model, answered by the fallback: 1." in result.stderr
 
 
 def test_seen_items_are_left_out_unless_asked(place):
@@ -422,3 +422,63 @@ def test_demo_finds_the_planted_tastes(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("report.html", "report.md", "report.json", "i-autorec", "u-autorec", "i-autorec.csv", "u-autorec.csv")
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (("train", "r.csv", "-m", "i-autorc", "-o", "m"), "i-autorec"),
+        (("train", "r.csv", "-m", "bias", "--set", "user_dampin=3", "-o", "m"), "user_damping"),
+        (("fetch", "ml-1mm"), "ml-1m"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_nearest(arguments, near):
+    assert refused(*arguments).endswith(f"; did you mean {near}?")
+
+
+def test_a_mistyped_verb_is_answered_with_the_nearest():
+    result = run("trian", status=2)
+    assert result.stderr.endswith("; did you mean train?\n") and "recommend, evaluate" in result.stderr
+    assert "did you mean" not in run("xyzzy", status=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ('{"user": "a", "itm": 3}', "it has no item and no rating"),
+        ('{"item": 1, "rating": 3}', "it has no user"),
+        ("[1]", "it is no object"),
+        ('{"user": "a", "ratings": [3]}', "its ratings are no object"),
+        ('{"user": "a", "item": [], "rating": 3}', "an id is text or a whole number"),
+        ('{"user": "a", "item": 1, "rating": "x"}', "'x' is not a finite number"),
+    ],
+)
+def test_json_lines_that_are_no_ratings(place, line, wrong):
+    assert f"line 1: {line!r} is no rating ({wrong}" in refused(
+        "recommend", place / "model", "--new-user", "-", stdin=f"{line}\n"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_ids_of_one_table_are_of_one_type(tmp_path, suffix):
+    random_frame().to_csv(tmp_path / "r.csv", index=False)
+    run("train", tmp_path / "r.csv", "-m", "bias", "-o", tmp_path / "m")
+    read = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
+    for users, expected in ((("1", "99"), [1, 99]), (("1", "stranger"), ["1", "stranger"])):
+        asked = [word for user in users for word in ("--user", user)]
+        run("recommend", tmp_path / "m", *asked, "-n", "1", "-o", tmp_path / f"t.{suffix}")
+        assert read[suffix](tmp_path / f"t.{suffix}")["user"].tolist() == expected
+
+
+def test_a_history_of_unknown_items_is_answered_by_the_fallback(place, tmp_path):
+    (tmp_path / "new.csv").write_text("user,item,rating\nann,no such film,5\n")
+    found = told("recommend", place / "model", "--new-user", tmp_path / "new.csv", "-n", "2")
+    assert [row["source"] for row in found["rows"]] == ["fallback", "fallback"]
+
+
+def test_pairs_in_parquet_have_named_columns_too(place, tmp_path):
+    frame = pd.DataFrame({"who": ["u1", "u2"], "what": [3, 4], "else": [5, 6]})
+    frame.to_parquet(tmp_path / "pairs.parquet")
+    for name, items in {"what": [3, 4], "else": [5, 6], "3": [5, 6]}.items():
+        asked = ("predict", place / "model", tmp_path / "pairs.parquet", "--columns", f"user=who,item={name}")
+        assert [row["item"] for row in told(*asked)["rows"]] == items

@@ -1,6 +1,7 @@
 """The command line as a process of its own: what only a real one can show."""
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from conftest import random_frame
 
@@ -54,6 +56,85 @@ def test_a_failure_is_one_sentence(place):
     done = run("describe", place, "--debug")
     assert done.returncode == 1 and "Traceback" in done.stderr
     assert run("recommend", place / "model").returncode == 2
+
+
+def in_bash(command: str, **options: object) -> subprocess.CompletedProcess:
+    """`autorec` in the command is this program."""
+    text = f'autorec() {{ "{sys.executable}" -m autorec "$@"; }}; {command}'
+    return subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+def test_pipes_are_read_like_files(place):
+    for kind, read in (("plain", "cat"), ("gzip", "gzip -c"), ("named", "cat")):
+        source = f"<({read} ratings.csv)"
+        before = ""
+        if kind == "named":
+            before, source = "mkfifo fifo; cat ratings.csv > fifo & ", "fifo"
+        done = in_bash(f"{before}autorec inspect {source} --json", cwd=place)
+        assert json.loads(done.stdout)["users"] == 2000, done.stderr
+    done = in_bash("autorec recommend model --users-file <(echo 1) -n 2 --json", cwd=place)
+    assert len(json.loads(done.stdout)["rows"]) == 2
+    done = in_bash("autorec predict model <(printf 'user,item\\n1,2\\n') --json", cwd=place)
+    assert len(json.loads(done.stdout)["rows"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("closed", "status"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), ("<&-", 0), ("<&- >&- 2>&-", 0)]
+)
+def test_a_closed_stream_leads_to_nowhere(place, tmp_path, closed, status):
+    done = in_bash(f"autorec train {place}/ratings.csv -m bias -o {tmp_path}/m {closed}")
+    assert (done.returncode, done.stderr.count("Traceback")) == (status, 0)
+    assert run("describe", tmp_path / "m").returncode == 0
+    assert in_bash(f"autorec inspect {place}/nowhere.csv {closed}").returncode == 1
+
+
+def test_a_closed_stdin_is_told():
+    done = in_bash("autorec inspect - <&-")
+    assert done.returncode == 1 and done.stderr == "Error: stdin is closed; give a file\n"
+
+
+def test_names_that_are_not_utf_8(place, tmp_path):
+    """A file system allows any bytes."""
+    names = {kind: os.fsdecode(b"\xff\xe9." + kind) for kind in (b"csv", b"parquet", b"html")}
+    frame = random_frame(users=30)
+    frame.to_csv(tmp_path / names[b"csv"], index=False)
+    (tmp_path / names[b"parquet"]).write_bytes(frame.to_parquet())
+    for name in names[b"csv"], names[b"parquet"]:
+        done = run("train", tmp_path / name, "-m", "bias", "-o", tmp_path / "\udcfe", "--json")
+        assert os.fsdecode(b"\xfe") in json.loads(done.stdout)["output"], done.stderr
+    table = tmp_path / names[b"parquet"]
+    assert run("recommend", tmp_path / "\udcfe", "--all", "-o", table).returncode == 0
+    assert len(pd.read_parquet(io.BytesIO(table.read_bytes()))["user"].unique()) == 30
+    report = tmp_path / names[b"html"]
+    done = run("compare", tmp_path / names[b"csv"], "-m", "bias", "--baselines", "none", "-o", report)
+    assert done.returncode == 0 and r"\udcff" in report.read_text(), done.stderr
+    done = run("inspect", tmp_path / "\udcff")
+    assert done.returncode == 1 and r"\udcff does not exist" in done.stderr
+    done = run("recommend", place / "model", "--user", "\udcff")
+    assert done.returncode == 1 and r"the id '\udcff' is no Unicode text" in done.stderr
+
+
+def test_output_is_utf_8_whatever_the_encoding(tmp_path):
+    (tmp_path / "r.csv").write_text("user,item,rating\nä,ю,4\nb,水,2\nä,水,3\nb,ю,5\n")
+    for encoding in ("ascii", "latin-1"):
+        done = run("inspect", tmp_path / "r.csv", "--json", env={**os.environ, "PYTHONIOENCODING": encoding})
+        assert {row["item"] for row in json.loads(done.stdout)["most_rated"]} == {"ю", "水"}
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules.update(dict.fromkeys(("torch", "numpy", "pandas", "numba")))  # importing them is an ImportError
+sys.argv[0] = "autorec"
+from autorec.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "--json"], ["describe", "model"], ["--help"]])
+def test_what_is_only_told_needs_nothing_heavy(place, arguments):
+    command = [sys.executable, "-c", WITHOUT_TORCH, *arguments]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout
 
 
 def test_a_pipe_that_closes_is_no_failure_to_tell(place):

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pa_parquet
 import pytest
 import safetensors.numpy
@@ -24,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autorec
-from autorec.errors import InputError, ModelFileError
+from autorec.errors import ModelFileError
 from autorec.models import id_arrays, manifest
 from autorec.models.arrays import Expected, read_arrays
 
@@ -162,13 +161,6 @@ def test_titles_are_kept_and_may_be_alike(tmp_path):
     assert loaded.user_ids.tolist() == ratings.user_ids.tolist()
     table = pa_parquet.read_table(tmp_path / "m" / "items.parquet")
     assert table.to_pydict() == {"item": ratings.item_ids.tolist(), "title": titled.titles.tolist()}
-
-
-def test_text_that_no_file_can_hold_is_refused(tmp_path):
-    frame = random_frame(users=6, items=5)
-    frame["item"] = pd.Series([f"\ud800{item}" for item in frame["item"]], dtype=object)
-    with pytest.raises(InputError, match="no Unicode text"):
-        small("bias").fit(frame).save(tmp_path / "m")
 
 
 def test_parameters_of_another_kind_are_refused(folder):

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from autorec import __version__
+from autorec import __version__, checks
 
 # In the order of the work; each is a file of this folder and a function of the same name in it.
 VERBS = (
@@ -35,6 +35,13 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(f"no verb {args[0]!r}; allowed: {', '.join(VERBS)}{checks.nearest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
@@ -57,13 +64,28 @@ def main() -> None:
     # Threads of torch that wait sleep: spinning beside the kernels' threads they double the time of a deep network.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # half-written files get removed
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a title must not fail on a terminal that lacks its letters
+    _prepare_streams()
     try:
         autorec(prog_name="autorec")
     except SystemExit as status:
         _leave(status)
+
+
+def _prepare_streams() -> None:
+    """stdout and stderr in UTF-8, where two ids never look alike; a stream that the caller closed leads to nowhere.
+
+    Were the number of a closed stream left free, the next file opened would get it, and what is printed with it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, this one
+        stream = getattr(sys, name)
+        if stream is None and number:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # half characters, of file names
 
 
 def _leave(status: SystemExit) -> None:

@@ -1,5 +1,6 @@
 """Results as one JSON object on stdout, or as a file whose suffix chooses the form; as text by `cli.text`."""
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -67,9 +68,9 @@ def write_file(frames: Iterable[Frame], output: Path) -> int:
 
 
 def write_text(output: Path, written: str) -> None:
-    """Text to a file, with one line end at its end."""
+    """Text to a file, with one line end at its end; bytes of a file name that are no UTF-8 as \\udc80 to \\udcff."""
     with files.atomic_file(output) as path:
-        path.write_text(written.rstrip() + "\n", encoding="utf-8")
+        path.write_text(written.rstrip() + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _write_csv(frames: Iterable[Frame], path: Path) -> int:
@@ -95,17 +96,14 @@ def _write_parquet(frames: Iterable[Frame], path: Path) -> int:
     import pyarrow.parquet
 
     rows, writer = 0, None
-    try:
+    with path.open("wb") as file, contextlib.ExitStack() as stack:  # Arrow itself opens no path that is not UTF-8
         for frame in frames:
             schema = writer.schema if writer is not None else None
             table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
             if writer is None:
-                writer = pyarrow.parquet.ParquetWriter(path, table.schema)
+                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(file, table.schema))
             writer.write_table(table)
             rows += len(frame)
-    finally:
-        if writer is not None:
-            writer.close()
     return rows
 
 

@@ -54,9 +54,11 @@ def _blocks(model: Any, users: Any, n: int, include_seen: bool) -> Iterator[Any]
         found = model.known_users(users)
         unknown = [user for user, is_found in zip(users, found, strict=True) if not is_found]
         users = [user for user, is_found in zip(users, found, strict=True) if is_found]
+    rest = autorec.recommend_unknown(model, unknown, n).assign(source="fallback") if unknown else None
     if users or not unknown:
         for block in model.recommend_blocks(users, n, exclude_seen=not include_seen):
-            yield block.assign(source="model")
-    if unknown:
-        say(f"{len(unknown):,} users are not known to the model: answered by the fallback.")
-        yield autorec.recommend_unknown(model, unknown, n).assign(source="fallback")
+            as_text = rest is not None and rest["user"].dtype != block["user"].dtype  # one column, one type
+            yield block.assign(user=block["user"].astype(str) if as_text else block["user"], source="model")
+    if rest is not None:
+        say(f"Users not known to the model, answered by the fallback: {len(unknown):,}.")
+        yield rest

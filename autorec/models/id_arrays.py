@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from autorec.errors import InputError
 from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.ratings.ids import Ids
 
@@ -21,13 +20,10 @@ _OFFSETS = ".offsets"
 
 
 def pack(name: str, values: Ids) -> Arrays:
-    """Arrays of `values` [n], integers or text, under names that begin with `name`. InputError: half a character."""
+    """Arrays of `values` [n], integers or text, under names that begin with `name`."""
     if values.dtype.kind == "i":
         return {name: values}
-    try:
-        encoded = [value.encode() for value in values]
-    except UnicodeEncodeError as error:
-        raise InputError(f"{name} hold {error.object!r}, which is no Unicode text, so no file can hold it") from None
+    encoded = [value.encode() for value in values]
     offsets = np.concatenate(([0], np.cumsum([len(text) for text in encoded], dtype=np.int64)))
     return {name: np.frombuffer(b"".join(encoded), dtype=np.uint8), name + _OFFSETS: offsets}
 

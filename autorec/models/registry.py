@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from autorec import checks
 from autorec.errors import ParameterError
 
 # A range is (kind, lowest, highest, logarithmic); kinds: int, float, and l2, the λ of a penalty `l2:λ`. Or choices.
@@ -247,7 +248,10 @@ MODELS: Mapping[str, Model] = {row.name: row for row in _ROWS}
 def find(name: str) -> Model:
     """The row of a name. ParameterError: there is none; lists those that are."""
     if name not in MODELS:
-        raise ParameterError(f"unknown model {name!r}; allowed: {', '.join(MODELS)}, or a preset file ending in .json")
+        raise ParameterError(
+            f"unknown model {name!r}; allowed: {', '.join(MODELS)}, or a preset file ending in .json"
+            f"{checks.nearest(name, MODELS)}"
+        )
     return MODELS[name]
 
 

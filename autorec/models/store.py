@@ -66,8 +66,10 @@ def save(model: Model, path: files.PathLike) -> None:
         safetensors.numpy.save_file(_weights(model), folder / "weights.safetensors")
         safetensors.numpy.save_file(_pack(ratings), folder / "ratings.safetensors")
         titles = {} if ratings.titles is None else {"title": ratings.titles}
-        pa_parquet.write_table(id_arrays.table({"user": ratings.user_ids}), folder / "users.parquet")
-        pa_parquet.write_table(id_arrays.table({"item": ratings.item_ids, **titles}), folder / "items.parquet")
+        tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **titles}}
+        for name, columns in tables.items():
+            with (folder / name).open("wb") as file:  # Arrow itself opens no path that is not UTF-8
+                pa_parquet.write_table(id_arrays.table(columns), file)
         manifest["files"] = {name: manifests.hash_of(folder / name) for name in PARTS}
         (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from autorec import checks
 from autorec.models.base import Recommender, as_collection
-from autorec.ratings.ids import as_ids
+from autorec.ratings.ids import as_ids, from_tokens
 
 
 def recommend_unknown(model: Recommender, users: Any, n: int = 10) -> pd.DataFrame:
@@ -18,6 +18,8 @@ def recommend_unknown(model: Recommender, users: Any, n: int = 10) -> pd.DataFra
     """
     n = checks.whole("n", n)
     ratings, users = model.ratings_, as_ids(as_collection(users), "user ids")
+    if ratings.user_ids.dtype.kind == "i" and users.dtype.kind == "O":
+        users = from_tokens(users)  # 7 and "7" are one id; integers, as those of the model, where all are
     best = np.argsort(-model.fallback_.item, kind="stable")[:n]
     rank = np.arange(1, len(best) + 1)
     columns = {

@@ -195,6 +195,12 @@ def _inverse(order: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
 
 def _texts(values: Iterable[Any]) -> Ids:
     values = [str(value) for value in values]
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError as error:
+        halves = error.object[error.start : error.end]
+        id_ = next(value for value in values if halves in value)
+        raise InputError(f"the id {id_!r} is no Unicode text, so no file could hold it") from None
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array

@@ -24,9 +24,9 @@ def read_json_lines(stream: Iterable[str]) -> Ratings:
         try:
             if line.strip():
                 rows += _rows(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(
-                f"line {number}: {str(line).strip()[:60]!r} is no rating ({type(error).__name__}: {error}); "
+                f"line {number}: {str(line).strip()[:60]!r} is no rating ({error}); "
                 'give objects such as {"user": "ann", "ratings": {"12": 4}}'
             ) from None
     if not rows:
@@ -40,13 +40,22 @@ def read_json_lines(stream: Iterable[str]) -> Ratings:
 
 
 def _rows(record: Any) -> list[tuple[str, str, float]]:
-    pairs = record["ratings"].items() if "ratings" in record else [(record["item"], record["rating"])]
-    return [(_token(record["user"]), _token(item), _rating(rating)) for item, rating in pairs]
+    """(user, item, rating) of one object. ValueError says what is wrong with it."""
+    if not isinstance(record, dict):
+        raise ValueError("it is no object")
+    several = "ratings" in record
+    missing = [name for name in (("user",) if several else ("user", "item", "rating")) if name not in record]
+    if missing:
+        raise ValueError(f"it has no {' and no '.join(missing)}")
+    ratings = record["ratings"] if several else {_token(record["item"]): record["rating"]}
+    if not isinstance(ratings, dict):
+        raise ValueError("its ratings are no object of items and their ratings")
+    return [(_token(record["user"]), item, _rating(rating)) for item, rating in ratings.items()]
 
 
 def _token(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise TypeError(f"an id is text or a whole number, not {value!r}")
+        raise ValueError(f"an id is text or a whole number, not {value!r}")
     return str(value)
 
 

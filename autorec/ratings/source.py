@@ -81,7 +81,12 @@ def _existing(name: str) -> Path:
 
 
 def _is_parquet_file(path: Path) -> bool:
-    """A pipe or a device is read once, as a whole; of a regular file a look at its first bytes does no harm."""
+    """Whether Arrow can read it in pieces: a pipe or a device is read once, as a whole, and Arrow opens no file whose
+    name is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
     if not stat.S_ISREG(path.stat().st_mode):
         return False
     with path.open("rb") as file:

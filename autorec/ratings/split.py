@@ -193,7 +193,7 @@ def split(
     if name not in makers:
         raise ParameterError(
             f"split by {by!r}; allowed: random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, "
-            "given:TRAIN,TEST"
+            f"given:TRAIN,TEST{checks.nearest(name, makers)}"
         )
     return makers[name]()
 
