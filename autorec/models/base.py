@@ -324,9 +324,13 @@ class Recommender(BaseEstimator):
 
 
 def as_collection(ids: Any) -> Any:
-    """A single id → a list of it; sets, views and generators → lists; what NumPy knows how to read stays."""
+    """A single id → a list of it; sets, views, generators, Arrow arrays → lists; what NumPy knows how to read stays."""
     if isinstance(ids, (list, tuple, np.ndarray, pd.Series, pd.Index)) and np.ndim(ids):
         return ids
+    if hasattr(ids, "to_pylist"):
+        return ids.to_pylist()
+    if isinstance(ids, np.ndarray):  # of no dimension
+        return [ids.item()]
     return [ids] if isinstance(ids, str) or not isinstance(ids, Iterable) else list(ids)
 
 

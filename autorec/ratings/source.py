@@ -1,6 +1,7 @@
 """The bytes of what a user names: a file, stdin, an open file, or one of these compressed with gzip, zip or zstd."""
 
 import codecs
+import contextlib
 import os
 import stat
 import sys
@@ -120,8 +121,9 @@ def _unpacked(name: str, data: bytes, member: str | None) -> bytes:
 
 
 def text_of(data: bytes) -> str:
-    """UTF-8 (a byte order mark is dropped), else Latin-1, which MovieLens' older titles are in."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+    """UTF-8 (a byte order mark is dropped), else Windows' cp1252, else Latin-1, which MovieLens' older titles are in; the
+    two differ in few signs."""
+    for encoding in ("utf-8-sig", "cp1252"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    return data.decode("latin-1")
