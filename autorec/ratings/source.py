@@ -121,7 +121,7 @@ def _unpacked(name: str, data: bytes, member: str | None) -> bytes:
 
 
 def text_of(data: bytes) -> str:
-    """UTF-8 (a byte order mark is dropped), else Windows' cp1252, else Latin-1, which MovieLens' older titles are in; the
+    """UTF-8 (a byte order mark is dropped), else Windows' cp1252, else Latin-1, as MovieLens' older titles are; the
     two differ in few signs."""
     for encoding in ("utf-8-sig", "cp1252"):
         with contextlib.suppress(UnicodeDecodeError):
