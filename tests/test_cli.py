@@ -359,6 +359,7 @@ def test_a_model_in_a_repository_survives_training(home):
 
 def test_interrupted_is_no_result_of_compare_and_the_best_so_far_of_train(home, monkeypatch):
     def cut_short(self, ratings, *_):
+        self.user_damping_ = self.item_damping_ = 1.0
         self.biases_ = Biases(3.0, np.zeros(ratings.n_users), np.zeros(ratings.n_items))
         return {"stopped": "interrupted", "best_epoch": best}
 

@@ -42,8 +42,13 @@ def leave_out(source: str, parsed: Parsed, sentinels: Sequence[float]) -> tuple[
     kept = ~np.isin(parsed.ratings, np.array(sentinels, dtype=parsed.ratings.dtype))
     if not kept.any():
         raise InputError(f"{source}: all {len(kept):,} ratings are among those that stand for none; check missing")
-    ratings, times = (None if column is None else column[kept] for column in (parsed.ratings, parsed.timestamps))
-    chosen = replace(parsed, users=parsed.users[kept], items=parsed.items[kept], ratings=ratings, timestamps=times)
+    chosen = replace(
+        parsed,
+        users=parsed.users[kept],
+        items=parsed.items[kept],
+        ratings=parsed.ratings[kept],
+        timestamps=None if parsed.timestamps is None else parsed.timestamps[kept],
+    )
     return chosen, len(kept) - int(np.count_nonzero(kept))
 
 
