@@ -1,26 +1,19 @@
 """Parameters of estimators, checked when `fit` begins: each error names the parameter, what was got and what is
 allowed."""
 
-import difflib
 import math
 import numbers
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, nearest
 
 if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
-
-
-def nearest(name: Any, allowed: Iterable[str]) -> str:
-    """ "; did you mean bias?" for the one of `allowed` that is most like `name`, "" where none is."""
-    alike = difflib.get_close_matches(str(name), list(allowed), n=1)
-    return f"; did you mean {alike[0]}?" if alike else ""
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:

@@ -11,6 +11,10 @@
 A message says what was got, what is allowed and what to do. The command line prints it as one sentence.
 """
 
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
 
 class AutoRecError(Exception):
     """Base of every error raised on purpose."""
@@ -38,3 +42,9 @@ class DivergedError(AutoRecError):
 
 class NotEnoughMemoryError(AutoRecError, MemoryError):
     """The work needs more memory than there is."""
+
+
+def nearest(name: Any, allowed: Iterable[str]) -> str:
+    """ "; did you mean bias?" for the one of `allowed` that is most like `name`, "" where none is."""
+    alike = difflib.get_close_matches(str(name), list(allowed), n=1)
+    return f"; did you mean {alike[0]}?" if alike else ""

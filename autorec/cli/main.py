@@ -9,7 +9,8 @@ import sys
 
 import click
 
-from autorec import __version__, checks
+from autorec import __version__
+from autorec.errors import nearest
 
 # In the order of the work; each is a file of this folder and a function of the same name in it.
 VERBS = (
@@ -39,7 +40,7 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            ctx.fail(f"no verb {args[0]!r}; allowed: {', '.join(VERBS)}{checks.nearest(args[0], VERBS)}")
+            ctx.fail(f"no verb {args[0]!r}; allowed: {', '.join(VERBS)}{nearest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -14,8 +14,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autorec import checks, files, folders, locks, progress
-from autorec.errors import InputError, ParameterError
+from autorec import files, folders, locks, progress
+from autorec.errors import InputError, ParameterError, nearest
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
 
@@ -58,7 +58,7 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, base_url: 
     wrong checksum, an unsafe archive.
     """
     if name not in DATA_SETS:
-        near = checks.nearest(name, DATA_SETS)
+        near = nearest(name, DATA_SETS)
         raise ParameterError(f"unknown data set {name!r}; allowed: {', '.join(DATA_SETS)}{near}")
     target = Path(name if folder is None else folder)
     folders.none_owned(target)

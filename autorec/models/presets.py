@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autorec import checks
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, ParameterError, nearest
 from autorec.models.registry import MODELS, find
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def read_preset(path: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(model, str) or not isinstance(settings, dict):
         raise InputError(f'{path} is no preset file; it needs {{"model": NAME, "settings": {{NAME: VALUE}}}}')
     if model not in MODELS:
-        near = checks.nearest(model, MODELS)
+        near = nearest(model, MODELS)
         raise ParameterError(f"{path}: unknown model {model!r}; allowed: {', '.join(MODELS)}{near}")
     _check_settings(model, settings, f"{path}: ")
     return model, settings
@@ -85,5 +84,5 @@ def _check_settings(name: str, settings: dict[str, Any], where: str = "") -> Non
     for setting in settings:
         if setting not in allowed:
             listed = ", ".join(allowed) if allowed else "none"
-            near = checks.nearest(setting, allowed)
+            near = nearest(setting, allowed)
             raise ParameterError(f"{where}{name} has no setting {setting!r}; allowed: {listed}{near}")

@@ -14,8 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autorec import checks
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, nearest
 
 # A range is (kind, lowest, highest, logarithmic); kinds: int, float, and l2, the λ of a penalty `l2:λ`. Or choices.
 Range = tuple[str, float, float, bool]
@@ -250,7 +249,7 @@ def find(name: str) -> Model:
     if name not in MODELS:
         raise ParameterError(
             f"unknown model {name!r}; allowed: {', '.join(MODELS)}, or a preset file ending in .json"
-            f"{checks.nearest(name, MODELS)}"
+            f"{nearest(name, MODELS)}"
         )
     return MODELS[name]
 

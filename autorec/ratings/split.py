@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec import checks
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, ParameterError, nearest
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.ratings.read import read_ratings
@@ -193,7 +193,7 @@ def split(
     if name not in makers:
         raise ParameterError(
             f"split by {by!r}; allowed: random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, "
-            f"given:TRAIN,TEST{checks.nearest(name, makers)}"
+            f"given:TRAIN,TEST{nearest(name, makers)}"
         )
     return makers[name]()
 
