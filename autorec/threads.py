@@ -5,6 +5,7 @@ they need no threading library beside torch's, and they may be asked from any th
 """
 
 import contextlib
+import numbers
 import os
 import sys
 import threading
@@ -27,8 +28,8 @@ def set_threads(threads: int) -> None:
     ParameterError: fewer than 1, or more than there are cores.
     """
     most = _cores()
-    if not 1 <= threads <= most:
-        raise ParameterError(f"{threads} threads; this machine allows 1 to {most}")
+    if not (isinstance(threads, numbers.Integral) and 1 <= threads <= most):
+        raise ParameterError(f"{threads!r} threads; this machine allows 1 to {most}")
     import torch
     from threadpoolctl import threadpool_limits
 

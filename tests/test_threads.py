@@ -86,10 +86,10 @@ def test_blocks_of_rows_are_whole_and_as_many_for_each_thread(monkeypatch: pytes
         assert len(blocks) in (1, 103) or len(blocks) % thread_count() == 0
 
 
-@pytest.mark.parametrize("threads", [0, -1, 10_000])
-def test_as_many_threads_as_there_are_cores(threads: int) -> None:
-    with pytest.raises(ParameterError, match=f"{threads} threads; this machine allows 1 to"):
-        set_threads(threads)
+@pytest.mark.parametrize("threads", [0, -1, 10_000, None, "2", 1.5])
+def test_as_many_threads_as_there_are_cores(threads: object) -> None:
+    with pytest.raises(ParameterError, match=f"{threads!r} threads; this machine allows 1 to"):
+        set_threads(threads)  # type: ignore[arg-type]
 
 
 @needs_two

@@ -1,0 +1,129 @@
+"""Ordinary data in odd forms: read as meant, or refused in a sentence that helps."""
+
+import datetime
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+import pytest
+
+from autorec import Ratings, read_ids, read_json_lines, read_ratings
+from autorec.errors import AutoRecError, InputError
+from autorec.ratings.convert import as_ratings
+
+NEW_YEAR = 1_577_836_800  # 2020-01-01 in UTC
+
+
+def read(content: str | bytes, **options: Any) -> Ratings:
+    return read_ratings(io.BytesIO(content) if isinstance(content, bytes) else io.StringIO(content), **options)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\nuser;item;rating\n1;10;4\n2;11;3\n",
+        "# made by hand\n# one, two, three\nuser,item,rating\n1,10,4\n2,11,3\n",
+        "1,10,4\n# nothing\n2,11,3\n",
+        "user,item,rating\r1,10,4\r2,11,3\r",
+        "1, 10, 4\n2, 11, 3\n",
+        "user,item,rating\n1,10,4\n2,11,3\n".encode("utf-16"),
+        "sep=;\n1;10;4\n2;11;3\n".encode("utf-32"),
+        "user,customer,item,rating,score\n1,7,10,4,9\n2,7,11,3,9\n",
+        'item,title,rating,user,date\n10,"Mummy, The",4,1,2020-01-01\n11,"Two\nlines",3,2,2020-01-01\n',
+        "user\titem\trating\ttimestamp\n1\t10\t4\t1960-01-01\n2\t11\t3\t1960-01-01\n",
+    ],
+)
+def test_text_in_odd_forms_is_read_as_meant(content: str | bytes) -> None:
+    ratings = read(content)
+    assert (ratings.user_ids.tolist(), ratings.item_ids.tolist()) == ([1, 2], [10, 11])
+    assert ratings.csr.toarray().tolist() == [[4, 0], [0, 3]]
+
+
+def test_lines_that_end_in_a_carriage_return_alone_are_read_in_large_files_too() -> None:
+    n = 1_000_000  # more than one block of the parser
+    ratings = read("user,item,rating\r" + "".join(f"{i},{i % 97},{i % 5 + 1}\r" for i in range(n)))
+    assert (len(ratings), ratings.n_users, ratings.n_items) == (n, n, 97)
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x0b", "\x0c", "\x85", "\x1e"])
+def test_only_line_ends_end_a_line(mark: str, tmp_path: Any) -> None:
+    """`str.splitlines` cuts at all of these."""
+    users = [f"a{mark}b", "c"]
+    (tmp_path / "titles.csv").write_text(f"item,title\n1,A{mark}B\n", encoding="utf-8")
+    ratings = read(f"user,item,rating\na{mark}b,1,3\nc,1,4\n", items=tmp_path / "titles.csv")
+    assert ratings.user_ids.tolist() == users
+    assert ratings.titles is not None and ratings.titles.tolist() == [f"A{mark}B"]
+    assert read_ids(io.StringIO(f"a{mark}b\nc\n")).tolist() == users
+    line = json.dumps({"user": f"a{mark}b", "item": 1, "rating": 3}, ensure_ascii=False)
+    assert read_json_lines(io.StringIO(f"{line}\n")).user_ids.tolist() == users[:1]
+
+
+def test_titles_in_the_encoding_of_windows(tmp_path: Any) -> None:
+    (tmp_path / "titles.csv").write_bytes("item,title\n1,Amélie…\n".encode("cp1252"))
+    titles = read("1,1,3\n2,1,4\n", items=tmp_path / "titles.csv").titles
+    assert titles is not None and titles.tolist() == ["Amélie…"]
+
+
+TIMES: list[Any] = [
+    pa.array([datetime.date(2020, 1, 1)], pa.date32()),
+    pa.array([datetime.date(2020, 1, 1)], pa.date64()),
+    pa.array([NEW_YEAR], pa.uint64()),
+    pa.array([NEW_YEAR + 0.5], pa.float64()),
+    pa.array(["2020-01-01"]),
+    pa.array(["2020-01-01T02:00:00.25+02:00"]),
+    pa.array([NEW_YEAR * 1000], pa.timestamp("ms")),
+    pa.array([str(NEW_YEAR)]).dictionary_encode(),
+]
+
+
+@pytest.mark.parametrize("times", TIMES, ids=lambda times: str(times.type))
+def test_times_of_every_type_are_seconds(times: Any) -> None:
+    table = pa.table({"user": [1], "item": [2], "rating": [3.0], "timestamp": times})
+    content = io.BytesIO()
+    pa_parquet.write_table(table, content)
+    for ratings in (as_ratings(table), as_ratings(table.to_pandas()), read(content.getvalue())):
+        assert ratings.timestamps is not None and ratings.timestamps.tolist() == [NEW_YEAR]
+
+
+def frame(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"user": [1], "item": [2], "rating": [3.0], **columns})
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: read("user,item,score,stars\n1,2,3,4\n"), "'score' and 'stars': which is the rating is not clear"),
+        (lambda: read("1,2,3\n", columns="user=1,item=1,rating=3"), "'1' is both user and item"),
+        (lambda: read("1,2,3\n", columns=["user", "item", "rating"]), r"columns is \['user'.*give \{role: column\}"),
+        (lambda: read("1,2,3\n", sep=""), "sep is ''; allowed"),
+        (lambda: read("1,2,3\n", scale="15"), "scale is '15'; allowed"),
+        (lambda: read("1,2,3\n", scale=(0, np.inf)), r"scale is \(0, inf\); allowed: .*two finite numbers"),
+        (lambda: read("1,2,1e39\n"), "line 1: the rating '1e39' is larger than any"),
+        (lambda: read("1,2,3,1e30\n"), "line 1: the timestamp '1e30' does not fit 64 bits"),
+        (lambda: read_ratings(None), "a rating file of type NoneType"),  # type: ignore[arg-type]
+        (lambda: as_ratings(frame(timestamp=[np.inf])), "neither a date nor seconds that fit 64 bits"),
+        (lambda: as_ratings(frame(timestamp=np.array([2**64 - 1], np.uint64))), "seconds that fit 64 bits"),
+        (lambda: as_ratings(frame(rating=pd.to_datetime(["2020"]))), "column rating has type datetime64"),
+        (lambda: as_ratings(frame(rating=[1j])), "column rating has type complex128"),
+        (lambda: as_ratings(pd.concat([frame(), frame()[["rating"]]], axis=1)), "2 columns rating; keep one"),
+        (lambda: as_ratings(frame(user=pd.Series(["\ud800"], dtype=object))), r"the id '\\ud800' is no Unicode text"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_in_a_sentence(ask: Callable[[], Ratings], said: str) -> None:
+    with pytest.raises(AutoRecError, match=said) as caught:
+        ask()
+    assert "\n" not in str(caught.value)
+
+
+def test_gaps_among_integers_are_no_users_and_are_skipped() -> None:
+    content = io.BytesIO()
+    pd.DataFrame({"user": [1, None, 3], "item": [1, 2, 3], "rating": [1.0, 2, 3]}).to_parquet(content)
+    ratings = read(content.getvalue(), on_error="skip")
+    assert (ratings.user_ids.tolist(), ratings.skipped) == ([1, 3], 1)
+    with pytest.raises(InputError, match="row 2: the user is missing"):
+        read(content.getvalue())
