@@ -140,6 +140,9 @@ import autorec
 assert autorec.__file__.startswith(sys.argv[1]), autorec.__file__
 for orientation in ("item", "user"):
     model = autorec.AutoRec(orientation, hidden=8, epochs=2).fit(autorec.load_sample())
+    new = autorec.load_sample().to_frame().head(9)
+    model.fold_in(new.assign(user=new["user"].astype(str) + " is new")).recommend(n=5)
+autorec.AutoRec("user", hidden=8, epochs=2, optimizer="rprop", penalty="l2:10").fit(autorec.load_sample())
 print(len(model.recommend([7], n=5)))
 """
 
@@ -153,7 +156,7 @@ _AS_MODES_SAY = ["setpriv", "--bounding-set", "-dac_override"] if hasattr(os, "g
 def test_a_warmed_package_that_cannot_be_written_is_used_without_a_home(tmp_path: Path) -> None:
     """The recipe for an image: install, `autorec warmup`, then run as a user who can write nowhere."""
     site = tmp_path / "site"
-    shutil.copytree(Path(autorec.__file__).parent, site / "autorec")  # with what is compiled
+    shutil.copytree(Path(autorec.__file__).parent, site / "autorec", ignore=shutil.ignore_patterns("*.nbc"))
     outside = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
     kept = {key: value for key, value in os.environ.items() if key not in outside}
     run: Any = {"env": {**kept, "PYTHONPATH": str(site), "HOME": str(site)}, "capture_output": True, "text": True}

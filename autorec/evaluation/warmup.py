@@ -29,6 +29,7 @@ def warm_up() -> Path:
         for orientation in ("item", "user"):
             model = AutoRec(orientation, hidden=8, epochs=1, penalty="l2:10").fit(ratings)
     evaluate(model, split.test)
+    model.set_params(optimizer="rprop").fit(stars)  # whose gradients are made whole
     Ease().fit(stars).recommend(n=1)
     folder = compiled.find_kept()
     if folder is None:

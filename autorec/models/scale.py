@@ -21,12 +21,13 @@ def inside(csr: sparse.csr_array, scale: tuple[float, float]) -> sparse.csr_arra
 
 def rows_inside(csr: sparse.csr_array, scale: tuple[float, float]) -> Rows:
     """The same, bit for bit, as Rows: of the size of the ratings only one byte each is new."""
+    indptr, indices = csr.indptr.astype(np.int64, copy=False), csr.indices.astype(np.int32, copy=False)
     found = to_levels(csr.data)
     if found is None:
         values = _inside(csr.data, scale)
-        return Rows(csr.shape[1], csr.indptr, csr.indices, values, values[:0])
+        return Rows(csr.shape[1], indptr, indices, values, values[:0])
     levels, table = found
-    return Rows(csr.shape[1], csr.indptr, csr.indices, levels, _inside(table, scale))
+    return Rows(csr.shape[1], indptr, indices, levels, _inside(table, scale))
 
 
 def _inside(values: FloatArray, scale: tuple[float, float]) -> npt.NDArray[np.float32]:
