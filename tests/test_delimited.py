@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autorec.errors import InputError
-from autorec.ratings import delimited
+from autorec.ratings import delimited, records
 from autorec.ratings.dialect import Dialect
 from autorec.ratings.parsed import Parsed
 
@@ -98,7 +98,7 @@ def test_what_the_first_pass_reads_the_second_reads_as_the_same(content, odd, li
         except (delimited.pa.ArrowException, ValueError, OverflowError):
             return
     if len(found.users):
-        assert rows(found) == rows(delimited._convert_by_field("file", data, how, "raise"))
+        assert rows(found) == rows(records.convert_by_field("file", data, how, "raise"))
 
 
 FAULTS = {

@@ -15,7 +15,7 @@ from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import choose_columns
 from autorec.ratings.source import Source
-from autorec.ratings.values import BoolArray, ratings_of_array, seconds_of_array
+from autorec.ratings.values import BoolArray, is_text, ratings_of_array, seconds_of_array
 
 _ROWS = 2**16  # taken at once
 _BUFFER = 2**20  # bytes of a column read ahead
@@ -99,7 +99,7 @@ def _check_single(name: str, names: list[str], roles: Mapping[str, str]) -> None
 def _parse(
     name: str, schema: Any, batches: Callable[[], Iterable[Any]], n: int, roles: Mapping[str, str], on_error: str
 ) -> Parsed:
-    as_text = {role for role in roles if role in ("user", "item") and _is_text(schema.field(roles[role]).type)}
+    as_text = {role for role in roles if role in ("user", "item") and _is_text_or_bytes(schema.field(roles[role]).type)}
     while True:
         try:
             return _parse_once(name, batches(), n, roles, on_error, as_text)
@@ -181,15 +181,10 @@ def _integers(role: str, array: Any, what: str) -> tuple[npt.NDArray[Any], BoolA
     raise InputError(f"{what} has type {array.type}; ids are integers or text")
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text_or_bytes(kind: Any) -> bool:
+    """Whether an Arrow type may hold ids as text: some programs write text as bytes."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-    )
+    return bool(is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _strings(array: Any) -> Any:

@@ -101,12 +101,17 @@ def seconds_of_dates(array: Any) -> npt.NDArray[np.int64]:
     return seconds
 
 
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is text; bytes and dictionaries are not."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def ratings_of_array(array: Any, what: str) -> tuple[npt.NDArray[np.float64], BoolArray]:
     """[n] an Arrow array of numbers, or of text that writes numbers → ratings, and whether each is one."""
     kind = array.type
     if pa.types.is_dictionary(kind):
         return ratings_of_array(array.dictionary_decode(), what)
-    if _is_text(kind):
+    if is_text(kind):
         values = _of_tokens(array, lambda token: parse_rating(token), np.float64)
         return values, _valid(array) & ~np.isnan(values)
     if not (
@@ -140,7 +145,7 @@ def seconds_of_array(array: Any, what: str) -> tuple[npt.NDArray[np.int64], Bool
         return _integers(array.cast(pa.int32())) * _DAY, _valid(array)
     if pa.types.is_date64(kind):
         return _integers(array.cast(pa.int64())) // 1000, _valid(array)
-    if _is_text(kind):
+    if is_text(kind):
         found = _of_tokens(array, parse_seconds, object)
         valid = np.array([value is not None for value in found], dtype=bool)
         return np.where(valid, found, 0).astype(np.int64), valid
@@ -153,10 +158,6 @@ def _integers(array: Any) -> npt.NDArray[np.int64]:
 
 def _valid(array: Any) -> BoolArray:
     return np.asarray(pc.is_valid(array).to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _of_tokens(array: Any, parse: Callable[[str], Any], dtype: Any) -> npt.NDArray[Any]:
