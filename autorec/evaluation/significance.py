@@ -63,13 +63,14 @@ def _marked(entries: list[Verdict]) -> list[Verdict]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: the i-th smallest of m p-values times (m − i + 1), never falling, at most 1."""
+    """[tests] p-values by Holm's step-down correction: the i-th smallest of m times (m − i + 1), never falling, at most
+    1."""
     order = np.argsort(p_values)
     corrected = np.empty(len(order))
     highest = 0.0
-    for place, which in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - place) * p_values[which]))
-        corrected[which] = highest
+    for smaller, test in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - smaller) * p_values[test]))
+        corrected[test] = highest
     return [float(p) for p in corrected]
 
 
@@ -134,15 +135,15 @@ def _paired(a: Any, b: Any, difference: Difference) -> tuple[float, float, float
 
 
 def _entry(a: str, b: str, metric: str, size: float, half: float, p: float, lower_is_better: bool) -> Verdict:
-    told = f"p {'< 0.0001' if p < 0.0001 else f'= {p:.2g}'} after Holm's correction"
+    corrected = f"p {'< 0.0001' if p < 0.0001 else f'= {p:.2g}'} after Holm's correction"
     winner = None
     if p >= LEVEL:
-        sentence = f"{a} and {b} cannot be told apart by {metric} ({told})."
+        sentence = f"{a} and {b} cannot be told apart by {metric} ({corrected})."
     else:
         winner, loser = (a, b) if (size < 0) == lower_is_better else (b, a)
         low, high = abs(size) - half, abs(size) + half
         sentence = (
-            f"{winner} beats {loser} by {abs(size):.4f} {metric} (95 % interval {low:.4f} to {high:.4f}, {told})."
+            f"{winner} beats {loser} by {abs(size):.4f} {metric} (95 % interval {low:.4f} to {high:.4f}, {corrected})."
         )
     interval = (size - half, size + half) if np.isfinite(half) else None
     return Verdict((a, b), metric, size, interval, p, winner, sentence)

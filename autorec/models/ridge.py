@@ -52,7 +52,7 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
 
 def work_bytes(size: int) -> int:
     """Bytes that all threads work in, at most about: entries, products, and what is made of them on the way."""
-    return thread_count() * 5 * 8 * max(_ENTRIES, size) * (size + 1)
+    return thread_count() * 3 * 8 * max(_ENTRIES, size) * (size + 1)
 
 
 def _blocks(lengths: IntArray) -> Iterator[IntArray]:

@@ -165,7 +165,7 @@ class CurvePoint:
 class ModelResult:
     """One model over all splits.
 
-    baseline    whether it was added to stand beside those asked for
+    baseline    whether it was added to those asked for
     params      the model's settings; settings: how it was judged
     fit_seconds mean over the splits; fit_memory: bytes at the highest peak, None where unknown
     intervals   over the users of a single split; None with several

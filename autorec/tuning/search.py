@@ -70,8 +70,8 @@ def search(
 ) -> tuple[list[Trial], bool]:
     """All finished trials by number, and whether Ctrl-C ended the search before `trials` of them were there.
 
-    storage: where trials are kept and taken up again. fingerprint: what tells this search from others; InputError
-    when the storage holds another. jobs: trials at a time, each in a process of its own.
+    storage: where trials are kept, for a search that goes on. fingerprint: what distinguishes this search from others;
+    InputError when the storage holds another. jobs: trials at a time, each in a process of its own.
     """
     with silent_optuna(), tempfile.TemporaryDirectory(prefix="autorec-tune-") as folder:
         if storage is None and jobs > 1:
@@ -118,8 +118,8 @@ def _line(study: "optuna.Study", task: Task) -> str:
 
 
 def run_trial(study: "optuna.Study", task: Task, number: int, stopped: Callable[[], bool] | None = None) -> None:
-    """Ask Optuna for settings, measure them, tell Optuna. What is broken off is told as failed, without an error, and
-    so is done again by the next search. stopped: whether to break off; None where no other trial runs beside it."""
+    """Ask Optuna for settings, measure them, report to Optuna. What is broken off is reported as failed, without an
+    error, and so is done again by the next search. stopped: whether to break off; None where no other trial runs."""
     import optuna
 
     seed = int(np.random.SeedSequence([task.seed, number]).generate_state(1)[0])
@@ -171,8 +171,9 @@ def _measured(task: Task, model: Recommender, on_validation: OnValidation) -> fl
 
 
 def _reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool] | None) -> OnValidation:
-    """Tells Optuna the learning curve, and prunes. A curve of errors says little of rankings: these are not pruned.
-    With λ fixed to auto there are several curves, the first of which is told."""
+    """Reports the learning curve to Optuna, and prunes, but no rankings: a curve of errors says little of them.
+
+    With λ fixed to auto there are several curves, the first of which is reported."""
     import optuna
 
     epochs: list[int] = []
@@ -191,7 +192,7 @@ def _reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool] | N
 
 
 def _run_defaults(study: "optuna.Study", task: Task) -> None:
-    """Trial 0. It is told when it is done: the λ that `l2:auto` chose is known only then."""
+    """Trial 0. It is reported when it is done: the λ that `l2:auto` chose is known only then."""
     import optuna
 
     curves: list[dict[int, float]] = []  # one a training

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import optuna
 
 STUDY = "autorec"
-NUMBER = "place"  # attribute of a trial in storages: 0 for the defaults, then 1, 2, …
+NUMBER = "number"  # attribute of a trial in storages: 0 for the defaults, then 1, 2, …
 STARTUP = 5  # trials that finish before any is pruned
 WARMUP = 4  # the part of its epochs in which a trial is not pruned: one in so many
 

@@ -1,7 +1,7 @@
-"""Better settings of a model for given ratings: searched on one part of them, told on another.
+"""Better settings of a model for given ratings: searched on one part of them, judged on another.
 
 A test part is set aside that no trial sees; of the rest, a validation part scores the trials. The best of many values
-is better than the settings deserve, so the winner and the defaults are fitted anew and compared, on the test part set
+is better than the settings deserve, so the winner and the defaults are fitted again and compared, on the test part set
 aside and on fresh splits. The first is the stricter: fresh splits test on ratings that the search has used.
 """
 
@@ -38,7 +38,7 @@ from autorec.tuning.trials import Trial, best_of
 from autorec.tuning.workers import fitting_jobs
 
 VALIDATION = 0.1  # of the outer training part
-DRAWN = ("random", "per-user", "users", "strong")  # splits that another seed makes anew
+DRAWN = ("random", "per-user", "users", "strong")  # splits that differ with the seed
 
 _SAID = {"complete": "complete", "pruned": "pruned (behind most others early on)", "failed": "failed"}  # of a state
 
@@ -50,7 +50,7 @@ class Tuning:
     settings     the best trial's, those that were fixed among them; the defaults' when no trial did better
     value        its metric on the validation part; default_value: that of the defaults
     trials       DataFrame: trial (0 is the defaults), state (complete, pruned, failed), the metric, settings, seconds
-    held_out     "tuned" beside "defaults" on the test part that no trial saw; "defaults" alone when these are the best
+    held_out     "tuned" and "defaults" on the test part that no trial saw; "defaults" alone when these are the best
     comparison   the same on fresh splits; None for splits that a seed does not change
     interrupted  Ctrl-C ended it; held_out and comparison are None then
     """
@@ -89,18 +89,18 @@ class Tuning:
         """What was measured and what follows, the verdict last."""
         tried = ", ".join(f"{count} {_SAID[state]}" for state, count in self._counts().items() if count)
         better = "lower" if self.metric == "rmse" else "higher"
-        told = [
+        found = [
             f"{_plural(len(self.trials), 'trial')}: {tried}.",
             f"On the validation part, {self.metric}, {better} is better: best {self.value:.4f}, "
             f"defaults {self.default_value:.4f}.",
         ]
         failed = self.trials[self.trials["state"] == "failed"]
         if len(failed):
-            told.append(f"The first that failed is trial {failed['trial'].iloc[0]}: {failed['error'].iloc[0]}.")
+            found.append(f"The first that failed is trial {failed['trial'].iloc[0]}: {failed['error'].iloc[0]}.")
         for comparison, where in ((self.held_out, "the test part set aside"), (self.comparison, "fresh splits")):
             if comparison is not None:
-                told.append(self._measured(comparison, where))
-        return [*told, self._conclusion()]
+                found.append(self._measured(comparison, where))
+        return [*found, self._conclusion()]
 
     def _measured(self, comparison: Comparison, where: str) -> str:
         means = self._means(comparison)
@@ -159,7 +159,7 @@ class Tuning:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the preset file. ParameterError: the name does not end in .json, so nothing would read it."""
         if not str(path).endswith(".json"):
-            raise ParameterError(f"{path} does not end in .json; models are told from preset files by that")
+            raise ParameterError(f"{path} does not end in .json; that is how a preset file is recognised")
         with files.atomic_file(path) as temporary:
             text = json.dumps(self.preset(), indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -272,7 +272,7 @@ def _parts(data: Ratings | None, by: str, seed: int, read: Callable[[str], Ratin
 
 
 def _fingerprint(task: Task, outer: Split, by: str) -> dict[str, Any]:
-    """What tells one search from another; the names stand in the message of a storage that does not fit."""
+    """What distinguishes one search from another; the names stand in the message of a storage that does not fit."""
     return {
         "ratings": _digest(outer.train, outer.test),
         "model": task.model,

@@ -48,7 +48,7 @@ def fitting_jobs(jobs: int, each: int, free: int | None) -> tuple[int, str | Non
 def side_by_side(work: Work, numbers: Sequence[int], jobs: int, report: Callable[[], None]) -> None:
     """Call work(number, stopped) for all numbers, `jobs` at a time, in new processes; `report()` here after each.
 
-    On Ctrl-C and on an error those under way see stopped() become True, and none begins anew. AutoRecError: a process
+    On Ctrl-C and on an error those under way see stopped() become True, and no other begins. AutoRecError: a process
     was killed from outside.
     """
     threads = max(1, thread_count() // jobs)
