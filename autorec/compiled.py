@@ -23,7 +23,7 @@ import numba
 from numba.core import compiler, serialize
 from numba.misc import appdirs
 
-from autorec import files, progress
+from autorec import __version__, files, progress
 from autorec.errors import AutoRecError
 
 _DIGEST = 32  # bytes of a SHA-256
@@ -48,7 +48,7 @@ def cache_folders() -> list[Path]:
     """Where compiled functions are looked for, and kept in the first that can be written."""
     if numba.config.CACHE_DIR:
         return [Path(numba.config.CACHE_DIR)]
-    user = Path(appdirs.user_cache_dir("autorec", False))
+    user = Path(appdirs.user_cache_dir("autorec", False, __version__))
     return [Path(__file__).parent / "__pycache__", *([user] if user.is_absolute() else [])]  # "~/…" without a home
 
 
