@@ -180,7 +180,8 @@ def test_one_refusal_is_a_row_with_its_reason_and_the_others_go_on(tmp_path: Pat
     assert (no["name"], no["refused"], no["metrics"], no["fit_seconds"]) == ("no", "it has had enough", {}, None)
     assert "refused" not in bias and len(bias["metrics"]["rmse"]["values"]) == 2
     markdown = result.to_markdown()
-    assert "| no | refused |" in markdown and "no has no result: it has had enough." in markdown
+    assert re.search(r"\n\| no \|( – \|)+ refused \| – \|\n", markdown)
+    assert "no has no result: it has had enough." in markdown
     assert "no has no result: it has had enough." in result.to_html()
     assert set(result.per_user()["model"]) == {"bias"}
 

@@ -115,7 +115,7 @@ def main_table(report: ComparisonReport) -> Table:
 
     def row(model: ModelResult) -> list[Cell]:
         if model.refused:
-            return [Cell(model.name), Cell("refused"), *[Cell("–")] * (len(names) + 1)]
+            return [Cell(model.name), *[Cell("–")] * len(names), Cell("refused"), Cell("–")]
         cells = [_cell(model, name, best[name]) for name in names]
         return [Cell(model.name), *cells, Cell(f"{model.fit_seconds or 0:.1f}"), Cell(size(model.fit_memory))]
 
