@@ -215,7 +215,7 @@ def test_n_is_a_whole_number_from_1_up_for_every_verb(fitted, n):
 
 def test_similar_items_are_ranked_or_the_model_says_why_not(name, fitted):
     if autorec.MODELS[name].group == "floor":
-        with pytest.raises(ParameterError, match=r"one number.*models that can tell: i-autorec.*ease"):
+        with pytest.raises(ParameterError, match=r"one number.*models that can: i-autorec.*ease"):
             fitted.similar([1])
         return
     table = fitted.similar([4, 2, 4], n=5)

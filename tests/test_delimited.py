@@ -109,7 +109,7 @@ FAULTS = {
     "7,1,,5": "the rating '' is not a finite number",
     "7,1,nan,5": "the rating 'nan' is not a finite number",
     "7,1,1e39,5": "the rating '1e39' is larger than any",
-    '7,1,"3,5",5': "a decimal comma is told by",
+    '7,1,"3,5",5': "for decimal commas give",
     "7,1,3,soon": "the timestamp 'soon' is neither seconds nor an ISO date",
     "7,1,3,1e30": "the timestamp '1e30' does not fit 64 bits",
     "7,1,3,inf": "the timestamp 'inf' is neither",

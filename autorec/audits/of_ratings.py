@@ -1,7 +1,7 @@
 """What in ratings, or in a split of them, makes a measured error say less than it seems to.
 
 Each check is one function in RATINGS_CHECKS (those of a split: `autorec.audits.of_split`) that returns a Finding or
-None; its docstring tells the threshold and what the share is of.
+None; its docstring states the threshold and what the share is of.
 """
 
 import time
@@ -52,7 +52,7 @@ def audit_ratings(ratings: Ratings) -> list[Finding]:
 def _same_users(ratings: Ratings) -> Finding | None:
     """Users with CONSTANT ratings or more, all equal; share of all users. Warning from a tenth of the users up.
 
-    None when all ratings of the file are equal, which `_one_value` tells.
+    None when all ratings of the file are equal, which `_one_value` reports.
     """
     starts = ratings.csr.indptr[:-1][np.diff(ratings.csr.indptr) >= CONSTANT]
     ends = ratings.csr.indptr[1:][np.diff(ratings.csr.indptr) >= CONSTANT]
@@ -67,7 +67,7 @@ def _same_users(ratings: Ratings) -> Finding | None:
         count,
         share,
         f"{many(count, 'user')} with {CONSTANT} ratings or more ({percent(share)} of all) gave every item the same "
-        "rating: this tells what was rated, not what was liked; leave out those that are programs.",
+        "rating: this shows what was rated, not what was liked; leave out those that are programs.",
     )
 
 
@@ -143,7 +143,7 @@ def _bursts(ratings: Ratings) -> Finding | None:
         count,
         share,
         f"{many(count, 'user')} gave {BURST} ratings or more in the same second (up to {int(sizes.max()):,}; "
-        f"{percent(share)} of all ratings): such dates tell when ratings were entered or imported, so their order "
+        f"{percent(share)} of all ratings): such dates say when ratings were entered or imported, so their order "
         "within such a user says little.",
     )
 

@@ -51,7 +51,7 @@ def whole(split_: Split) -> Ratings:
 
 
 class _Entries(NamedTuple):
-    """[ratings] each: user and item as places in the ids of all parts; times are 0 where a part has none."""
+    """[ratings] each: user and item as positions in the ids of all parts; times are 0 where a part has none."""
 
     users: Int64
     items: Int64
@@ -67,7 +67,7 @@ class _Entries(NamedTuple):
 
 
 class _Sides:
-    """The parts of a split on common user and item places. known: training and then fold-in."""
+    """The parts of a split on common user and item positions. known: training and then fold-in."""
 
     def __init__(self, split_: Split) -> None:
         parts = [part for part in (split_.train, split_.fold_in, split_.test) if part is not None]
@@ -80,7 +80,7 @@ class _Sides:
         self.known = _joined(entries[:-1])
 
     @cached_property
-    def place(self) -> Int64:
+    def position(self) -> Int64:
         """[test] where each test pair stands in `known`, −1 where it does not."""
         keys = [side.users * len(self.item_ids) + side.items for side in (self.known, self.test)]
         order = np.argsort(keys[0], kind="stable")
@@ -90,12 +90,12 @@ class _Sides:
     @cached_property
     def same(self) -> BoolArray:
         """[test] whether the pair stands in `known` with the same rating."""
-        same: BoolArray = (self.place >= 0) & (self.known.values[self.place] == self.test.values)
+        same: BoolArray = (self.position >= 0) & (self.known.values[self.position] == self.test.values)
         return same
 
 
 def _common(parts: Sequence[Ids]) -> tuple[list[Int64], Ids]:
-    """Of each part the places of its ids among all ids, and these. Text and integers meet as in `ids.lookup`."""
+    """Of each part the positions of its ids among all ids, and these. Text and integers meet as in `ids.lookup`."""
     if len({ids.dtype.kind for ids in parts}) > 1:
         parts = [id_tools.as_ids(list(map(str, ids.tolist()))) for ids in parts]
     codes, known = id_tools.factorize(np.concatenate(parts))
@@ -132,20 +132,20 @@ def _identical(sides: _Sides) -> Finding | None:
 
 def _pairs_in_both(sides: _Sides) -> Finding | None:
     """Test pairs of user and item that are in training too, whatever the rating; share of the test ratings."""
-    places = np.flatnonzero(sides.place >= 0)
-    if not len(places):
+    found = np.flatnonzero(sides.position >= 0)
+    if not len(found):
         return None
-    share, same = len(places) / len(sides.test.users), int(np.count_nonzero(sides.same))
+    share, same = len(found) / len(sides.test.users), int(np.count_nonzero(sides.same))
     examples = "; ".join(
         f"{named('user', sides.user_ids[sides.test.users[i]])}, {named('item', sides.item_ids[sides.test.items[i]])}"
-        for i in places[:EXAMPLES]
+        for i in found[:EXAMPLES]
     )
     return Finding(
         "leak",
         "pairs-in-both",
-        len(places),
+        len(found),
         share,
-        f"{many(len(places), 'test rating')} ({percent(share)}) of the same user and item as in training, {same:,} of "
+        f"{many(len(found), 'test rating')} ({percent(share)}) of the same user and item as in training, {same:,} of "
         f"them with the same value: the error on them is that of memory, so that of the whole looks "
         "better than it is; take them out of one part.",
         examples,
@@ -179,7 +179,7 @@ def _copied_users(sides: _Sides) -> Finding | None:
     A row is what all parts hold of a user; a training user may also match by the training ratings alone.
     """
     n = len(sides.user_ids)
-    fresh = sides.test.select(sides.place < 0)
+    fresh = sides.test.select(sides.position < 0)
     in_training, everywhere = sides.train.hashes(n), sides.known.hashes(n) + fresh.hashes(n)
     sizes = np.bincount(sides.known.users, minlength=n) + np.bincount(fresh.users, minlength=n)
     trained = np.unique(sides.train.users)
@@ -235,7 +235,7 @@ def _past(sides: _Sides) -> Finding | None:
         meaning = f"{whose}: a split that should test the future trains on it; look at the dates."
         return Finding("leak", "future-in-training", count, share, begin + meaning)
     meaning = (
-        " of the same user, as usual where a split does not go by time: the error tells how well gaps are filled, not "
+        " of the same user, as usual where a split does not go by time: the error says how well gaps are filled, not "
         "how well the future is predicted; the splits time:F and last:N test that."
     )
     return Finding("note", "future-in-training", count, share, begin + meaning)

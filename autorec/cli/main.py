@@ -93,7 +93,7 @@ def _leave(status: SystemExit) -> None:
     """End the process with this status, with everything that Python does at its end, but not what C++ does.
 
     torch and pyarrow both end threads in destructors of static objects; where both are loaded, a process that ends soon
-    after a read is now and then aborted there, and a failure told by status 1 becomes one told by status 134.
+    after a read is now and then aborted there, and a failure with status 1 ends with status 134.
     """
     if not {"torch", "pyarrow"} <= set(sys.modules):
         raise status

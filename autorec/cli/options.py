@@ -122,7 +122,7 @@ _READING = ("columns", "sep", "format", "header", "items", "scale", "on_error", 
 
 def _reading_options() -> Iterable[Callable[[Function], Function]]:
     return (
-        click.option("--columns", metavar="user=…,item=…,rating=…,timestamp=…", help="By name, or by place from 1."),
+        click.option("--columns", metavar="user=…,item=…,rating=…,timestamp=…", help="By name, or by position from 1."),
         click.option("--sep", help="Text between two columns, as in '::'; \\t is a tab."),
         click.option(
             "--format", type=click.Choice(["text", "netflix", "parquet"]), help="Where it is not to be guessed."

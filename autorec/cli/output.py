@@ -117,8 +117,8 @@ def _records(frames: Iterable[Frame]) -> Iterator[dict[str, Any]]:
 def _stream_json(frames: Iterable[Frame], facts: dict[str, Any]) -> None:
     head = to_json({**facts, "rows": []})
     click.echo(head.removesuffix("]}"), nl=False)
-    for place, record in enumerate(_records(frames)):
-        click.echo(("," if place else "") + "\n" + to_json(record), nl=False)
+    for number, record in enumerate(_records(frames)):
+        click.echo(("," if number else "") + "\n" + to_json(record), nl=False)
     click.echo("\n]}")
 
 

@@ -15,7 +15,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = 
     columns but the first."""
     rows = list(rows)
     numbers = [bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows) for i in range(len(columns))]
-    right = [place > 0 for place in range(len(columns))] if figures else numbers
+    right = [number > 0 for number in range(len(columns))] if figures else numbers
     texts = [[_text(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _show_ruled(columns, texts, right, title)

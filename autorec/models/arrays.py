@@ -1,4 +1,4 @@
-"""The arrays of a model's file: what a model expects, said in one place, and safetensors files checked against it.
+"""The arrays of a model's file: what a model expects, and safetensors files checked against it.
 
 Sizes, types and names come from the header of the file and are compared before an array is made. The arrays are views
 of the bytes that were read, so that nothing is in memory twice.
@@ -48,7 +48,7 @@ Expect = Callable[[Mapping[str, Shape]], Mapping[str, Expected]]
 
 @dataclass(frozen=True)
 class _Entry:
-    """One array as the header tells it. start: of its bytes in the file."""
+    """One array as the header describes it. start: of its bytes in the file."""
 
     dtype: str
     shape: Shape

@@ -44,7 +44,7 @@ class Recommender(BaseEstimator):
     """Base of all models; see `fit`, `predict`, `recommend`, `fold_in`, `similar`, `save`.
 
     Learned: `ratings_` (what it was fitted on, for leaving out the seen), `fallback_` (damped biases, the answer for
-    unknown ids), `summary_` (what there is to tell about the fit, JSON-ready).
+    unknown ids), `summary_` (facts about the fit, JSON-ready).
     """
 
     rates: ClassVar[bool] = True  # whether `predict` gives ratings; False for models of choice
@@ -129,7 +129,7 @@ class Recommender(BaseEstimator):
         if not factors.shape[1]:
             raise ParameterError(
                 f"{type(self).__name__} knows nothing of an item but one number, so none is near another; "
-                f"models that can tell: {', '.join(named(has_factors=True))}"
+                f"models that can: {', '.join(named(has_factors=True))}"
             )
         norms = np.linalg.norm(factors, axis=1, keepdims=True)
         unit = np.divide(factors, np.where(norms > 0, norms, 1), dtype=np.float32)
@@ -247,7 +247,7 @@ class Recommender(BaseEstimator):
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` is untouched.
 
         The other side stays, and is shared with `self`: ratings of items (users) that the model does not know are left
-        out, with a warning that tells the count. Ratings outside the training scale are clipped to it, with a warning.
+        out, with a warning that gives the count. Ratings outside the training scale are clipped to it, with a warning.
         """
         checks.one_of("of", of, ("users", "items"))
         ratings = align(as_ratings(new_ratings), self._fitted(), of)

@@ -25,7 +25,7 @@ class _Replaced(Exception):
 def read_files(path: Path, names: Sequence[str], most: Mapping[str, int] | None = None) -> dict[str, bytearray]:
     """The bytes of these files of the folder `path`; all are of the same save. most: bytes that a file may have.
 
-    The folder is opened once, and what is open stays when a process puts another folder in its place.
+    The folder is opened once, and what is open stays when a process puts another folder there.
     ModelFileError: there is no such folder or file, one that is no ordinary file, or one larger than `most` says.
     """
     with contextlib.ExitStack() as stack:
@@ -46,34 +46,34 @@ def is_ordinary(path: Path) -> bool:
 def _open_all(path: Path, names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, int]:
     target = files.resolved(path)
     for _ in range(_TRIES):
-        for place in (target, *folders.old_folders(target)):
+        for candidate in (target, *folders.old_folders(target)):
             with contextlib.ExitStack() as attempt, contextlib.suppress(_Replaced):
-                handles = _open_in(place, path, names, attempt)
+                handles = _open_in(candidate, path, names, attempt)
                 stack.push(attempt.pop_all())
                 return handles
     is_what = "is a file" if target.exists() else "is not there"
     raise ModelFileError(f"no model at {path}: it {is_what}; give a folder that `save` or `autorec train -o` wrote")
 
 
-def _open_in(place: Path, path: Path, names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, int]:
-    """Handles of the files of `place`, called `path` in errors; `stack` closes them."""
+def _open_in(candidate: Path, path: Path, names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, int]:
+    """Handles of the files of `candidate`, called `path` in errors; `stack` closes them."""
     folder: int | None = None
     try:
         if _BY_HANDLE:
-            folder = os.open(place, _FOLDER)
+            folder = os.open(candidate, _FOLDER)
             stack.callback(os.close, folder)
-        elif not place.is_dir():
+        elif not candidate.is_dir():
             raise _Replaced
     except (FileNotFoundError, NotADirectoryError):
         raise _Replaced from None
     handles = {}
     for name in names:
-        reached = name if _BY_HANDLE else place / name
+        reached = name if _BY_HANDLE else candidate / name
         try:
             _require_ordinary(path / name, os.stat(reached, dir_fd=folder, follow_symlinks=False))  # opening may block
             handles[name] = os.open(reached, _FILE, dir_fd=folder)
         except FileNotFoundError:
-            if not _is_at(folder, place):
+            if not _is_at(folder, candidate):
                 raise _Replaced from None
             if name == MANIFEST:
                 raise ModelFileError(f"{path} is not a model: it has no {MANIFEST}") from None
@@ -84,9 +84,9 @@ def _open_in(place: Path, path: Path, names: Sequence[str], stack: contextlib.Ex
     return handles
 
 
-def _is_at(folder: int | None, place: Path) -> bool:
+def _is_at(folder: int | None, candidate: Path) -> bool:
     try:
-        return folder is None or os.path.samestat(os.fstat(folder), place.stat())
+        return folder is None or os.path.samestat(os.fstat(folder), candidate.stat())
     except OSError:
         return False
 

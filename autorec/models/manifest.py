@@ -32,16 +32,16 @@ Manifest = dict[str, Any]
 
 
 def describe(path: files.PathLike) -> Manifest:
-    """What `model.json` tells of the model in the folder `path`, without reading the model.
+    """What `model.json` says of the model in the folder `path`, without reading the model.
 
     ModelFileError: no model there, or one whose `model.json` is damaged or of another format version.
     """
-    place = Path(path)
-    return parse(place, model_folder.read_files(place, [MANIFEST], {MANIFEST: MOST})[MANIFEST])
+    folder = Path(path)
+    return parse(folder, model_folder.read_files(folder, [MANIFEST], {MANIFEST: MOST})[MANIFEST])
 
 
 def check_save_path(path: files.PathLike) -> None:
-    """Raise what `model.save(path)` would raise because of the place; for asking before a long `fit`.
+    """Raise what `model.save(path)` would raise because of what is at `path`; for asking before a long `fit`.
 
     ModelFileError: something other than a whole model is there. InputError: the current folder, the home folder or a
     mount point. OSError: the folder cannot be written, or the disk is full.

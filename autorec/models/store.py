@@ -52,7 +52,7 @@ Model = Any  # autorec.models.base.Recommender, which stands above
 
 
 def save(model: Model, path: files.PathLike) -> None:
-    """Write a fitted model to the folder `path`, in the place of an older model if there is one.
+    """Write a fitted model to the folder `path`, instead of an older model if there is one.
 
     A kill at any moment leaves the old model or the new one, and a process that loads meanwhile reads one of them.
     Only a folder that holds a whole model and nothing else is replaced. ModelFileError: something else is at `path`;

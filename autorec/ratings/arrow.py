@@ -52,7 +52,7 @@ def parse_parquet(
             names, n = file.schema_arrow.names, file.metadata.num_rows
             _check_size(source, file.metadata)
             chosen = choose_columns(source.name, names, columns, needed)
-            roles = {role: names[place] for role, place in chosen.items() if role in needed or role in optional}
+            roles = {role: names[number] for role, number in chosen.items() if role in needed or role in optional}
             _check_single(source.name, names, roles)
 
             def batches() -> Iterable[Any]:
@@ -86,7 +86,7 @@ def _check_size(source: Source, metadata: Any) -> None:
     if metadata.num_rows < 0 or size > allowed:
         raise InputError(
             f"{source.name} has {source.size:,} bytes and unpacks to {size:,}; allowed: {allowed:,}, "
-            f"{_MOST_TIMES} times as many; write it anew, with less compression"
+            f"{_MOST_TIMES} times as many; write it again, with less compression"
         )
 
 

@@ -58,8 +58,8 @@ def _convert_at_once(source: str, data: bytes, dialect: Dialect) -> Parsed:
     elif len(separator) > 1:
         buffer, separator = with_one_character(buffer, separator)
     width = step * (dialect.n_columns - 1) + 1
-    types: dict[str, Any] = {str(place): pa.null() for place in range(width) if step == 2 and place % 2}
-    roles = {role: str(step * place) for role, place in dialect.columns.items()}
+    types: dict[str, Any] = {str(number): pa.null() for number in range(width) if step == 2 and number % 2}
+    roles = {role: str(step * column) for role, column in dialect.columns.items()}
     of_role = {"user": _IDS, "item": _IDS, "rating": pa.float64(), "timestamp": _time_type(data, dialect)}
     types |= {column: of_role[role] for role, column in roles.items()}
     table = pa_csv.read_csv(
@@ -86,10 +86,10 @@ def _convert_at_once(source: str, data: bytes, dialect: Dialect) -> Parsed:
 
 def _time_type(data: bytes, dialect: Dialect) -> Any:
     """The Arrow type for times written as in the first row: seconds, dates, or dates with a zone."""
-    place = dialect.columns.get("timestamp", 0)
+    column = dialect.columns.get("timestamp", 0)
     line = re.split(rb"[\r\n]", data[dialect.start : dialect.start + 65536].lstrip(b"\r\n"), maxsplit=1)[0]
     fields = line.decode(errors="replace").split(dialect.separator)
-    token = fields[place].strip().strip('"') if place < len(fields) else ""
+    token = fields[column].strip().strip('"') if column < len(fields) else ""
     if parse_number(token, dialect.decimal) is not None or parse_seconds(token) is None:
         return pa.float64()
     return pa.timestamp("us", "UTC" if re.search(r"(Z|[+-]\d\d(:?\d\d)?)$", token[10:]) else None)

@@ -113,14 +113,14 @@ def _without_comments(lines: Sequence[Line]) -> Sequence[Line]:
     plain = next((line.text for line in lines if not line.text.lstrip().startswith("#")), None)
     if plain is None:
         return lines
-    for place, line in enumerate(lines):
+    for number, line in enumerate(lines):
         if not line.text.lstrip().startswith("#"):
-            return lines[place:]
+            return lines[number:]
         for separator in SEPARATORS:
             fields = split_fields(line.text, separator)
             as_wide = len(fields) > 1 and len(fields) == len(split_fields(plain, separator))
             if as_wide and _numbers(fields):
-                return lines[place:]
+                return lines[number:]
     return lines
 
 
@@ -184,11 +184,11 @@ def _score(
     except InputError:
         return _Score(0, 0, len(regular))
     body = regular[1:] if has_header and len(rows[0]) == width else regular
-    roles = {role: place for role, place in roles.items() if role in needed or "rating" in needed}
+    roles = {role: column for role, column in roles.items() if role in needed or "rating" in needed}
     plausible = [row for row in body if max(roles.values()) < width and _is_plausible(row, roles, separator)]
     others = [mark for mark in SEPARATORS if mark not in (separator, " ")]
     ids = roles["user"], roles["item"]
-    clean = [row for row in plausible if not any(mark in row[place] for place in ids for mark in others)]
+    clean = [row for row in plausible if not any(mark in row[column] for column in ids for mark in others)]
     return _Score(len(plausible), len(clean), len(regular))
 
 

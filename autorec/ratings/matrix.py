@@ -122,7 +122,7 @@ class Ratings:
     def select(self, entries: BoolArray, *, compact: bool = True) -> "Ratings":
         """The entries where `entries` [ratings] is True; with `compact`, without the users and items left empty.
 
-        An observed scale is observed anew: what was left out leaves no trace.
+        A scale that was not stated is observed again in what is kept.
         """
         kept = np.concatenate(([0], np.cumsum(entries)))[self.csr.indptr].astype(self.csr.indptr.dtype)
         csr = sparse.csr_array((self.csr.data[entries], self.csr.indices[entries], kept), shape=self.csr.shape)
@@ -191,7 +191,7 @@ def build(
     scale: tuple[float, float] | None = None,
     skipped: int = 0,
 ) -> Ratings:
-    """Triples in the order of the source → Ratings. The one place where entries are sorted and duplicates leave.
+    """Triples in the order of the source → Ratings. Here alone entries are sorted and duplicates leave.
 
     users, items [n] are codes into user_ids, item_ids; values [n] finite; the arrays are kept where they can be. Of a
     pair that occurs more than once the latest by timestamp stays, without timestamps (or on equal ones) the last in the

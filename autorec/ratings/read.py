@@ -1,4 +1,4 @@
-"""Rating files of every common kind → Ratings. The format is told by the content; options override it."""
+"""Rating files of every common kind → Ratings. The format is recognised from the content; options override it."""
 
 import re
 from collections.abc import Iterable
@@ -60,8 +60,8 @@ def read_ratings(
     on_error  "raise", or "skip": rows that cannot be read are dropped and counted in `Ratings.skipped`
     member    which file of a zip archive
 
-    InputError tells file and line and what to do; ParameterError an option that is not allowed; OSError what the system
-    says of the file. A pair rated twice keeps its last rating (`Ratings.duplicates`).
+    InputError names file and line and says what to do; ParameterError: an option that is not allowed; OSError: what the
+    system says of the file. A pair rated twice keeps its last rating (`Ratings.duplicates`).
     """
     _check_options(sep, decimal, format, header, scale, on_error, member)
     sentinels = parse_missing(missing)
@@ -88,7 +88,7 @@ def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = N
     else:
         _refuse_binary(source)
         dialect = detect_dialect(source.name, head_lines(source.data), sep=sep, columns=chosen, needed=needed)
-        sides = {role: place for role, place in dialect.columns.items() if role in needed}
+        sides = {role: column for role, column in dialect.columns.items() if role in needed}
         found = parse_text(source.name, source.data, replace(dialect, columns=sides), "raise")
     return pd.DataFrame({"user": found.user_ids[found.users], "item": found.item_ids[found.items]})
 
@@ -139,19 +139,19 @@ def _is_scale(scale: Any) -> bool:
 
 def _locate(path: str) -> tuple[str, str | None]:
     """The rating file that `path` names or holds, and the titles that belong to it."""
-    place = Path(path)
-    if path != "-" and place.is_dir():
+    location = Path(path)
+    if path != "-" and location.is_dir():
         for name, titles in _KNOWN:
-            if (place / name).is_file():
-                return str(place / name), _if_there(place / titles) if titles else None
-        inter = sorted(place.glob("*.inter"))
+            if (location / name).is_file():
+                return str(location / name), _if_there(location / titles) if titles else None
+        inter = sorted(location.glob("*.inter"))
         if len(inter) == 1:
             return str(inter[0]), None
         looked = ", ".join(name for name, _ in _KNOWN)
         raise InputError(f"the folder {path} holds none of {looked} and not one .inter file; name the rating file")
     known = dict(_KNOWN) | {f"u{fold}.{part}": "u.item" for fold in "12345ab" for part in ("base", "test")}
-    titles = known.get(place.name, "")
-    return path, _if_there(place.with_name(titles)) if titles else None
+    titles = known.get(location.name, "")
+    return path, _if_there(location.with_name(titles)) if titles else None
 
 
 def _if_there(path: Path) -> str | None:

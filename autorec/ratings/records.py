@@ -32,8 +32,8 @@ def convert_by_field(source: str, data: bytes, dialect: Dialect, on_error: str) 
     wrong: dict[str, BoolArray] = {}
     values: dict[str, npt.NDArray[Any]] = {}
     tokens: dict[str, tuple[Any, npt.NDArray[Any]]] = {}
-    for role, place in dialect.columns.items():
-        encoded = records.columns[place].dictionary_encode()
+    for role, column in dialect.columns.items():
+        encoded = records.columns[column].dictionary_encode()
         distinct, indices = encoded.dictionary, encoded.indices.to_numpy()
         if role in ("user", "item"):
             bad = bad_ids(distinct) | _undecoded(distinct)
@@ -56,7 +56,7 @@ def convert_by_field(source: str, data: bytes, dialect: Dialect, on_error: str) 
 
 
 def with_one_character(buffer: Any, separator: str) -> tuple[Any, str]:
-    """The text with one character in the place of a longer separator. ValueError: none is free."""
+    """The text with one character instead of a longer separator. ValueError: none is free."""
     text = buffer.to_pybytes()
     unit = next((unit for unit in _UNITS if unit.encode() not in text), None)
     if unit is None:
@@ -189,9 +189,9 @@ def _seconds_of(distinct: Any, dialect: Dialect) -> tuple[npt.NDArray[np.int64],
     plain = pc.match_substring_regex(distinct, "^-?[0-9]{1,18}$")
     seconds = pc.if_else(plain, distinct, "0").cast(pa.int64()).to_numpy().copy()
     bad = np.zeros(len(seconds), dtype=bool)
-    for place in np.flatnonzero(~plain.to_numpy(zero_copy_only=False)).tolist():
-        value = parse_seconds(distinct[place].as_py(), dialect.decimal)
-        seconds[place], bad[place] = value or 0, value is None
+    for index in np.flatnonzero(~plain.to_numpy(zero_copy_only=False)).tolist():
+        value = parse_seconds(distinct[index].as_py(), dialect.decimal)
+        seconds[index], bad[index] = value or 0, value is None
     return seconds, bad
 
 
@@ -215,7 +215,7 @@ def _first_fault(records: _Records, bad_rows: list[int], odd: list[tuple[int, in
 def _field_fault(records: _Records, row: int) -> str:
     """What is wrong with a row."""
     dialect = records.dialect
-    fields = {role: records.columns[place][row].as_py() for role, place in dialect.columns.items()}
+    fields = {role: records.columns[column][row].as_py() for role, column in dialect.columns.items()}
     for side in ("user", "item"):
         if not fields[side].strip():
             return f"the {side} is missing"
@@ -234,7 +234,7 @@ def _coded_again(source: str, side: str, distinct: Any, indices: Any, kept: Any)
     """[kept] codes into the sorted ids that occur in the kept rows."""
     indices = indices[kept]
     present = np.unique(indices)
-    place = np.zeros(len(distinct), dtype=np.int32)
-    place[present] = np.arange(len(present), dtype=np.int32)
+    codes = np.zeros(len(distinct), dtype=np.int32)
+    codes[present] = np.arange(len(present), dtype=np.int32)
     rank, ids = id_tools.factorize_tokens(distinct.take(pa.array(present)), f"{source}, column {side}")
-    return rank[place[indices]], ids
+    return rank[codes[indices]], ids

@@ -76,14 +76,14 @@ def _by_name(source: str, header: Sequence[str], needed: Sequence[str]) -> dict[
     chosen = {}
     for role in ROLES:
         ranked = [
-            (0 if name == role else 1 if name.endswith("id") else 2, place)
-            for place, name in enumerate(map(normalized, header))
+            (0 if name == role else 1 if name.endswith("id") else 2, number)
+            for number, name in enumerate(map(normalized, header))
             if name in _NAMES[role]
         ]
-        best = [place for rank, place in ranked if rank == min(ranked)[0]]
+        best = [number for rank, number in ranked if rank == min(ranked)[0]]
         if len(best) > 1 and (role in needed or role == "timestamp"):
             raise InputError(
-                f"{source} has the columns {' and '.join(repr(header[place]) for place in best)}: "
+                f"{source} has the columns {' and '.join(repr(header[number]) for number in best)}: "
                 f"which is the {role} is not clear; {_SAY}"
             )
         if best:
@@ -96,17 +96,17 @@ def _as_given(source: str, columns: Columns, header: Sequence[str] | None, width
     for role, column in columns.items():
         if role not in ROLES:
             raise InputError(f"columns: {role!r} is none of {', '.join(ROLES)}")
-        place = _find(str(column), header, width)
-        if place is None:
+        number = _find(str(column), header, width)
+        if number is None:
             there = f"the columns {', '.join(map(repr, header))}" if header else f"{width} columns and no header"
             raise InputError(
                 f"{source} has {there}, no {role} column {str(column)!r}; "
                 "give a name of the header or a position from 1"
             )
-        if place in chosen.values():
-            other = next(name for name, taken in chosen.items() if taken == place)
+        if number in chosen.values():
+            other = next(name for name, taken in chosen.items() if taken == number)
             raise InputError(f"columns: {str(column)!r} is both {other} and {role}; give each role a column of its own")
-        chosen[role] = place
+        chosen[role] = number
     return chosen
 
 

@@ -47,8 +47,8 @@ def per_user_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
     """Of each user with n ratings a random ⌊n·fraction⌋ are test."""
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
-    place = _place_in_row(ratings, _generator(seed).random(len(ratings)))
-    return _split(ratings, place < (_row_sizes(ratings) * fraction).astype(np.int64), f"per-user:{fraction:g}")
+    rank = _rank_in_row(ratings, _generator(seed).random(len(ratings)))
+    return _split(ratings, rank < (_row_sizes(ratings) * fraction).astype(np.int64), f"per-user:{fraction:g}")
 
 
 def last_out_split(ratings: Any, n: int = 1) -> Split:
@@ -59,7 +59,7 @@ def last_out_split(ratings: Any, n: int = 1) -> Split:
     ratings = as_ratings(ratings)
     _check_whole("last", n)
     sizes = _row_sizes(ratings)
-    return _split(ratings, _place_in_row(ratings, _age(ratings)) >= np.maximum(sizes - n, 1), f"last:{n}")
+    return _split(ratings, _rank_in_row(ratings, _age(ratings)) >= np.maximum(sizes - n, 1), f"last:{n}")
 
 
 def time_split(ratings: Any, fraction: float = 0.1) -> Split:
@@ -86,7 +86,7 @@ def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
     held_out = np.isin(ratings.rows(), rng.permutation(eligible)[:n])
     sizes = _row_sizes(ratings)
     given = np.clip((sizes * FOLD_IN_SHARE).astype(np.int64), 1, sizes - 1)
-    folds_in = held_out & (_place_in_row(ratings, rng.random(len(ratings))) < given)
+    folds_in = held_out & (_rank_in_row(ratings, rng.random(len(ratings))) < given)
     split = _split(ratings, held_out & ~folds_in, f"users:{n}", train=~held_out)
     return Split(split.train, split.test, ratings.select(folds_in), split.name)
 
@@ -160,8 +160,8 @@ def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
     if not 2 <= k <= len(ratings):
         raise ParameterError(f"folds is {k}; allowed: 2 … {len(ratings)}, the number of ratings")
     fold = np.empty(len(ratings), dtype=np.int64)
-    for number, places in enumerate(np.array_split(_generator(seed).permutation(len(ratings)), k)):
-        fold[places] = number
+    for number, positions in enumerate(np.array_split(_generator(seed).permutation(len(ratings)), k)):
+        fold[positions] = number
     of_entry = fold[ratings.ranks()]
     return [_split(ratings, of_entry == number, f"folds:{k}/{number + 1}") for number in range(k)]
 
@@ -230,16 +230,16 @@ def _row_sizes(ratings: Ratings) -> npt.NDArray[np.int64]:
     return np.repeat(sizes, sizes)
 
 
-def _place_in_row(ratings: Ratings, keys: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """[ratings] place from 0 of each entry among those of its user, ordered by key."""
+def _rank_in_row(ratings: Ratings, keys: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """[ratings] rank from 0 of each entry among those of its user, ordered by key."""
     order = np.lexsort((keys, ratings.rows()))
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order)) - np.repeat(ratings.csr.indptr[:-1], np.diff(ratings.csr.indptr))
-    return place
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - np.repeat(ratings.csr.indptr[:-1], np.diff(ratings.csr.indptr))
+    return rank
 
 
 def _age(ratings: Ratings) -> npt.NDArray[np.int64]:
-    """[ratings] place from 0, oldest first."""
+    """[ratings] rank from 0, oldest first."""
     ranks = ratings.ranks()
     order = np.argsort(ranks) if ratings.timestamps is None else np.lexsort((ranks, ratings.timestamps))
     age = np.empty(len(order), dtype=np.int64)

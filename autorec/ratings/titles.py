@@ -29,16 +29,16 @@ def read_titles(path: str) -> dict[str, str]:
     if separator is None:
         raise InputError(f"{path}, line 1: {lines[0][:60]!r} has one column; titles need two: item and title")
     titles: dict[str, str] = {}
-    place = None
+    column = None
     for number, row in _rows(path, text_of(source.data), separator):
-        if place is None:
+        if column is None:
             header = [name.strip().lower().replace("_", "").replace(" ", "") for name in row]
-            place = next((header.index(name) for name in _TITLE if name in header), 1)
-            if header[place : place + 1] and header[place] in _TITLE:
+            column = next((header.index(name) for name in _TITLE if name in header), 1)
+            if header[column : column + 1] and header[column] in _TITLE:
                 continue
-        if len(row) <= place:
-            raise InputError(f"{path}, line {number}: has {len(row)} columns; the title is in column {place + 1}")
-        titles[row[0].strip()] = row[place].strip()
+        if len(row) <= column:
+            raise InputError(f"{path}, line {number}: has {len(row)} columns; the title is in column {column + 1}")
+        titles[row[0].strip()] = row[column].strip()
     return titles
 
 

@@ -39,7 +39,7 @@ def parse_rating(token: str, decimal: str = ".") -> float | None:
 
 
 def parse_seconds(token: str, decimal: str = ".") -> int | None:
-    """Whole seconds since 1970 (fractions rounded down) of a number of seconds or an ISO 8601 date, UTC where it tells
+    """Whole seconds since 1970 (fractions rounded down) of a number of seconds or an ISO 8601 date, UTC where it names
     no zone; None when it is neither or does not fit 64 bits."""
     token = token.strip()
     if _INTEGER(token):
@@ -62,9 +62,7 @@ def rating_fault(token: str, decimal: str = ".") -> str | None:
     if parse_number(token, decimal) is not None:
         return f"the rating {_short(token)} is larger than any: at most {MAX_RATING:g}"
     if decimal == "." and parse_number(token, ",") is not None:
-        return (
-            f"the rating {_short(token)} is not a finite number; a decimal comma is told by decimal=',' (--decimal ,)"
-        )
+        return f"the rating {_short(token)} is not a finite number; for decimal commas give decimal=',' (--decimal ,)"
     return f"the rating {_short(token)} is not a finite number"
 
 
