@@ -101,12 +101,10 @@ def search(
             best = min((best | {name: value} for value in line), key=loss)
             while len(line) < most[name] and (value := _beyond(line, best[name], space[name])) is not None:
                 further = best | {name: value}
-                if not is_quick(further):
+                if not (is_quick(further) and loss(further) < loss(best) - GAIN * abs(loss(best))):
                     break
                 line.append(value)
                 line.sort()
-                if not loss(further) < loss(best) - GAIN * abs(loss(best)):
-                    break
                 best = further
         if best == before:
             break

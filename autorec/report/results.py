@@ -141,7 +141,8 @@ class Tried:
 
 @dataclass(frozen=True)
 class Choice:
-    """How settings were chosen, on the first split: the best of those tried by `metric`, in `seconds`."""
+    """How settings were chosen, on the first split: the best of those tried by `metric`, in `seconds`. Among these
+    are values beyond the grid that are hardly better and were not taken."""
 
     settings: Mapping[str, object]
     metric: str
