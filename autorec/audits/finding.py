@@ -80,11 +80,11 @@ def row_hashes(rows: Ids, columns: Ids, values: npt.NDArray[np.float32], n: int)
     """[n] the sum over each row of a 64-bit hash of (column, value): equal for equal rows, in any order of entries."""
     hashes: UInt64 = np.zeros(n, dtype=np.uint64)
     bits = (values + np.float32(0)).view(np.uint32)  # −0 becomes 0
-    np.add.at(hashes, rows, _mixed(columns.astype(np.uint64) << np.uint64(32) | bits))
+    np.add.at(hashes, rows, _mix(columns.astype(np.uint64) << np.uint64(32) | bits))
     return hashes
 
 
-def _mixed(keys: UInt64) -> UInt64:
+def _mix(keys: UInt64) -> UInt64:
     """SplitMix64 (Steele, Lea, Flood 2014): every bit of a key moves every bit of the hash."""
     keys = keys + np.uint64(0x9E3779B97F4A7C15)
     keys = (keys ^ keys >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)

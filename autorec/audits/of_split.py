@@ -45,7 +45,7 @@ def audit_split(split_: Split) -> list[Finding]:
 def whole(split_: Split) -> Ratings:
     """Training, fold-in and test together; of a pair in several of them the latest, without timestamps the test's."""
     sides = _Sides(split_)
-    all_ = _joined([sides.known, sides.test])
+    all_ = _join([sides.known, sides.test])
     times = all_.times if sides.dated else None
     return build(all_.users, all_.items, all_.values, sides.user_ids, sides.item_ids, timestamps=times)
 
@@ -77,7 +77,7 @@ class _Sides:
         self.split = split_
         self.dated = all(part.timestamps is not None for part in parts)
         self.train, self.test = entries[0], entries[-1]
-        self.known = _joined(entries[:-1])
+        self.known = _join(entries[:-1])
 
     @cached_property
     def position(self) -> Int64:
@@ -102,7 +102,7 @@ def _common(parts: Sequence[Ids]) -> tuple[list[Int64], Ids]:
     return np.split(codes, np.cumsum([len(ids) for ids in parts])[:-1]), known
 
 
-def _joined(parts: Sequence[_Entries]) -> _Entries:
+def _join(parts: Sequence[_Entries]) -> _Entries:
     return _Entries(
         np.concatenate([part.users for part in parts]),
         np.concatenate([part.items for part in parts]),

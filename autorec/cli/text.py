@@ -22,7 +22,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = 
         return
     if title:
         click.echo(title)
-    for line in _aligned([list(columns), *texts], right):
+    for line in _align([list(columns), *texts], right):
         click.echo(line)
 
 
@@ -58,7 +58,7 @@ def show_frames(frames: Iterable[Any]) -> None:
         texts = [[_text(cell) for cell in row] for row in rows]
         header = [] if widths else [columns]
         widths = widths or _widths([columns, *texts])
-        for line in _aligned([*header, *texts], right, widths):
+        for line in _align([*header, *texts], right, widths):
             click.echo(line)
 
 
@@ -81,7 +81,7 @@ def _show_ruled(columns: Sequence[str], texts: list[list[str]], right: list[bool
     Console().print(table)
 
 
-def _aligned(rows: list[list[str]], right: list[bool], widths: list[int] | None = None) -> Iterator[str]:
+def _align(rows: list[list[str]], right: list[bool], widths: list[int] | None = None) -> Iterator[str]:
     widths = _widths(rows) if widths is None else widths
     length = _length()
     for row in rows:

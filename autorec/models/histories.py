@@ -32,7 +32,7 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     rows, columns = kept.rows(), kept.csr.indices
     shape = (new.n_users, fitted.n_items) if of == "users" else (fitted.n_users, new.n_items)
     pair = (rows, positions[columns]) if of == "users" else (positions[rows], columns)
-    csr = sparse.csr_array((_clipped(kept.csr.data, fitted.scale), pair), shape=shape)
+    csr = sparse.csr_array((_clip(kept.csr.data, fitted.scale), pair), shape=shape)
     csr.sort_indices()
     mark_valid(csr)  # made here of ratings that were checked: not again at each fold-in
     changed: dict[str, Any] = {"csr": csr, "timestamps": None, "order": None, "given_scale": fitted.scale}
@@ -41,7 +41,7 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     return replace(fitted, item_ids=new.item_ids, titles=new.titles, **changed)
 
 
-def _clipped(values: FloatArray, scale: tuple[float, float]) -> FloatArray:
+def _clip(values: FloatArray, scale: tuple[float, float]) -> FloatArray:
     outside = int(((values < scale[0]) | (values > scale[1])).sum())
     if not outside:
         return values

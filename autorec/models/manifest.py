@@ -90,12 +90,12 @@ def owned(folder: Path) -> Collection[str]:
     there = {path.name for path in folder.iterdir()}
     if not there:
         return ()
-    hashes = _listed(folder)
+    hashes = _read_hashes(folder)
     if hashes is None:
         raise ModelFileError(f"{folder} is a folder with other things in it than a whole model; give a new folder")
     if foreign := sorted(there - set(FILES)):
         raise ModelFileError(
-            f"{folder} holds {_named(foreign)} beside a model, which would be lost; move that elsewhere, or give a new "
+            f"{folder} holds {_some(foreign)} beside a model, which would be lost; move that elsewhere, or give a new "
             "folder for the model"
         )
     for name in PARTS:
@@ -148,7 +148,7 @@ def _is_plain(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _listed(folder: Path) -> dict[str, str] | None:
+def _read_hashes(folder: Path) -> dict[str, str] | None:
     """name → SHA-256 of the files of the model of whatever version in `folder`; None when there is none."""
     path = folder / MANIFEST
     if not os.path.lexists(path) or not model_folder.is_ordinary(path) or path.stat().st_size > MOST:
@@ -217,5 +217,5 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _named(names: list[str]) -> str:
+def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -134,8 +134,8 @@ def _parse_once(
                 arrays[role] = arrays[role].astype(np.int64)
             arrays[role][start : start + len(of_role)] = of_role
         start += int(np.count_nonzero(kept))
-    users, user_ids = _coded("user", arrays, texts, start)
-    items, item_ids = _coded("item", arrays, texts, start)
+    users, user_ids = _code_ids("user", arrays, texts, start)
+    items, item_ids = _code_ids("item", arrays, texts, start)
     ratings, timestamps = (arrays[role][:start] if role in arrays else None for role in ("rating", "timestamp"))
     return Parsed(users, items, user_ids, item_ids, ratings, timestamps, skipped=read - start)
 
@@ -198,7 +198,7 @@ def _fits(values: npt.NDArray[Any], dtype: Any) -> bool:
     return not len(values) or bool(limits.min <= values.min() and values.max() <= limits.max)
 
 
-def _coded(role: str, arrays: dict[str, Any], texts: dict[str, list[Any]], n: int) -> tuple[Codes, Ids]:
+def _code_ids(role: str, arrays: dict[str, Any], texts: dict[str, list[Any]], n: int) -> tuple[Codes, Ids]:
     """Codes [n] and sorted distinct ids; takes the column out of `arrays`, so that its memory is free."""
     if role not in texts:
         return id_tools.factorize_integers(arrays.pop(role)[:n], overwrite=True)

@@ -37,7 +37,7 @@ def _stream(kind: str) -> Unpack:
 
         def read() -> bytes:
             with pa.CompressedInputStream(pa.BufferReader(pa.py_buffer(data)), kind) as stream:
-                return _bounded(name, stream, len(data))
+                return _read_bounded(name, stream, len(data))
 
         return _guarded(name, kind, read)
 
@@ -49,12 +49,12 @@ def _from_zip(name: str, data: bytes, member: str | None) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             info = archive.getinfo(_member(name, archive, member))
             with archive.open(info) as stream:
-                return _bounded(name, stream, info.compress_size)
+                return _read_bounded(name, stream, info.compress_size)
 
     return _guarded(name, "zip", read)
 
 
-def _bounded(name: str, stream: IO[bytes], packed: int) -> bytes:
+def _read_bounded(name: str, stream: IO[bytes], packed: int) -> bytes:
     allowed = max(LEAST_ALLOWED, MOST_TIMES * packed)
     blocks, size = [], 0
     while block := stream.read(_BLOCK):

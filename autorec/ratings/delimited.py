@@ -81,7 +81,7 @@ def _convert_at_once(source: str, data: bytes, dialect: Dialect) -> Parsed:
     found = {role: table[column] for role, column in roles.items()}
     if any(found[role].null_count for role in ("rating", "timestamp") if role in found):
         raise ValueError("a value is missing")
-    return _parsed(source, found)
+    return _parse_columns(source, found)
 
 
 def _time_type(data: bytes, dialect: Dialect) -> Any:
@@ -95,9 +95,9 @@ def _time_type(data: bytes, dialect: Dialect) -> Any:
     return pa.timestamp("us", "UTC" if re.search(r"(Z|[+-]\d\d(:?\d\d)?)$", token[10:]) else None)
 
 
-def _parsed(source: str, columns: dict[str, Any]) -> Parsed:
-    users, user_ids = _coded(source, "user", columns["user"])
-    items, item_ids = _coded(source, "item", columns["item"])
+def _parse_columns(source: str, columns: dict[str, Any]) -> Parsed:
+    users, user_ids = _code_ids(source, "user", columns["user"])
+    items, item_ids = _code_ids(source, "item", columns["item"])
     ratings = _by_chunk(columns["rating"], _checked_ratings, np.float32) if "rating" in columns else None
     seconds = _by_chunk(columns["timestamp"], _checked_seconds, np.int64) if "timestamp" in columns else None
     return Parsed(users, items, user_ids, item_ids, ratings, seconds)
@@ -113,7 +113,7 @@ def _by_chunk(column: Any, convert: Callable[[Any], npt.NDArray[Any]], dtype: An
     return values
 
 
-def _coded(source: str, role: str, column: Any) -> tuple[Codes, Ids]:
+def _code_ids(source: str, role: str, column: Any) -> tuple[Codes, Ids]:
     """[rows] codes into the sorted ids. ValueError: an id is blank."""
     if not column.num_chunks:
         return np.zeros(0, dtype=np.int32), id_tools.from_tokens([])

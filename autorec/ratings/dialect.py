@@ -55,16 +55,16 @@ def head_lines(data: bytes, size: int = _HEAD) -> list[Line]:
     number = 1
     for end in _LINE_END.finditer(data[:size]):
         if end.start() >= start:
-            lines.append(Line(number, start, end.end(), _decoded(data[start : end.start()])))
+            lines.append(Line(number, start, end.end(), _decode(data[start : end.start()])))
             number, start = number + 1, end.end()
     if len(data) <= size or not lines:
         whole = _LINE_END.search(data, size)
         stop, after = (whole.start(), whole.end()) if whole else (len(data), len(data))
-        lines.append(Line(number, start, after, _decoded(data[start:stop])))
+        lines.append(Line(number, start, after, _decode(data[start:stop])))
     return [line for line in lines if line.text.strip()]
 
 
-def _decoded(raw: bytes) -> str:
+def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", errors="replace")
 
 

@@ -74,7 +74,7 @@ def read_ratings(
         parsed = parse_parquet(source, chosen, on_error)
     else:
         parsed = _parse(source, chosen, sep, decimal, format, header, on_error)
-    ratings = _built(source.name, parsed, scale, sentinels)
+    ratings = _build(source.name, parsed, scale, sentinels)
     titles = fspath(items) if items is not None else titles
     return with_titles(ratings, titles) if titles is not None else ratings
 
@@ -180,7 +180,7 @@ def _refuse_binary(source: Source) -> None:
         raise InputError(f"{source.name} is not text, Parquet, gzip, zip or zstd; give a file of one of these kinds")
 
 
-def _built(source: str, parsed: Parsed, scale: tuple[float, float] | None, sentinels: list[float]) -> Ratings:
+def _build(source: str, parsed: Parsed, scale: tuple[float, float] | None, sentinels: list[float]) -> Ratings:
     if parsed.ratings is None or not len(parsed.ratings):
         raise InputError(f"{source} has a header and no ratings below it")
     parsed, missing = leave_out(source, parsed, sentinels)

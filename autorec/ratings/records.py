@@ -49,7 +49,7 @@ def convert_by_field(source: str, data: bytes, dialect: Dialect, on_error: str) 
         raise InputError(_first_fault(records, bad_rows, odd))
     if bad.all():
         raise InputError(f"{source} has no row that can be read")
-    coded = [_coded_again(source, side, *tokens[side], ~bad) for side in ("user", "item")]
+    coded = [_code_kept_ids(source, side, *tokens[side], ~bad) for side in ("user", "item")]
     (users, user_ids), (items, item_ids) = coded
     ratings, seconds = (values[role][~bad] if role in values else None for role in ("rating", "timestamp"))
     return Parsed(users, items, user_ids, item_ids, ratings, seconds, skipped=len(bad_rows) + len(odd))
@@ -230,7 +230,7 @@ def _field_fault(records: _Records, row: int) -> str:
     return fault
 
 
-def _coded_again(source: str, side: str, distinct: Any, indices: Any, kept: Any) -> tuple[Codes, Ids]:
+def _code_kept_ids(source: str, side: str, distinct: Any, indices: Any, kept: Any) -> tuple[Codes, Ids]:
     """[kept] codes into the sorted ids that occur in the kept rows."""
     indices = indices[kept]
     present = np.unique(indices)

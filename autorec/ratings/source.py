@@ -67,7 +67,7 @@ def open_source(given: Any, member: str | None = None) -> Source:
         if member is None and _is_parquet_file(path):
             return Source(name, b"", path)
         data = path.read_bytes()
-    return Source(name, _unpacked(name, data, member))
+    return Source(name, _unpack(name, data, member))
 
 
 def _existing(name: str) -> Path:
@@ -100,7 +100,7 @@ def _read_stdin() -> bytes:
     return sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
 
 
-def _unpacked(name: str, data: bytes, member: str | None) -> bytes:
+def _unpack(name: str, data: bytes, member: str | None) -> bytes:
     unpack = compression.unpacker(data)
     if unpack is not None:
         data = unpack(name, data, member)
