@@ -27,6 +27,7 @@ class Encoder(nn.Module):
 
     widths: units of each layer, first to last, e.g. (500,) or (500, 250). activation: of all layers. n_inputs: how many
     batches [n × m] an example's `inputs` hold. centred: the code is 0 at 0, see `autorec.network.activations`.
+    linear_code: the last layer has no activation, as mean and variance of a code have none.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Encoder(nn.Module):
         *,
         n_inputs: int = 1,
         centred: bool = True,
+        linear_code: bool = False,
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
+        self.linear_code = linear_code
         self.activation = activation(activation_name)
         self.centre = self.activation.at_zero if centred else 0.0  # subtracted from every hidden unit
         spread = INITIAL_SPREAD if centred else 1.0
@@ -52,11 +55,11 @@ class Encoder(nn.Module):
 
     def forward(self, inputs: Sequence[Batch]) -> torch.Tensor:
         """[n × H] the last hidden layer."""
-        sums = [sparse.encode(batch, weight) for batch, weight in zip(inputs, self.weights, strict=True)]
-        hidden = self._activate(sum(sums[1:], sums[0]) + self.bias)  # [n × H₁]
+        parts = [sparse.encode(batch, weight) for batch, weight in zip(inputs, self.weights, strict=True)]
+        sums = sum(parts[1:], parts[0]) + self.bias  # [n × H₁]
         for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
-            hidden = self._activate(hidden @ weight + bias)
-        return hidden
+            sums = self._activate(sums) @ weight + bias
+        return sums if self.linear_code else self._activate(sums)
 
     def _activate(self, sums: torch.Tensor) -> torch.Tensor:
         value = self.activation.hidden(sums)
@@ -64,30 +67,50 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """g(V · code + b + offset), offset [n] of each row; activation: g."""
+    """g(V · d(code) + b + offset), offset [n] of each row; activation_name: g.
+
+    widths: of the code and of the dense layers after it, e.g. (500,) or (200, 600); d is these layers, each with the
+    activation `inner`, or the code itself where there are none.
+    """
 
     def __init__(
-        self, n_columns: int, width: int, activation_name: str, generator: torch.Generator, *, spread: float = 1.0
+        self,
+        n_columns: int,
+        widths: Sequence[int],
+        activation_name: str,
+        generator: torch.Generator,
+        *,
+        inner: str = "identity",
+        spread: float = 1.0,
     ) -> None:
         super().__init__()
         self.activation = activation(activation_name)
         self.linear = activation_name == "identity"
-        self.weight = nn.Parameter(_glorot(n_columns, width, generator, spread))  # V [m × H]
+        self.weight = nn.Parameter(_glorot(n_columns, widths[-1], generator, spread))  # V [m × H]
         self.bias = nn.Parameter(torch.zeros(n_columns))  # b [m]
+        self.inner = activation(inner)
+        self.inner_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairwise(widths))
+        self.inner_biases = nn.ParameterList(torch.zeros(b) for b in widths[1:])
+
+    def hidden(self, code: torch.Tensor) -> torch.Tensor:
+        """[n × H] what the output is linear in, d(code)."""
+        for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
+            code = self.inner.hidden(code @ weight + bias)
+        return code
 
     def at(self, batch: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
         """[nnz] the output at the entries of the batch, in row order."""
-        sums = sparse.decode_at(batch, code, self.weight, self.bias)
+        sums = sparse.decode_at(batch, self.hidden(code), self.weight, self.bias)
         return self.activation.output(sums + offset[batch.rows()])
 
     def all(self, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
         """[n × m] the output at every column; of one batch, never of all rows."""
-        return self.activation.output(sparse.decode_all(code, self.weight, self.bias) + offset[:, None])
+        return self.activation.output(sparse.decode_all(self.hidden(code), self.weight, self.bias) + offset[:, None])
 
     def squared_error(self, batch: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
         """Σ (r̂ − r)² over the entries of the batch, a scalar; fused where the output is linear."""
         if self.linear:
-            return sparse.squared_error(batch, offset, code, self.weight, self.bias)
+            return sparse.squared_error(batch, offset, self.hidden(code), self.weight, self.bias)
         return (self.at(batch, code, offset) - batch.values).square().sum()
 
 
@@ -128,7 +151,9 @@ class Autoencoder(nn.Module):
 
     def weights(self) -> list[nn.Parameter]:
         """Every weight once, also where two layers share one; no bias."""
-        all_weights = [*self.encoder.weights, *self.encoder.inner_weights, *(self.head(h).weight for h in self.heads)]
+        all_weights = [*self.encoder.weights, *self.encoder.inner_weights]
+        for name in self.heads:
+            all_weights += [self.head(name).weight, *self.head(name).inner_weights]
         return list(dict.fromkeys(all_weights))
 
 
@@ -144,7 +169,7 @@ def build_autoencoder(
 ) -> Autoencoder:
     """AutoRec's network: one input, a point as code, one head. encoder, decoder: activations by name."""
     first = Encoder(n_columns, hidden, encoder, generator, centred=centred)
-    last = Decoder(n_columns, hidden[-1], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
+    last = Decoder(n_columns, hidden[-1:], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
     return Autoencoder(first, {head: last})
 
 

@@ -1,6 +1,12 @@
-"""What a head is asked to fit, by name: −log likelihood of the targets up to constants, summed over a batch."""
+"""What a head is asked to fit, by name: −log likelihood of the targets up to constants, summed over a batch.
+
+`gaussian` looks at the observed entries alone, as ratings want it: what nobody rated says nothing. `multinomial` and
+`bernoulli` look at all columns, as choices want it: what nobody chose was passed over. They make one array of rows ×
+columns of a batch, in which the probabilities become the gradient.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -17,4 +23,68 @@ def gaussian() -> Likelihood:
     return Decoder.squared_error
 
 
-LIKELIHOODS: dict[str, Kind[Likelihood]] = {"gaussian": Kind(gaussian)}
+def multinomial() -> Likelihood:
+    """−Σ x log π over the observed entries, π = softmax of the row's outputs (Liang et al., WWW 2018, eq. 2)."""
+    return _of_all_columns(_Multinomial)
+
+
+def bernoulli() -> Likelihood:
+    """−Σ (x log σ(f) + (1 − x) log (1 − σ(f))) over all columns, f the output, x = 0 where nothing is observed; the
+    logistic likelihood (Liang et al., WWW 2018, eq. 4)."""
+    return _of_all_columns(_Bernoulli)
+
+
+LIKELIHOODS: dict[str, Kind[Likelihood]] = {
+    "gaussian": Kind(gaussian),
+    "multinomial": Kind(multinomial),
+    "bernoulli": Kind(bernoulli),
+}
+
+
+def _of_all_columns(function: Any) -> Likelihood:
+    def likelihood(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        loss: torch.Tensor = function.apply(head.all(code, offset), target)  # torch gives `apply` no type
+        return loss
+
+    return likelihood
+
+
+class _Multinomial(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, outputs: torch.Tensor, target: Batch) -> torch.Tensor:
+        counts = outputs.new_zeros(len(outputs)).index_add(0, target.rows(), target.values)  # [n]
+        highest = outputs.amax(dim=1, keepdim=True)  # [n × 1]
+        exponentials = (outputs - highest).exp_()  # [n × m]
+        sums = exponentials.sum(dim=1)  # [n]
+        entries = _entries(target)
+        loss = counts @ (sums.log() + highest[:, 0]) - outputs.reshape(-1)[entries] @ target.values
+        gradient = exponentials.mul_((counts / sums)[:, None])
+        gradient.view(-1)[entries] -= target.values
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grads[0], None
+
+
+class _Bernoulli(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, outputs: torch.Tensor, target: Batch) -> torch.Tensor:
+        entries = _entries(target)
+        loss = torch.nn.functional.softplus(outputs).sum() - outputs.reshape(-1)[entries] @ target.values
+        gradient = torch.sigmoid(outputs)  # [n × m]
+        gradient.view(-1)[entries] -= target.values
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grads[0], None
+
+
+def _entries(target: Batch) -> torch.Tensor:
+    """[nnz] where the entries are in an array [n × m] laid out row after row."""
+    return target.rows() * target.n_columns + target.indices

@@ -11,11 +11,14 @@ import torch
 
 from autorec.errors import ParameterError
 from autorec.network import kernels, sparse
+from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.gradient import Multiple, keep_term
 from autorec.network.parts import Kind
 
 Penalty = Callable[[Autoencoder, Trace], torch.Tensor]
+
+ACTIVITY = 0.05  # ρ of `kl_sparsity`: a unit is to be active for one row in twenty
 
 
 def l2(strength: float) -> Penalty:
@@ -68,10 +71,39 @@ def contractive(strength: float) -> Penalty:
     return penalty
 
 
+def kl_sparsity(strength: float) -> Penalty:
+    """λ Σ_units KL(ρ ‖ ρ̂) for each row, ρ̂ the mean activity of a unit over the batch, ρ = 0.05 (Ng, Sparse
+    autoencoder, CS294A, 2011): units that are active for few rows. Activity is that of a sigmoid, between 0 and 1."""
+
+    def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
+        encoder = network.encoder
+        if encoder.activation is not activation("sigmoid") or encoder.linear_code:
+            raise ParameterError("penalty kl_sparsity needs a code between 0 and 1: use encoder sigmoid, code point")
+        active = (trace.mean + encoder.centre).mean(dim=0).clamp(1e-6, 1 - 1e-6)  # [H] ρ̂
+        divergence = ACTIVITY * (ACTIVITY / active).log() + (1 - ACTIVITY) * ((1 - ACTIVITY) / (1 - active)).log()
+        return strength * trace.example.n_rows * divergence.sum()
+
+    return penalty
+
+
+def gaussian_kl(strength: float) -> Penalty:
+    """β Σ_rows KL(N(mean, exp(log_var)) ‖ N(0, 1)) = β/2 Σ (mean² + exp(log_var) − 1 − log_var): with β = 1 the ELBO's
+    (Kingma and Welling, ICLR 2014, appendix B), with others that of a β-VAE (Higgins et al., ICLR 2017)."""
+
+    def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
+        if trace.log_var is None:
+            raise ParameterError("penalty gaussian_kl needs a code with a variance: use code gaussian")
+        return strength / 2 * (trace.mean.square() + trace.log_var.exp() - 1 - trace.log_var).sum()
+
+    return penalty
+
+
 PENALTIES: dict[str, Kind[Penalty]] = {
     "l2": Kind(l2, 0.0),
     "l1": Kind(l1, 0.0),
+    "kl_sparsity": Kind(kl_sparsity, 0.0),
     "contractive": Kind(contractive, 0.0),
+    "gaussian_kl": Kind(gaussian_kl, 0.0),
     "bias": Kind(bias, 0.0),
 }
 

@@ -1,0 +1,262 @@
+"""Autoencoders of choices: Mult-VAE and Mult-DAE (Liang et al., WWW 2018) and their kin as one estimator."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from autorec import checks
+from autorec.errors import InputError, ParameterError
+from autorec.models.arrays import Expected, Shape
+from autorec.models.base import OnValidation, RandomState, Recommender, Scores
+from autorec.models.held_out_users import HeldOut, hold_out_users, mean_ndcg
+from autorec.models.positives import positives
+from autorec.models.vectors import Vectors, vectors
+from autorec.network.activations import activation
+from autorec.network.autoencoder import Autoencoder, Decoder, Encoder
+from autorec.network.batch import Batch, make_batch
+from autorec.network.code import CODES
+from autorec.network.corruption import CORRUPTIONS
+from autorec.network.example import Example
+from autorec.network.likelihood import LIKELIHOODS
+from autorec.network.parts import parse, parse_sum
+from autorec.network.penalty import PENALTIES
+from autorec.network.rows import Rows
+from autorec.ratings.matrix import Ratings
+from autorec.training.adam import Adam
+from autorec.training.batches import make_examples, partition
+from autorec.training.loop import TrainingLog, train
+from autorec.training.objective import objective
+from autorec.training.schedule import warm_cosine
+from autorec.training.steps import descend, stochastic_epoch
+
+HEAD = "choice"
+OF_CHOICES = ("multinomial", "bernoulli")  # likelihoods
+ENCODED_AT_ONCE = 1024  # users
+
+
+class ChoiceAutoencoder(Recommender):
+    """An autoencoder of which items each user chose: x_ui is 1 where u rated i at `relevant` or above, else 0.
+
+    f(x) = V · d(code) + b, the code made of x / ‖x‖ by the encoder, d the encoder's layers mirrored; items are ranked
+    by f. What it is to fit is the `likelihood` of x; objective and factors in `autorec.training.objective`.
+
+    hidden         units of the encoder's layers, the last of them the code's: 200, (600, 200) or "600-200"; with 600-200
+                   the decoder has a layer of 600 before the items
+    activation     of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
+    code           "point", or "gaussian": drawn while training, its mean afterwards
+    likelihood     "multinomial" or "bernoulli", see `autorec.network.likelihood`
+    penalty        "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
+    corruption     of the inputs while training: "none", "masking:p", "gaussian:sd"
+    learning_rate  of Adam, at its peak
+    epochs         at most
+    batch          users in a batch
+    validation     share of the users kept aside for early stopping, or "auto": 10 %, at most 500; the score is NDCG@100
+                   of a fifth of their choices. With fewer than 20 such users: none, and all epochs run
+    patience       validations without a better one before the training stops
+    relevant       the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    random_state   seed of everything random: same seed, same number of threads, same bits
+
+    Learned: `network_`; `summary_` with the learning curve.
+    """
+
+    rates: ClassVar[bool] = False
+    network_: Autoencoder
+
+    def __init__(
+        self,
+        hidden: int | str | Sequence[int] = 200,
+        activation: str = "tanh",
+        code: str = "point",
+        likelihood: str = "multinomial",
+        penalty: str = "none",
+        corruption: str = "masking:0.5",
+        learning_rate: float = 0.001,
+        epochs: int = 100,
+        batch: int = 500,
+        validation: float | str = "auto",
+        patience: int = 5,
+        relevant: float | None = None,
+        random_state: RandomState = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.code = code
+        self.likelihood = likelihood
+        self.penalty = penalty
+        self.corruption = corruption
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch = batch
+        self.validation = validation
+        self.patience = patience
+        self.relevant = relevant
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        checks.layers(self.hidden)
+        activation(self.activation)
+        checks.one_of("likelihood", self.likelihood, OF_CHOICES)
+        code = parse("code", self.code, CODES)
+        penalties = parse_sum("penalty", self.penalty, PENALTIES)
+        parse("corruption", self.corruption, CORRUPTIONS)
+        if "gaussian_kl" in penalties and code.name != "gaussian":
+            raise ParameterError("penalty gaussian_kl needs a code with a variance: use code gaussian")
+        checks.number("learning_rate", self.learning_rate, above=0)
+        checks.whole("epochs", self.epochs)
+        checks.whole("batch", self.batch)
+        checks.auto_or(checks.share, "validation", self.validation)
+        checks.whole("patience", self.patience)
+        checks.optional(checks.number, "relevant", self.relevant)
+        checks.random_state("random_state", self.random_state)
+
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        chosen = positives(ratings.csr, ratings.scale, self.relevant)
+        if not chosen.nnz:
+            raise InputError("no rating is high enough to count as a choice; give a lower `relevant`")
+        seed = checks.seed("random_state", self.random_state)
+        rng = np.random.default_rng(seed)
+        users, held_out = hold_out_users(chosen, self.validation, rng)
+        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
+            network, log = self._train(chosen[users], held_out, seed, rng, on_validation)
+        for parameter in network.parameters():
+            parameter.grad = None
+        self.network_ = network
+        return _summary(log, network, chosen.nnz, held_out)
+
+    def _train(
+        self,
+        chosen: sparse.csr_array,
+        held_out: HeldOut | None,
+        seed: int,
+        rng: np.random.Generator,
+        on_validation: OnValidation | None,
+    ) -> tuple[Autoencoder, TrainingLog]:
+        generator = torch.Generator().manual_seed(seed)
+        network = self._build(chosen.shape[1], generator)
+        parts = partition(chosen.shape[0], self.batch, rng)
+        examples = make_examples(_rows(chosen), parts, _example_of(chosen.shape[0]), stream=False)
+        loss = objective(
+            network,
+            {HEAD: parse("likelihood", self.likelihood, LIKELIHOODS)},
+            parse_sum("penalty", self.penalty, PENALTIES),
+            parse("corruption", self.corruption, CORRUPTIONS),
+            generator,
+        )
+        total = self.epochs * len(examples)
+        optimizer = Adam(network.parameters(), lambda step: self.learning_rate * warm_cosine(step, total))
+        epoch = stochastic_epoch(descend(loss, optimizer), examples, rng)
+        log = train(
+            [network],
+            lambda number: sum(epoch(number).values()),
+            epochs=self.epochs,
+            score=None if held_out is None else lambda: mean_ndcg(lambda given: _score(network, given), held_out),
+            lower_is_better=False,
+            patience=self.patience,
+            on_validation=on_validation,
+        )
+        return network, log
+
+    def _build(self, n_items: int, generator: torch.Generator) -> Autoencoder:
+        widths = checks.layers(self.hidden)
+        drawn = self.code == "gaussian"  # its layer holds mean and variance
+        layers = (*widths[:-1], 2 * widths[-1]) if drawn else widths
+        encoder = Encoder(n_items, layers, self.activation, generator, linear_code=drawn)
+        decoder = Decoder(n_items, widths[::-1], "identity", generator, inner=self.activation)
+        return Autoencoder(encoder, {HEAD: decoder}, parse("code", self.code, CODES).function)
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        widths = checks.layers(self.hidden)
+        parameters = 2 * n_items * (widths[0] + 1) * 5 * 4  # itself, gradient, two means, the best so far
+        block = 3 * 4 * min(self.batch, n_users) * n_items  # outputs, probabilities, gradient
+        return super()._memory(n_users, n_items, n_ratings) + parameters + block
+
+    def _encode(self, histories: sparse.csr_array) -> Vectors:
+        hidden = _hidden(self.network_, positives(histories, self.ratings_.scale, self.relevant))
+        return vectors(hidden, np.zeros(len(hidden)))
+
+    def _items(self) -> Vectors:
+        head = self.network_.head(HEAD)
+        return vectors(head.weight.detach().numpy(), head.bias.detach().numpy())
+
+    # --- file -----------------------------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {name: value.numpy() for name, value in self.network_.state_dict().items()}
+
+    def _empty_network(self) -> Autoencoder:
+        """The network of these parameters, of which there is nothing but the shapes."""
+        with torch.device("meta"):
+            return self._build(self.ratings_.n_items, torch.Generator())
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        if len(checks.layers(self.hidden)) > len(shapes):
+            raise ValueError(f"it has no weights for {self.hidden} layers")
+        state = self._empty_network().state_dict()
+        return {name: Expected("float32", tuple(value.shape)) for name, value in state.items()}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.network_ = self._empty_network()
+        self.network_.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()}, assign=True)
+
+
+def _rows(chosen: sparse.csr_array) -> Rows:
+    """Choices as rows from which batches are cut."""
+    indptr, indices = chosen.indptr.astype(np.int64), chosen.indices.astype(np.int32)
+    return Rows(chosen.shape[1], indptr, indices, chosen.data, np.full(256, np.nan, dtype=np.float32))
+
+
+def _example_of(n_users: int) -> Any:
+    """A batch of choices → what is learned from it: the input of length 1, the target the choices themselves."""
+
+    def make(batch: Batch, users: npt.NDArray[np.integer[Any]]) -> Example:
+        return Example((_normalised(batch),), {HEAD: batch}, torch.zeros(len(users)), len(users) / n_users)
+
+    return make
+
+
+def _normalised(batch: Batch) -> Batch:
+    """x / ‖x‖ of each row."""
+    rows = batch.rows()
+    squares = batch.values.new_zeros(batch.n_rows).index_add(0, rows, batch.values.square())  # [n]
+    return batch.with_values(batch.values / squares.sqrt()[rows])
+
+
+def _hidden(network: Autoencoder, chosen: sparse.csr_array) -> npt.NDArray[np.float32]:
+    """[n × H] what the outputs are linear in, of choices [n × items]."""
+    head = network.head(HEAD)
+    found = np.empty((chosen.shape[0], head.weight.shape[1]), dtype=np.float32)
+    with torch.no_grad():
+        for start in range(0, chosen.shape[0], ENCODED_AT_ONCE):
+            part = slice(start, start + ENCODED_AT_ONCE)
+            found[part] = head.hidden(network.encode(_normalised(make_batch(chosen[part])))).numpy()
+    return found
+
+
+def _score(network: Autoencoder, chosen: sparse.csr_array) -> Scores:
+    """[n × items] of choices [n × items]."""
+    head = network.head(HEAD)
+    scores: Scores = _hidden(network, chosen) @ head.weight.detach().numpy().T
+    return scores + head.bias.detach().numpy()
+
+
+def _summary(log: TrainingLog, network: Autoencoder, n_choices: int, held_out: HeldOut | None) -> dict[str, Any]:
+    """JSON-ready."""
+    curve = [
+        {"epoch": p.epoch, "seconds": p.seconds, "train_loss": p.training, "validation_ndcg": p.validation}
+        for p in log.curve
+    ]
+    return {
+        "positives": int(n_choices),
+        "epochs": len(curve) and curve[-1]["epoch"],
+        "best_epoch": log.best_epoch,
+        "stopped": log.stopped,
+        "validation_users": 0 if held_out is None else held_out.given.shape[0],
+        "validation_ndcg": None if held_out is None else log.best_score,
+        "seconds": log.seconds,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "curve": curve,
+    }

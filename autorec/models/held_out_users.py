@@ -1,0 +1,69 @@
+"""Users kept aside from a training on choices, and how well a part of their choices ranks the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autorec.models.topn import best_of_rows
+
+SHARE, MOST = 0.1, 500  # "auto": this share of the users, at most so many; their NDCG has a standard error of .01
+FEWEST_USERS = 20  # fewer tell nothing
+FEWEST_CHOICES = 5  # of a user who is kept aside, so that a fifth of them is at least one
+WANTED = 0.2  # the part of their choices that is to be ranked high
+LIST = 100  # items
+
+IntArray = npt.NDArray[np.integer[Any]]
+Scores = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """given, wanted: CSR [users × items] of ones, the two parts of the choices of each user kept aside."""
+
+    given: sparse.csr_array
+    wanted: sparse.csr_array
+
+
+def hold_out_users(
+    chosen: sparse.csr_array, share: float | str, rng: np.random.Generator
+) -> tuple[IntArray, HeldOut | None]:
+    """(rows of `chosen` to train on, those kept aside). None where fewer than 20 would be kept aside.
+
+    share: of the users, or "auto": 10 %, at most 500. Only users with at least 5 choices are kept aside; a fifth of
+    these choices is wanted, the rest given (strong generalisation, as in Liang et al., WWW 2018).
+    """
+    counts = np.diff(chosen.indptr)
+    users = np.flatnonzero(counts)
+    able = np.flatnonzero(counts >= FEWEST_CHOICES)
+    n = min(int(SHARE * len(users)), MOST) if isinstance(share, str) else int(share * len(users))
+    if min(n, len(able)) < FEWEST_USERS or n >= len(users):
+        return users, None
+    aside = np.sort(rng.permutation(able)[:n])
+    part = chosen[aside]
+    wanted = np.zeros(part.nnz, dtype=bool)
+    for start, end in zip(part.indptr[:-1], part.indptr[1:], strict=True):
+        wanted[start + rng.permutation(end - start)[: int(WANTED * (end - start))]] = True
+    return np.setdiff1d(users, aside), HeldOut(_only(part, ~wanted), _only(part, wanted))
+
+
+def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) -> float:
+    """Mean NDCG@100 of the wanted items, what was given left out of the ranking: binary gains, ideal cut at
+    min(100, wanted). score: choices [B × items] → scores [B × items], a fresh array."""
+    users, n_items = held_out.given.shape
+    k = min(LIST, n_items)
+    items, _ = best_of_rows(score(held_out.given), k, np.arange(users), held_out.given)  # [B × k]
+    wanted = sparse.csr_array(held_out.wanted)
+    keys = np.repeat(np.arange(users), np.diff(wanted.indptr)) * n_items + wanted.indices
+    hits = np.isin(np.arange(users)[:, None] * n_items + items, keys) & (items >= 0)
+    gains = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.cumsum(gains)[np.minimum(np.diff(wanted.indptr), k) - 1]
+    return float(((hits @ gains) / ideal).mean())
+
+
+def _only(csr: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
+    indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
+    return sparse.csr_array((csr.data[entries], csr.indices[entries], indptr), shape=csr.shape)
