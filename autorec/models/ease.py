@@ -140,7 +140,7 @@ def _by_items(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
     """B [items × items], in the memory of gram = XᵀX."""
     weights = gram
     np.fill_diagonal(weights, weights.diagonal() + np.float32(l2))
-    _invert(weights)
+    invert(weights)
     weights /= -weights.diagonal()
     np.fill_diagonal(weights, 0)
     return weights
@@ -162,7 +162,7 @@ def _by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
     return weights
 
 
-def _invert(A: Scores) -> None:
+def invert(A: Scores) -> None:
     """A symmetric positive definite matrix becomes its inverse, in place: by Cholesky, n³ multiplications in all."""
     factor, failed = linalg.lapack.spotrf(A.T, lower=True, overwrite_a=True)  # A.T: in the order of LAPACK, no copy
     if failed:

@@ -37,27 +37,8 @@ class ItemKNN(Recommender):
         checks.optional(checks.number, "relevant", self.relevant)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        k = min(self.k, max(ratings.n_items - 1, 1))
-        chosen = positives(ratings.csr, ratings.scale, self.relevant).tocsc()  # [users × items]
-        counts = np.diff(chosen.indptr)
-        liked = np.flatnonzero(counts)  # items that somebody chose: the others are near to none
-        unit = sparse.csc_array(chosen[:, liked] / np.sqrt(counts[liked]))  # [users × liked]
-        by_item = sparse.csr_array(unit.T)
-        itself = sparse.csr_array(sparse.eye_array(len(liked)))
-
-        def cosines(rows: IntArray) -> npt.NDArray[np.float32]:
-            return np.asarray((by_item[rows] @ unit).todense(), dtype=np.float32)
-
-        rows, columns, values = [liked[:0]], [liked[:0]], [np.empty(0, dtype=np.float32)]
-        for block, items, cosine in top_n(cosines, np.arange(len(liked)), len(liked), k, itself):
-            near = (items >= 0) & (cosine > 0)
-            rows.append(np.repeat(liked[block], near.sum(axis=1)))
-            columns.append(liked[items[near]])
-            values.append(cosine[near])
-        pairs = (np.concatenate(rows), np.concatenate(columns))
-        shape = (ratings.n_items, ratings.n_items)
-        self.neighbours_ = sparse.csr_array((np.concatenate(values), pairs), shape=shape)
-        self.neighbours_.sort_indices()
+        chosen = positives(ratings.csr, ratings.scale, self.relevant)
+        self.neighbours_ = nearest_items(chosen, self.k)
         return {"positives": int(chosen.nnz)}
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
@@ -98,3 +79,30 @@ class ItemKNN(Recommender):
         n = self.ratings_.n_items
         csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
         self.neighbours_ = validity.adopt(csr)
+
+
+def nearest_items(chosen: sparse.csr_array, k: int) -> sparse.csr_array:
+    """[items × items] float32, row i holds the cosines of the at most k items nearest to i, all above 0; columns of
+    `chosen` [users × items], ones, are compared. Columns ascend."""
+    n_items = chosen.shape[1]
+    by_column = chosen.tocsc()
+    counts = np.diff(by_column.indptr)
+    liked = np.flatnonzero(counts)  # items that somebody chose: the others are near to none
+    unit = sparse.csc_array(by_column[:, liked] / np.sqrt(counts[liked]))  # [users × liked]
+    by_item = sparse.csr_array(unit.T)
+    itself = sparse.csr_array(sparse.eye_array(len(liked)))
+
+    def cosines(rows: IntArray) -> npt.NDArray[np.float32]:
+        return np.asarray((by_item[rows] @ unit).todense(), dtype=np.float32)
+
+    k = min(k, max(n_items - 1, 1))
+    rows, columns, values = [liked[:0]], [liked[:0]], [np.empty(0, dtype=np.float32)]
+    for block, items, cosine in top_n(cosines, np.arange(len(liked)), len(liked), k, itself):
+        near = (items >= 0) & (cosine > 0)
+        rows.append(np.repeat(liked[block], near.sum(axis=1)))
+        columns.append(liked[items[near]])
+        values.append(cosine[near])
+    pairs = (np.concatenate(rows), np.concatenate(columns))
+    nearest = sparse.csr_array((np.concatenate(values), pairs), shape=(n_items, n_items))
+    nearest.sort_indices()
+    return nearest

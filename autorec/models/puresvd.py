@@ -44,15 +44,8 @@ class PureSVD(Recommender):
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         seed = checks.seed("random_state", self.random_state)
-        chosen = positives(ratings.csr, ratings.scale, self.relevant).astype(np.float64)
-        smaller = min(chosen.shape)
-        if not chosen.nnz:
-            right = np.zeros((1, ratings.n_items))
-        elif self.factors >= smaller:  # ARPACK finds fewer than all; a matrix this narrow is small
-            right = linalg.svd(chosen.toarray(), full_matrices=False)[2]
-        else:
-            start = np.random.default_rng(seed).normal(size=smaller)
-            right = svds(chosen, k=self.factors, v0=start, return_singular_vectors=True)[2]
+        chosen = positives(ratings.csr, ratings.scale, self.relevant)
+        right = truncated_svd(chosen, self.factors, seed)[2]
         self.factors_ = np.ascontiguousarray(right.T, dtype=np.float32)
         return {"positives": int(chosen.nnz), "factors": len(right)}
 
@@ -81,3 +74,13 @@ class PureSVD(Recommender):
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.factors_ = arrays["factors"]
+
+
+def truncated_svd(X: sparse.csr_array, factors: int, seed: int) -> tuple[Any, Any, Any]:
+    """(U [n × f], singular values [f], Vᵀ [f × m]) of X [n × m], f = `factors` or as many as there are; float64."""
+    X, smaller = X.astype(np.float64), min(X.shape)
+    if not X.nnz:
+        return np.zeros((X.shape[0], 1)), np.zeros(1), np.zeros((1, X.shape[1]))
+    if factors >= smaller:  # ARPACK finds fewer than all; a matrix this narrow is small
+        return tuple(linalg.svd(X.toarray(), full_matrices=False))
+    return tuple(svds(X, k=factors, v0=np.random.default_rng(seed).normal(size=smaller)))

@@ -1,0 +1,129 @@
+"""∞-AE (Sachdeva et al.: Infinite Recommendation Networks, NeurIPS 2022): an autoencoder of infinitely many hidden units,
+trained to its end, in closed form.
+
+It is kernel ridge regression from users to users, with the neural tangent kernel of one hidden ReLU layer (Jacot et
+al., NeurIPS 2018; the arc-cosine kernels of Cho and Saul, NeurIPS 2009) on choices of length 1. With c = cos(x, y) and
+θ = arccos c
+
+    k(x, y) = (c (π − θ) + √(1 − c²)) / π  +  c (π − θ) / π
+
+score(u, ·) = k(x_u, X) · (K + λ·m·I)⁻¹ · X, with K = k(X, X) and m = 2 its mean diagonal. Memory is one matrix users ×
+users of the users that chose anything; new users need no training.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autorec import checks
+from autorec.errors import NotEnoughMemoryError
+from autorec.memory import available_memory
+from autorec.models.arrays import Expected, Shape
+from autorec.models.base import IntArray, OnValidation, Recommender, Scores
+from autorec.models.ease import invert
+from autorec.models.positives import positives
+from autorec.ratings import validity
+from autorec.ratings.matrix import Ratings
+
+_ROWS = 256  # of the kernel matrix, made at once
+
+
+class InfAE(Recommender):
+    """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
+
+    l2        λ, in units of the kernel's diagonal
+    relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    """
+
+    rates: ClassVar[bool] = False
+    choices_: sparse.csr_array  # X [users × items], of the users of the training that chose anything
+    inverse_: npt.NDArray[np.float32]  # (K + λ·m·I)⁻¹ [users × users]
+
+    def __init__(self, l2: float = 10.0, relevant: float | None = None) -> None:
+        self.l2 = l2
+        self.relevant = relevant
+
+    def _check_parameters(self) -> None:
+        checks.number("l2", self.l2, above=0)
+        checks.optional(checks.number, "relevant", self.relevant)
+
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        chosen = _of_users(positives(ratings.csr, ratings.scale, self.relevant))
+        n = chosen.shape[0]
+        needed, free = 4 * n**2, available_memory()
+        if free is not None and needed > free:
+            raise NotEnoughMemoryError(
+                f"InfAE on {n:,} users needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free: use "
+                "svd-ae, whose memory grows with the users and not with their square"
+            )
+        matrix = kernel(chosen, chosen)
+        np.fill_diagonal(matrix, matrix.diagonal() + np.float32(2 * self.l2))
+        invert(matrix)
+        self.choices_, self.inverse_ = chosen, matrix
+        return {"positives": int(chosen.nnz), "kernel_users": n}
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        return 4 * n_users**2 + super()._memory(n_users, n_items, n_ratings)
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        return 1.5e-11 * n_users**3 + 2e-9 * n_ratings * n_users
+
+    def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
+        return positives(histories, self.ratings_.scale, self.relevant)
+
+    def score(self, users: sparse.csr_array) -> Scores:
+        """[B × items] of choices [B × items]; 0 where nothing was chosen."""
+        weights = kernel(users, self.choices_) @ self.inverse_  # [B × users]
+        return np.ascontiguousarray((self.choices_.T @ weights.T).T)
+
+    def _similarities(self) -> Callable[[IntArray], Scores]:
+        """What the model would rank after the choice of the one item alone."""
+        alone = sparse.csr_array(sparse.eye_array(self.ratings_.n_items, dtype=np.float32))
+        return lambda columns: self.score(alone[columns])
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"inverse": self.inverse_, "indices": self.choices_.indices, "indptr": self.choices_.indptr}
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        n = self.summary_["kernel_users"]
+        return {
+            "inverse": Expected("float32", (n, n)),
+            "indices": Expected("index", ("choices",)),
+            "indptr": Expected("index", (n + 1,)),
+        }
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        ones = np.ones(len(arrays["indices"]), dtype=np.float32)
+        shape = (len(arrays["inverse"]), self.ratings_.n_items)
+        self.choices_ = validity.adopt(sparse.csr_array((ones, arrays["indices"], arrays["indptr"]), shape=shape))
+        self.inverse_ = arrays["inverse"]
+
+
+def kernel(left: sparse.csr_array, right: sparse.csr_array) -> Scores:
+    """[B × n] k of each row of `left` [B × m] with each of `right` [n × m]; 0 for a row without choices, whose angle to
+    others is not defined."""
+    transposed = _normalised(right).T.tocsr()
+    scaled = _normalised(left)
+    found = np.empty((left.shape[0], right.shape[0]), dtype=np.float32)
+    for start in range(0, len(found), _ROWS):
+        rows = slice(start, start + _ROWS)
+        cosine = np.minimum((scaled[rows] @ transposed).toarray(), 1)  # [rows × n]
+        angle = np.arccos(cosine)
+        found[rows] = (2 * cosine * (np.pi - angle) + np.sqrt(1 - cosine**2)) / np.pi
+    found[np.diff(left.indptr) == 0] = 0
+    return found
+
+
+def _normalised(chosen: sparse.csr_array) -> sparse.csr_array:
+    """Rows of length 1."""
+    counts = np.diff(chosen.indptr)
+    values = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
+    return sparse.csr_array((values, chosen.indices, chosen.indptr), shape=chosen.shape)
+
+
+def _of_users(chosen: sparse.csr_array) -> sparse.csr_array:
+    """The rows that hold a choice."""
+    return chosen[np.flatnonzero(np.diff(chosen.indptr))]
