@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
     from autorec.models.baselines import Popularity as Popularity
+    from autorec.models.choice import ChoiceAutoencoder as ChoiceAutoencoder
     from autorec.models.ease import Ease as Ease
+    from autorec.models.infae import InfAE as InfAE
     from autorec.models.knn import ItemKNN as ItemKNN
     from autorec.models.manifest import check_save_path as check_save_path
     from autorec.models.manifest import describe as describe
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from autorec.models.presets import create as create
     from autorec.models.puresvd import PureSVD as PureSVD
     from autorec.models.registry import MODELS as MODELS
+    from autorec.models.sparse_ease import SparseEase as SparseEase
     from autorec.models.store import load as load
+    from autorec.models.svdae import SvdAE as SvdAE
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.ratings.json_lines import read_json_lines as read_json_lines
     from autorec.ratings.matrix import Ratings as Ratings
@@ -61,18 +65,22 @@ _HOME = {
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
     "BiasedMF": "autorec.models.mf",
+    "ChoiceAutoencoder": "autorec.models.choice",
     "Comparison": "autorec.evaluation.comparison",
     "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
     "Finding": "autorec.audits.finding",
     "GlobalMean": "autorec.models.baselines",
+    "InfAE": "autorec.models.infae",
     "ItemKNN": "autorec.models.knn",
     "MODELS": "autorec.models.registry",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",
     "Ratings": "autorec.ratings.matrix",
+    "SparseEase": "autorec.models.sparse_ease",
     "Split": "autorec.ratings.split",
+    "SvdAE": "autorec.models.svdae",
     "Tuning": "autorec.tuning.tune",
     "audit": "autorec.audits.of_ratings",
     "check_save_path": "autorec.models.manifest",

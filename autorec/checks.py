@@ -64,10 +64,7 @@ def number(name: str, value: Any, *, above: float = -math.inf, least: float = -s
 
 def damping(name: str, value: Any) -> float | str:
     """The word auto, or a finite number from 0 up."""
-    try:
-        return auto_or(partial(number, least=0), name, value)
-    except ParameterError:
-        raise ParameterError(f"{name} is {value!r}; allowed: auto, or a finite number from 0 up") from None
+    return auto_or(partial(number, least=0), name, value)
 
 
 def optional(check: Callable[[str, Any], T], name: str, value: Any) -> T | None:
@@ -78,13 +75,18 @@ def optional(check: Callable[[str, Any], T], name: str, value: Any) -> T | None:
 def share(name: str, value: Any) -> float:
     """A number from 0 up to, not with, 1."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
-        raise ParameterError(f"{name} is {value!r}; allowed: auto, or a share from 0 up to, not with, 1")
+        raise ParameterError(f"{name} is {value!r}; allowed: a share from 0 up to, not with, 1")
     return float(value)
 
 
 def auto_or(check: Callable[[str, Any], T], name: str, value: Any) -> T | str:
     """The word auto, or what `check` lets through."""
-    return "auto" if isinstance(value, str) and value == "auto" else check(name, value)
+    if isinstance(value, str) and value == "auto":
+        return "auto"
+    try:
+        return check(name, value)
+    except ParameterError as error:
+        raise ParameterError(str(error).replace("allowed: ", "allowed: auto, or ", 1)) from None
 
 
 def layers(value: Any) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ class ChoiceAutoencoder(Recommender):
     f(x) = V · d(code) + b, the code made of x / ‖x‖ by the encoder, d the encoder's layers mirrored; items are ranked
     by f. What it is to fit is the `likelihood` of x; objective and factors in `autorec.training.objective`.
 
-    hidden         units of the encoder's layers, the last of them the code's: 200, (600, 200) or "600-200"; with 600-200
+    hidden         units of the encoder's layers, the last of them the code's: 200, (600, 200) or "600-200", with which
                    the decoder has a layer of 600 before the items
     activation     of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     code           "point", or "gaussian": drawn while training, its mean afterwards
@@ -239,8 +239,7 @@ def _hidden(network: Autoencoder, chosen: sparse.csr_array) -> npt.NDArray[np.fl
 def _score(network: Autoencoder, chosen: sparse.csr_array) -> Scores:
     """[n × items] of choices [n × items]."""
     head = network.head(HEAD)
-    scores: Scores = _hidden(network, chosen) @ head.weight.detach().numpy().T
-    return scores + head.bias.detach().numpy()
+    return np.asarray(_hidden(network, chosen) @ head.weight.detach().numpy().T + head.bias.detach().numpy())
 
 
 def _summary(log: TrainingLog, network: Autoencoder, n_choices: int, held_out: HeldOut | None) -> dict[str, Any]:

@@ -4,6 +4,10 @@ No loop, no random numbers: B = −P / diag(P) with P = (XᵀX + λI)⁻¹ and d
 under that constraint. score(u, ·) = x_u · B. Memory is one dense items × items matrix of float32, in which XᵀX becomes
 P and P becomes B, so it is for catalogues of up to some tens of thousands of items. The time is that of an inverse,
 items³, or with few users, users³: then P = (I − Xᵀ(XXᵀ + λI)⁻¹X) / λ (Woodbury's identity).
+
+EDLAE (Steck: Autoencoders that don't overfit towards the identity, NeurIPS 2020) is the same with a dropout p of the
+inputs: the minimum of the expected ‖X − X̂B‖² + λ‖B‖² with diag(B) = 0, each entry of X̂ being 0 with probability p, else
+that of X divided by 1 − p, has P = (XᵀX + p/(1−p) · diag(XᵀX) + λI)⁻¹.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +35,8 @@ _FEW_USERS = 0.25  # users an item, below which the way by the users takes less 
 class Ease(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    l2        λ; 500 suits MovieLens, more for sparser data
+    l2        λ; 500 suits MovieLens, more for sparser data; with dropout less
+    dropout   p of EDLAE, 0 ≤ p < 1; 0 is EASE
     relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
     """
 
@@ -39,38 +44,51 @@ class Ease(Recommender):
     weights_: npt.NDArray[np.float32]  # B, [items × items]
     _gram: Scores | None = None  # kept between fits of one search only
 
-    def __init__(self, l2: float = 500.0, relevant: float | None = None) -> None:
+    def __init__(self, l2: float = 500.0, dropout: float = 0.0, relevant: float | None = None) -> None:
         self.l2 = l2
+        self.dropout = dropout
         self.relevant = relevant
 
     def _check_parameters(self) -> None:
         checks.number("l2", self.l2, above=0)
+        checks.share("dropout", self.dropout)
         checks.optional(checks.number, "relevant", self.relevant)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         if self._gram is None:
             self._require_memory(*ratings.csr.shape)
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
-        gram = _smaller_gram(chosen) if self._gram is None else self._gram.copy()
-        self.weights_ = (_by_users if _has_few_users(*chosen.shape) else _by_items)(chosen, gram, self.l2)
+        gram = self._make_gram(chosen) if self._gram is None else self._gram.copy()
+        if self._has_few_users(*chosen.shape):
+            self.weights_ = _by_users(chosen, gram, self.l2)
+        else:
+            self.weights_ = _by_items(gram, gram.diagonal() / np.float32(1 - self.dropout) + np.float32(self.l2))
         return {"positives": int(chosen.nnz)}
 
     def _fitter(self, ratings: Ratings) -> "Callable[..., Ease]":
-        """For any `l2`, with one Gram matrix where a second matrix of its size fits."""
+        """For any `l2`, or any `dropout` above 0, with one Gram matrix where a second matrix of its size fits."""
         self._require_memory(*ratings.csr.shape)
         needed, free = 2 * self._memory(*ratings.csr.shape, len(ratings)), available_memory()
         if free is not None and needed > free:
             return super()._fitter(ratings)
-        gram = _smaller_gram(positives(ratings.csr, ratings.scale, self.relevant))
+        gram = self._make_gram(positives(ratings.csr, ratings.scale, self.relevant))
 
-        def fitted(*, l2: float) -> Ease:
-            model: Ease = clone(self).set_params(l2=l2)
+        def fitted(**settings: float) -> Ease:
+            model: Ease = clone(self).set_params(**settings)
             model._gram = gram
             model.fit(ratings)
             model._gram = None
             return model
 
         return fitted
+
+    def _has_few_users(self, n_users: int, n_items: int) -> bool:
+        """Whether to go the way by the users, which dropout bars: it needs one number on the whole diagonal."""
+        return n_users < _FEW_USERS * n_items and not self.dropout
+
+    def _make_gram(self, chosen: sparse.csr_array) -> Scores:
+        """XᵀX [items × items], or XXᵀ [users × users] where users are few."""
+        return _gram(sparse.csr_array(chosen.T) if self._has_few_users(*chosen.shape) else chosen)
 
     def _require_memory(self, n_users: int, n_items: int) -> None:
         needed, free = self._memory(n_users, n_items, 0), available_memory()
@@ -81,11 +99,11 @@ class Ease(Recommender):
             )
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        of_users = 24 * n_users**2 if _has_few_users(n_users, n_items) else 0  # XXᵀ, its inverse, a copy on the way
+        of_users = 24 * n_users**2 if self._has_few_users(n_users, n_items) else 0  # XXᵀ, its inverse, a copy
         return 4 * n_items**2 + of_users + super()._memory(n_users, n_items, n_ratings)
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
-        if _has_few_users(n_users, n_items):
+        if self._has_few_users(n_users, n_items):
             return 4e-11 * n_users**3 + 2e-9 * n_ratings * (n_users + n_items)
         return 1.5e-11 * n_items**3 + 2e-9 * n_ratings**2 / max(n_users, 1)
 
@@ -117,15 +135,6 @@ class Ease(Recommender):
         self.weights_ = arrays["weights"]
 
 
-def _has_few_users(n_users: int, n_items: int) -> bool:
-    return n_users < _FEW_USERS * n_items
-
-
-def _smaller_gram(chosen: sparse.csr_array) -> Scores:
-    """XᵀX [items × items], or XXᵀ [users × users] where users are few."""
-    return _gram(sparse.csr_array(chosen.T) if _has_few_users(*chosen.shape) else chosen)
-
-
 def _gram(X: sparse.csr_array) -> Scores:
     """[n × n] XᵀX, float32, of X [m × n], made in blocks of rows so that no second matrix of that size is there."""
     n = X.shape[1]
@@ -136,10 +145,10 @@ def _gram(X: sparse.csr_array) -> Scores:
     return gram
 
 
-def _by_items(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
-    """B [items × items], in the memory of gram = XᵀX."""
+def _by_items(gram: Scores, diagonal: Scores) -> Scores:
+    """B [items × items], in the memory of gram = XᵀX; diagonal [items]: of the matrix that is inverted."""
     weights = gram
-    np.fill_diagonal(weights, weights.diagonal() + np.float32(l2))
+    np.fill_diagonal(weights, diagonal)
     invert(weights)
     weights /= -weights.diagonal()
     np.fill_diagonal(weights, 0)

@@ -1,5 +1,5 @@
-"""∞-AE (Sachdeva et al.: Infinite Recommendation Networks, NeurIPS 2022): an autoencoder of infinitely many hidden units,
-trained to its end, in closed form.
+"""∞-AE (Sachdeva et al.: Infinite Recommendation Networks, NeurIPS 2022): an autoencoder of infinitely many hidden
+units, trained to its end, in closed form.
 
 It is kernel ridge regression from users to users, with the neural tangent kernel of one hidden ReLU layer (Jacot et
 al., NeurIPS 2018; the arc-cosine kernels of Cho and Saul, NeurIPS 2009) on choices of length 1. With c = cos(x, y) and
@@ -114,6 +114,7 @@ def kernel(left: sparse.csr_array, right: sparse.csr_array) -> Scores:
         angle = np.arccos(cosine)
         found[rows] = (2 * cosine * (np.pi - angle) + np.sqrt(1 - cosine**2)) / np.pi
     found[np.diff(left.indptr) == 0] = 0
+    found[:, np.diff(right.indptr) == 0] = 0
     return found
 
 

@@ -79,8 +79,12 @@ class PureSVD(Recommender):
 def truncated_svd(X: sparse.csr_array, factors: int, seed: int) -> tuple[Any, Any, Any]:
     """(U [n × f], singular values [f], Vᵀ [f × m]) of X [n × m], f = `factors` or as many as there are; float64."""
     X, smaller = X.astype(np.float64), min(X.shape)
+    found: Any
     if not X.nnz:
         return np.zeros((X.shape[0], 1)), np.zeros(1), np.zeros((1, X.shape[1]))
     if factors >= smaller:  # ARPACK finds fewer than all; a matrix this narrow is small
-        return tuple(linalg.svd(X.toarray(), full_matrices=False))
-    return tuple(svds(X, k=factors, v0=np.random.default_rng(seed).normal(size=smaller)))
+        found = linalg.svd(X.toarray(), full_matrices=False)
+    else:
+        found = svds(X, k=factors, v0=np.random.default_rng(seed).normal(size=smaller))
+    U, singular, Vt = found
+    return U, singular, Vt

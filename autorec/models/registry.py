@@ -37,7 +37,8 @@ class Model:
                on them, "choices" of theirs are all that is needed, "mean" of their ratings, "same" for everyone
     new_items  the same for items; "none": the model cannot take new items
     memory     what its memory grows with: "ratings" (times a constant), "vectors" (ratings, and settings × (users +
-               items)), "items²" (a dense items × items matrix); bytes are told by `Recommender._memory`
+               items)), "items²" or "users²" (a dense matrix of as many rows and columns, or a share of them); how many
+               bytes says `Recommender._memory`
     settings   of the preset, over the defaults of the class
     space      what is worth tuning, and in which range
     grid       what is tried first where the model is a baseline, one setting after the other; the preset's values are
@@ -89,6 +90,14 @@ _AUTOREC: Space = {
     "hidden": ("int", 50, 800, True),
     "learning_rate": ("float", 0.0005, 0.02, True),
     "batch": ["auto", 64, 256, 1024],
+}
+
+# What of a network of choices is searched.
+_CHOICE: Space = {
+    "hidden": ("int", 50, 800, True),
+    "learning_rate": ("float", 0.0003, 0.01, True),
+    "corruption": ["masking:0.2", "masking:0.5", "masking:0.7"],
+    "batch": [100, 250, 500],
 }
 
 # Sedhain et al., WWW 2015, to the letter: λ = 400 is that of the released settings, up to 500 iterations.
@@ -238,6 +247,81 @@ _ROWS = (
         space={"l2": ("float", 5.0, 20_000.0, True)},
         grid={"l2": (100.0, 250.0, 500.0, 1000.0)},
         baseline="all",
+    ),
+    Model(
+        "edlae",
+        "ease",
+        "Ease",
+        "ease with dropout of its inputs, in closed form (Steck, NeurIPS 2020)",
+        group="lists",
+        rates=False,
+        new_users="choices",
+        new_items="none",
+        memory="items²",
+        settings={"l2": 100.0, "dropout": 0.5},
+        space={"l2": ("float", 5.0, 20_000.0, True), "dropout": ("float", 0.05, 0.9, False)},
+    ),
+    Model(
+        "sansa",
+        "sparse_ease",
+        "SparseEase",
+        "ease with a sparse matrix, for large catalogues (the idea of SANSA, RecSys 2023)",
+        group="lists",
+        rates=False,
+        new_users="choices",
+        new_items="none",
+        memory="vectors",
+        space={"k": ("int", 20, 300, True), "l2": ("float", 5.0, 5000.0, True)},
+    ),
+    Model(
+        "inf-ae",
+        "infae",
+        "InfAE",
+        "autoencoder of infinite width, a kernel in closed form (Sachdeva et al., NeurIPS 2022)",
+        group="lists",
+        rates=False,
+        new_users="choices",
+        new_items="none",
+        memory="users²",
+        space={"l2": ("float", 0.1, 500.0, True)},
+    ),
+    Model(
+        "svd-ae",
+        "svdae",
+        "SvdAE",
+        "linear autoencoder of low rank in closed form (Hong et al., IJCAI 2024)",
+        group="lists",
+        rates=False,
+        new_users="choices",
+        new_items="none",
+        memory="items²",
+        space={"rank": ("float", 0.005, 0.2, True)},
+    ),
+    Model(
+        "mult-dae",
+        "choice",
+        "ChoiceAutoencoder",
+        "denoising autoencoder with a multinomial output (Liang et al., WWW 2018)",
+        group="lists",
+        rates=False,
+        new_users="encoded",
+        new_items="none",
+        memory="vectors",
+        settings={"hidden": 200, "penalty": "l2:1"},
+        space=_CHOICE,
+    ),
+    Model(
+        "mult-vae",
+        "choice",
+        "ChoiceAutoencoder",
+        "variational autoencoder with a multinomial output (Liang et al., WWW 2018)",
+        group="lists",
+        rates=False,
+        new_users="encoded",
+        new_items="none",
+        memory="vectors",
+        settings={"hidden": "600-200", "code": "gaussian", "penalty": "gaussian_kl:0.2@1000"},
+        space={name: values for name, values in _CHOICE.items() if name != "hidden"},
     ),
 )
 

@@ -1,11 +1,11 @@
 """EASE with a sparse matrix of weights, for catalogues where a dense one of items × items does not fit.
 
-Column j of EASE's B is the ridge regression of the column x_j of the choices on all others. Here it is the regression on
-the k items N(j) nearest to j by cosine alone,
+Column j of EASE's B is the ridge regression of the column x_j of the choices on all others. Here it is the regression
+on the at most k items N(j) nearest to j by cosine, of those that were chosen together with j,
 
     b_j = (G_NN + λI)⁻¹ G_Nj,  G = XᵀX,
 
-exact for that pattern and EASE itself where k reaches the number of items. A sparse approximate inverse is the idea of
+exact for that pattern, and EASE itself where it holds all items. A sparse approximate inverse is the idea of
 SANSA (Spišák et al., RecSys 2023), which takes it from an incomplete Cholesky factor; the pattern of neighbours is that
 of fsSLIM (Ning and Karypis, ICDM 2011). Memory and time grow with items · k², never with items².
 """
@@ -54,7 +54,7 @@ class SparseEase(Recommender):
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
         nearest = nearest_items(chosen, self.k)
-        gram = sparse.csr_array(chosen.T) @ chosen  # [items × items], as many entries as pairs of items were chosen together
+        gram = sparse.csr_array(chosen.T) @ chosen  # [items × items], an entry for two items that a user chose
         self.weights_ = _solve(gram, nearest, self.l2)
         return {"positives": int(chosen.nnz)}
 

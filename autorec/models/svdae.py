@@ -1,5 +1,5 @@
-"""SVD-AE (Hong et al.: SVD-AE, Simple Autoencoders for Collaborative Filtering, IJCAI 2024): a linear autoencoder of low
-rank in closed form.
+"""SVD-AE (Hong et al.: Simple Autoencoders for Collaborative Filtering, IJCAI 2024): a linear autoencoder of low rank,
+in closed form.
 
 X̃ = D_u^−½ · X · D_i^−½ are the choices divided by the roots of the degrees of user and item, X̃ ≈ U Σ Vᵀ its truncated
 singular value decomposition. B = V Σ⁻¹ Uᵀ X is the least squares solution of X̃ B = X at that rank, and score(u, ·) =

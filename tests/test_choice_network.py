@@ -1,0 +1,188 @@
+"""The parts of networks of choices against dense formulas, and the estimator on planted tastes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import checkerboard, random_frame
+from scipy import sparse
+from sklearn.metrics import ndcg_score
+from test_sparse_operations import random_batch
+
+from autorec import AutoRec, ChoiceAutoencoder
+from autorec.errors import InputError, ParameterError
+from autorec.models.held_out_users import hold_out_users, mean_ndcg
+from autorec.network.autoencoder import Autoencoder, Decoder, Encoder, Trace
+from autorec.network.batch import make_batch
+from autorec.network.code import gaussian
+from autorec.network.example import Example
+from autorec.network.likelihood import LIKELIHOODS
+from autorec.network.penalty import ACTIVITY, PENALTIES
+
+
+def dense_loss(name: str, outputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    if name == "multinomial":
+        return -(x * outputs.log_softmax(dim=1)).sum()
+    return torch.nn.functional.binary_cross_entropy_with_logits(outputs, x, reduction="sum")
+
+
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli"])
+@pytest.mark.parametrize("widths", [(6,), (6, 9)])
+def test_loss_and_gradients_are_those_of_the_dense_formula(name: str, widths: tuple[int, ...]) -> None:
+    batch, dense, _ = random_batch(12, 17)
+    batch, dense = batch.with_values(batch.values.sigmoid()), torch.zeros(12, 17)
+    dense[batch.rows(), batch.indices.long()] = batch.values
+    generator = torch.Generator().manual_seed(0)
+    head = Decoder(17, widths, "identity", generator, inner="tanh")
+    code, offset = torch.randn(12, 6, generator=generator, requires_grad=True), torch.randn(12, generator=generator)
+    variables = [code, *head.parameters()]
+    ours = LIKELIHOODS[name].make()(head, batch, code, offset)
+    hidden = code
+    for weight, bias in zip(head.inner_weights, head.inner_biases, strict=True):
+        hidden = torch.tanh(hidden @ weight + bias)
+    theirs = dense_loss(name, hidden @ head.weight.T + head.bias + offset[:, None], dense)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for one, other in zip(torch.autograd.grad(ours, variables), torch.autograd.grad(theirs, variables), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_large_outputs_overflow_nothing() -> None:
+    batch = make_batch(sparse.csr_array(np.eye(3, dtype=np.float32)))
+    head = Decoder(3, (3,), "identity", torch.Generator().manual_seed(0))
+    code = 1000 * torch.linalg.inv(head.weight.detach().T)
+    for name in ("multinomial", "bernoulli"):
+        loss = LIKELIHOODS[name].make()(head, batch, code, torch.zeros(3))
+        assert torch.isfinite(loss) and loss < 1e-3 + 3 * math.log(2) * 3
+
+
+def test_a_gaussian_code_has_its_mean_and_variance() -> None:
+    layer = torch.tensor([[1.0, -2.0, math.log(4.0), math.log(0.25)]]).repeat(20_000, 1)
+    code, mean, log_var = gaussian(layer, torch.Generator().manual_seed(0))
+    assert log_var is not None and torch.equal(log_var, layer[:, 2:])
+    torch.testing.assert_close(code.mean(dim=0), torch.tensor([1.0, -2.0]), atol=0.05, rtol=0)
+    torch.testing.assert_close(code.std(dim=0), torch.tensor([2.0, 0.5]), atol=0.05, rtol=0)
+    assert torch.equal(gaussian(layer, None)[0], mean)
+
+
+def trace_of(mean: torch.Tensor, log_var: torch.Tensor | None) -> Trace:
+    batch, _, _ = random_batch(len(mean), 5)
+    return Trace(Example((batch,), {}, torch.zeros(len(mean))), mean, mean, log_var)
+
+
+def test_the_divergence_of_a_gaussian_code_is_that_of_monte_carlo() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mean, log_var = torch.randn(4, 3, generator=generator), torch.randn(4, 3, generator=generator) / 2
+    network = Autoencoder(Encoder(5, (6,), "tanh", generator), {}, gaussian)
+    found = PENALTIES["gaussian_kl"].make(0.5)(network, trace_of(mean, log_var))
+    q = torch.distributions.Normal(mean, (log_var / 2).exp())
+    torch.manual_seed(0)
+    z = q.sample((40_000,))
+    drawn = 0.5 * (q.log_prob(z) - torch.distributions.Normal(0.0, 1.0).log_prob(z)).mean(dim=0).sum()
+    assert found.item() == pytest.approx(drawn.item(), rel=0.01)
+    with pytest.raises(ParameterError, match="use code gaussian"):
+        PENALTIES["gaussian_kl"].make(0.5)(network, trace_of(mean, None))
+
+
+def test_the_elbo_is_the_evidence_where_the_posterior_is_exact_and_below_it_elsewhere() -> None:
+    """x = V z + b + noise with orthogonal columns of V: the posterior of z is a Gaussian of independent units. The
+    masked loss is twice −log likelihood, so the divergence counts twice."""
+    generator = torch.Generator().manual_seed(0)
+    V = torch.linalg.qr(torch.randn(8, 2, generator=generator))[0] * torch.tensor([2.0, 0.7])
+    b, x = torch.randn(8, generator=generator), torch.randn(30, 8, generator=generator)
+    encoder = Encoder(8, (4,), "identity", generator, linear_code=True)
+    head = Decoder(8, (2,), "identity", generator)
+    network = Autoencoder(encoder, {"rating": head}, gaussian)
+    precision = V.square().sum(dim=0) + 1  # [2]
+    with torch.no_grad():
+        head.weight.copy_(V), head.bias.copy_(b)
+        encoder.weights[0].copy_(torch.cat((V / precision, torch.zeros(8, 2)), dim=1))
+        encoder.bias.copy_(torch.cat((-(b @ V) / precision, -precision.log())))
+    batch = make_batch(sparse.csr_array(np.where(x == 0, 1e-9, x).astype(np.float32)))
+    example = Example((batch,), {"rating": batch}, torch.zeros(30))
+    evidence = torch.distributions.MultivariateNormal(b, V @ V.T + torch.eye(8)).log_prob(x).sum().item()
+
+    def elbo() -> float:
+        draws = []
+        with torch.no_grad():
+            for seed in range(400):
+                trace = network(example, torch.Generator().manual_seed(seed))
+                error = LIKELIHOODS["gaussian"].make()(head, batch, trace.code, example.offset)
+                draws.append((error + PENALTIES["gaussian_kl"].make(2.0)(network, trace)).item() / 2)
+        return -sum(draws) / len(draws) - 30 * 8 / 2 * math.log(2 * math.pi)
+
+    assert elbo() == pytest.approx(evidence, abs=1.0)
+    with torch.no_grad():
+        encoder.bias[0] += 0.5
+    assert elbo() < evidence - 5
+
+
+def test_sparse_codes_reach_the_activity_that_is_asked_for() -> None:
+    frame = random_frame(80, 40, 0.4)
+
+    def activity(penalty: str) -> float:
+        model = AutoRec("user", hidden=20, epochs=150, penalty=penalty, validation=0.0, learning_rate=0.01).fit(frame)
+        encoder = model.network_.encoder
+        return float((model._all_codes() + encoder.centre).mean())
+
+    free, pushed = activity("l2:1"), activity("l2:1+kl_sparsity:20")
+    assert abs(free - ACTIVITY) > 0.2
+    assert pushed == pytest.approx(ACTIVITY, abs=0.04)
+
+
+def test_sparsity_needs_a_code_between_0_and_1() -> None:
+    with pytest.raises(ParameterError, match="use encoder sigmoid"):
+        AutoRec(encoder="tanh", penalty="l2:1+kl_sparsity:1").fit(random_frame())
+
+
+def test_the_ndcg_of_held_out_users_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    chosen = sparse.csr_array((rng.random((300, 40)) < 0.4).astype(np.float32))
+    users, held_out = hold_out_users(chosen, 0.1, rng)
+    assert held_out is not None and held_out.given.shape[0] == 30 and len(users) == 270
+    together = held_out.given.toarray() + held_out.wanted.toarray()
+    assert together.max() == 1  # no choice is given and wanted
+    kept = np.concatenate((chosen[users].toarray(), together))
+    np.testing.assert_array_equal(
+        np.sort(kept @ 2.0 ** np.arange(40)), np.sort(chosen.toarray() @ 2.0 ** np.arange(40))
+    )
+    counts = np.diff(held_out.wanted.indptr)
+    np.testing.assert_array_equal(counts, (0.2 * together.sum(axis=1)).astype(int))
+    scores = rng.random((30, 40)).astype(np.float32)
+    found = mean_ndcg(lambda given: scores.copy(), held_out)
+    masked = np.where(held_out.given.toarray() > 0, -1.0, scores)
+    assert found == pytest.approx(ndcg_score(held_out.wanted.toarray(), masked, k=100), abs=1e-6)
+
+
+def test_few_users_are_all_trained_on() -> None:
+    users, held_out = hold_out_users(
+        sparse.csr_array(np.ones((30, 6), dtype=np.float32)), "auto", np.random.default_rng(0)
+    )
+    assert held_out is None and len(users) == 30
+
+
+@pytest.mark.parametrize("settings", [{}, {"code": "gaussian", "hidden": "30-10", "penalty": "gaussian_kl:0.1@50"}])
+def test_planted_tastes_are_found_also_for_new_users(settings: dict[str, object]) -> None:
+    """Of two groups of items each user chose from one: the other items of that group come first."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 2, 200)
+    likes = (np.arange(30)[None, :] % 2 == group[:, None]) & (rng.random((200, 30)) < 0.6)
+    frame = random_frame(1, 1).iloc[:0]
+    rows, columns = np.nonzero(likes)
+    frame = frame.reindex(range(len(rows))).assign(user=rows, item=columns, rating=1.0)
+    model = ChoiceAutoencoder(**({"hidden": 20, "epochs": 60, "learning_rate": 0.01} | settings)).fit(frame)
+    new = frame[frame["user"] < 20].assign(user=lambda table: table["user"] + 1000)
+    for fitted, offset in ((model, 0), (model.fold_in(new), 1000)):
+        table = fitted.recommend(n=1)
+        users = table["user"].to_numpy() - offset
+        assert (table["item"].to_numpy() % 2 == group[users]).mean() > 0.97
+
+
+def test_what_cannot_work_is_refused() -> None:
+    frame = checkerboard()
+    with pytest.raises(ParameterError, match="likelihood is 'gaussian'; allowed: multinomial, bernoulli"):
+        ChoiceAutoencoder(likelihood="gaussian").fit(frame)
+    with pytest.raises(ParameterError, match="use code gaussian"):
+        ChoiceAutoencoder(penalty="gaussian_kl:1").fit(frame)
+    with pytest.raises(InputError, match="no rating is high enough"):
+        ChoiceAutoencoder(relevant=99).fit(frame)

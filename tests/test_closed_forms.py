@@ -1,0 +1,118 @@
+"""Linear and kernel autoencoders in closed form against dense formulas, other libraries and Monte Carlo."""
+
+import numpy as np
+import pytest
+from conftest import random_frame
+from sklearn.kernel_ridge import KernelRidge
+from test_choice_models import choices
+
+from autorec import Ease, InfAE, SparseEase, SvdAE
+from autorec.errors import ParameterError
+from autorec.models.infae import kernel
+from autorec.models.positives import positives
+from autorec.ratings.convert import as_ratings
+
+
+def scores_of(model, X: np.ndarray) -> np.ndarray:
+    from scipy import sparse
+
+    return np.asarray(model.score(model.encode_users(sparse.csr_array(5.0 * X))))
+
+
+def test_edlae_is_the_minimum_of_the_expected_loss_under_dropout() -> None:
+    """The derivative of the mean loss over drawn dropouts is 0 off the diagonal, up to the error of the draws."""
+    frame = random_frame(40, 8, 0.7)
+    X = choices(frame).astype(np.float64)
+    p, l2, rng = 0.4, 3.0, np.random.default_rng(0)
+    B = Ease(l2=l2, dropout=p).fit(frame).weights_.astype(np.float64)
+    plain = Ease(l2=l2).fit(frame).weights_.astype(np.float64)
+
+    def gradient(B: np.ndarray) -> np.ndarray:
+        drawn = [X * (rng.random(X.shape) >= p) / (1 - p) for _ in range(4000)]
+        found = sum(-Z.T @ (X - Z @ B) for Z in drawn) / len(drawn) + l2 * B
+        np.fill_diagonal(found, 0)
+        return found
+
+    assert (np.diag(B) == 0).all()
+    assert np.abs(gradient(B)).max() < 0.15 < 1 < np.abs(gradient(plain)).max()
+
+
+def test_no_dropout_is_ease_and_dropout_shrinks_the_weights() -> None:
+    frame = random_frame(40, 15)
+    weights = [np.abs(Ease(l2=5, dropout=p).fit(frame).weights_).sum() for p in (0, 0.3, 0.6)]
+    assert weights[0] > weights[1] > weights[2]
+    with pytest.raises(ParameterError, match="dropout is 1; allowed: a share from 0 up to, not with, 1"):
+        Ease(dropout=1).fit(frame)
+
+
+@pytest.mark.parametrize("k", [3, 6, 14])
+def test_each_column_of_sparse_ease_is_a_ridge_regression_on_its_neighbours(k: int) -> None:
+    frame = random_frame(300, 15, 0.5)
+    X = choices(frame).astype(np.float64)
+    model = SparseEase(k=k, l2=4).fit(frame)
+    gram = X.T @ X
+    norms = np.sqrt(gram.diagonal())
+    cosine = gram / np.outer(norms, norms)
+    np.fill_diagonal(cosine, -1)
+    B = model.weights_.toarray().T
+    for j in range(15):
+        near = np.sort(np.argsort(-cosine[j], kind="stable")[:k])
+        expected = np.linalg.solve(gram[np.ix_(near, near)] + 4 * np.eye(k), gram[near, j])
+        np.testing.assert_allclose(B[near, j], expected, atol=1e-5)
+        assert np.count_nonzero(B[:, j]) <= k
+    np.testing.assert_allclose(scores_of(model, X), X @ B, atol=1e-5)
+
+
+def test_sparse_ease_becomes_ease_as_its_columns_fill() -> None:
+    frame = random_frame(300, 15, 0.5)
+    dense = Ease(l2=4).fit(frame).weights_
+    gaps = [np.abs(SparseEase(k=k, l2=4).fit(frame).weights_.toarray().T - dense).max() for k in (2, 5, 9, 14)]
+    assert gaps == sorted(gaps, reverse=True) and gaps[0] > 0.01 and gaps[-1] < 1e-5
+
+
+def test_svd_ae_is_the_least_squares_solution_of_its_rank() -> None:
+    """By the pseudo-inverse of the best approximation of X̃ of rank f; at full rank the normal equations hold."""
+    frame = random_frame(30, 12, 0.6)
+    X = choices(frame).astype(np.float64)
+    degrees = [np.maximum(X.sum(axis=axis), 1) for axis in (1, 0)]
+    scaled = X / np.sqrt(np.outer(*degrees))
+    U, singular, Vt = np.linalg.svd(scaled, full_matrices=False)
+    for rank in (0.25, 0.99):
+        f = round(rank * 12)
+        B = Vt[:f].T / singular[:f] @ U[:, :f].T @ X
+        np.testing.assert_allclose(scores_of(SvdAE(rank=rank).fit(frame), X), scaled @ B, atol=1e-4)
+    rest = scaled.T @ (scores_of(SvdAE(rank=0.99).fit(frame), X) - X)  # X̃ᵀ(X̃B − X), the gradient in B
+    np.testing.assert_allclose(rest, 0, atol=1e-4)
+
+
+def test_infinite_autoencoder_is_kernel_ridge_regression() -> None:
+    frame = random_frame(50, 12, 0.6)
+    X = choices(frame).astype(np.float64)
+    csr = positives(as_ratings(frame).csr, (1, 5))
+    K = kernel(csr, csr).astype(np.float64)
+    expected = KernelRidge(alpha=2 * 0.3, kernel="precomputed").fit(K, X).predict(K)
+    np.testing.assert_allclose(scores_of(InfAE(l2=0.3).fit(frame), X), expected, atol=1e-4)
+
+
+def test_its_kernel_is_that_of_a_very_wide_random_network() -> None:
+    """Σ over the parameters of f(x) = √(2/m) v · relu(W x) of ∂f/∂θ(x) ∂f/∂θ(y), W and v standard normal."""
+    frame = random_frame(6, 10, 0.6)
+    X = choices(frame).astype(np.float64)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    rng = np.random.default_rng(0)
+    m = 200_000
+    W, v = rng.normal(size=(m, 10)), rng.normal(size=m)
+    hidden = unit @ W.T  # [6 × m]
+    by_v = np.maximum(hidden, 0)
+    by_w = (hidden > 0) * v
+    expected = 2 / m * (by_v @ by_v.T + (unit @ unit.T) * (by_w @ by_w.T))
+    csr = positives(as_ratings(frame).csr, (1, 5))
+    np.testing.assert_allclose(kernel(csr, csr), expected, atol=0.03)
+
+
+def test_new_users_are_scored_by_the_users_of_the_training() -> None:
+    """A fold-in replaces the ratings, not what was learned."""
+    frame, new = random_frame(50, 12, 0.6), random_frame(7, 12, 0.6, seed=3)
+    model = InfAE().fit(frame)
+    folded = model.fold_in(new)
+    np.testing.assert_allclose(folded._score_rows(np.arange(7)), scores_of(model, choices(new)), atol=1e-6)
