@@ -91,7 +91,7 @@ class InfAE(Recommender):
         n = self.summary_["kernel_users"]
         return {
             "inverse": Expected("float32", (n, n)),
-            "indices": Expected("index", ("choices",)),
+            "indices": Expected("index", (self.summary_["positives"],)),
             "indptr": Expected("index", (n + 1,)),
         }
 
