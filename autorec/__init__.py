@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from autorec.models.presets import create as create
     from autorec.models.puresvd import PureSVD as PureSVD
     from autorec.models.registry import MODELS as MODELS
+    from autorec.models.registry import Model as Model
+    from autorec.models.registry import find_model as find_model
     from autorec.models.sparse_ease import SparseEase as SparseEase
     from autorec.models.store import load as load
     from autorec.models.svdae import SvdAE as SvdAE
@@ -74,6 +76,7 @@ _HOME = {
     "InfAE": "autorec.models.infae",
     "ItemKNN": "autorec.models.knn",
     "MODELS": "autorec.models.registry",
+    "Model": "autorec.models.registry",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",
@@ -89,6 +92,7 @@ _HOME = {
     "describe": "autorec.models.manifest",
     "evaluate": "autorec.evaluation.evaluate",
     "fetch": "autorec.datasets.fetch",
+    "find_model": "autorec.models.registry",
     "given_split": "autorec.ratings.split",
     "kfold": "autorec.ratings.split",
     "last_out_split": "autorec.ratings.split",

@@ -110,9 +110,14 @@ def test_train_tells_what_it_did(place, tmp_path):
     assert "user_damping" in run("describe", tmp_path / "m").stdout
 
 
-def test_models_lists_the_presets():
-    assert "i-autorec" in run("models").stdout
+def test_models_lists_a_few_all_or_one():
+    names = json.loads(run("models", "--json").stdout)["models"]
+    few, every, one = (run("models", *arguments).stdout for arguments in ([], ["--all"], ["mult-vae"]))
+    assert "i-autorec" in few and "svd-ae" not in few and f"all {len(names)}" in few
+    assert all(name in every for name in names)
+    assert "Liang et al., WWW 2018" in one and "gaussian_kl" in one and "i-autorec" not in one
     assert told("models")["models"]["u-autorec"]["parameters"]["orientation"] == "user"
+    assert "did you mean mult-vae" in refused("models", "mult-vea")
 
 
 def test_predict_marks_what_the_model_does_not_know(place, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autorec.errors import InputError, ParameterError, nearest
-from autorec.models.registry import MODELS, find
+from autorec.models.registry import MODELS, find_model
 
 if TYPE_CHECKING:
     from autorec.models.base import Recommender
@@ -37,7 +37,7 @@ def create(name: str, **settings: Any) -> "Recommender":
     if is_file(name):
         model, own = read_preset(name)
         return create(model, **(own | settings))
-    row = find(name)
+    row = find_model(name)
     _check_settings(name, settings)
     created: Recommender = row.load()(**(dict(row.settings) | settings))
     return created

@@ -30,6 +30,7 @@ class Model:
     module     where its class lives: autorec.models.<module>
     kind       name of the class
     about      one line for people
+    paper      where it comes from, "" for what everybody knows
     group      what it is for: "ratings" predicts ratings and ranks by them, "lists" ranks items and predicts no
                ratings, "paper" is there to reproduce a paper, "floor" is what any model must beat
     rates      whether `predict` gives ratings
@@ -44,6 +45,7 @@ class Model:
     grid       what is tried first where the model is a baseline, one setting after the other; the preset's values are
                among them. Beyond its ends the search goes on within `space`
     baseline   "simple" in every comparison with baselines, "all" in those with all baselines, "" in none
+    first      whether a newcomer is shown it before the others
     """
 
     name: str
@@ -55,18 +57,33 @@ class Model:
     new_users: str
     new_items: str
     memory: str
+    paper: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     space: Space = field(default_factory=dict)
     grid: Grid = field(default_factory=dict)
     baseline: str = ""
+    first: bool = False
 
     def load(self) -> Any:
         """The class, a Recommender, imported now."""
         return getattr(importlib.import_module(f"autorec.models.{self.module}"), self.kind)
 
+    @property
+    def purpose(self) -> str:
+        """What the models of its group do."""
+        return _GROUPS[self.group]
+
     def parameters(self) -> dict[str, Any]:
         """Name → default, that of the preset before that of the class; read from the source, nothing is imported."""
         return _defaults(self.module, self.kind) | dict(self.settings)
+
+
+_GROUPS: Mapping[str, str] = {
+    "ratings": "predict ratings, and rank by them",
+    "lists": "rank items by who chose what; predict no ratings",
+    "floor": "what any model must beat",
+    "paper": "reproduce a paper",
+}
 
 
 @cache
@@ -109,6 +126,7 @@ _ROWS = (
         "autorec",
         "AutoRec",
         "one code an item; the best for rating prediction",
+        paper="Sedhain et al., WWW 2015",
         group="ratings",
         rates=True,
         new_users="solved",
@@ -116,12 +134,14 @@ _ROWS = (
         memory="vectors",
         settings={"orientation": "item"},
         space=_AUTOREC,
+        first=True,
     ),
     Model(
         "u-autorec",
         "autorec",
         "AutoRec",
         "one code a user; new users are encoded, not solved",
+        paper="Sedhain et al., WWW 2015",
         group="ratings",
         rates=True,
         new_users="encoded",
@@ -129,30 +149,7 @@ _ROWS = (
         memory="vectors",
         settings={"orientation": "user"},
         space=_AUTOREC,
-    ),
-    Model(
-        "i-autorec-paper",
-        "autorec",
-        "AutoRec",
-        "the paper to the letter, full-batch L-BFGS; slower and less exact than i-autorec",
-        group="paper",
-        rates=True,
-        new_users="solved",
-        new_items="encoded",
-        memory="vectors",
-        settings={"orientation": "item", **_PAPER, "optimizer": "lbfgs", "epochs": 125},
-    ),
-    Model(
-        "u-autorec-paper",
-        "autorec",
-        "AutoRec",
-        "the paper to the letter, RProp; slower and less exact than u-autorec",
-        group="paper",
-        rates=True,
-        new_users="encoded",
-        new_items="solved",
-        memory="vectors",
-        settings={"orientation": "user", **_PAPER, "optimizer": "rprop", "learning_rate": 0.001, "epochs": 500},
+        first=True,
     ),
     Model(
         "bias",
@@ -191,12 +188,14 @@ _ROWS = (
         new_items="choices",
         memory="ratings",
         baseline="simple",
+        first=True,
     ),
     Model(
         "biased-mf",
         "mf",
         "BiasedMF",
         "matrix factorisation with biases by alternating least squares",
+        paper="Koren et al., Computer 2009",
         group="ratings",
         rates=True,
         new_users="solved",
@@ -211,6 +210,7 @@ _ROWS = (
         "knn",
         "ItemKNN",
         "item nearest neighbours by cosine of choices; ranks, predicts no ratings",
+        paper="Deshpande and Karypis, TOIS 2004",
         group="lists",
         rates=False,
         new_users="choices",
@@ -225,6 +225,7 @@ _ROWS = (
         "puresvd",
         "PureSVD",
         "truncated SVD of choices; ranks, predicts no ratings",
+        paper="Cremonesi et al., RecSys 2010",
         group="lists",
         rates=False,
         new_users="choices",
@@ -239,6 +240,7 @@ _ROWS = (
         "ease",
         "Ease",
         "closed-form linear autoencoder of choices; ranks well, predicts no ratings",
+        paper="Steck, WWW 2019",
         group="lists",
         rates=False,
         new_users="choices",
@@ -247,12 +249,14 @@ _ROWS = (
         space={"l2": ("float", 5.0, 20_000.0, True)},
         grid={"l2": (100.0, 250.0, 500.0, 1000.0)},
         baseline="all",
+        first=True,
     ),
     Model(
         "edlae",
         "ease",
         "Ease",
-        "ease with dropout of its inputs, in closed form (Steck, NeurIPS 2020)",
+        "ease with dropout of its inputs, in closed form",
+        paper="Steck, NeurIPS 2020",
         group="lists",
         rates=False,
         new_users="choices",
@@ -265,7 +269,8 @@ _ROWS = (
         "sansa",
         "sparse_ease",
         "SparseEase",
-        "ease with a sparse matrix, for large catalogues (the idea of SANSA, RecSys 2023)",
+        "ease with a sparse matrix, for large catalogues",
+        paper="after Spišák et al., RecSys 2023",
         group="lists",
         rates=False,
         new_users="choices",
@@ -277,7 +282,8 @@ _ROWS = (
         "inf-ae",
         "infae",
         "InfAE",
-        "autoencoder of infinite width, a kernel in closed form (Sachdeva et al., NeurIPS 2022)",
+        "autoencoder of infinite width, a kernel in closed form",
+        paper="Sachdeva et al., NeurIPS 2022",
         group="lists",
         rates=False,
         new_users="choices",
@@ -289,7 +295,8 @@ _ROWS = (
         "svd-ae",
         "svdae",
         "SvdAE",
-        "linear autoencoder of low rank in closed form (Hong et al., IJCAI 2024)",
+        "linear autoencoder of low rank in closed form",
+        paper="Hong et al., IJCAI 2024",
         group="lists",
         rates=False,
         new_users="choices",
@@ -301,7 +308,8 @@ _ROWS = (
         "mult-dae",
         "choice",
         "ChoiceAutoencoder",
-        "denoising autoencoder with a multinomial output (Liang et al., WWW 2018)",
+        "denoising autoencoder with a multinomial output",
+        paper="Liang et al., WWW 2018",
         group="lists",
         rates=False,
         new_users="encoded",
@@ -314,7 +322,8 @@ _ROWS = (
         "mult-vae",
         "choice",
         "ChoiceAutoencoder",
-        "variational autoencoder with a multinomial output (Liang et al., WWW 2018)",
+        "variational autoencoder with a multinomial output",
+        paper="Liang et al., WWW 2018",
         group="lists",
         rates=False,
         new_users="encoded",
@@ -322,13 +331,40 @@ _ROWS = (
         memory="vectors",
         settings={"hidden": "600-200", "code": "gaussian", "penalty": "gaussian_kl:0.2@1000"},
         space={name: values for name, values in _CHOICE.items() if name != "hidden"},
+        first=True,
+    ),
+    Model(
+        "i-autorec-paper",
+        "autorec",
+        "AutoRec",
+        "the paper to the letter, full-batch L-BFGS; slower and less exact than i-autorec",
+        paper="Sedhain et al., WWW 2015",
+        group="paper",
+        rates=True,
+        new_users="solved",
+        new_items="encoded",
+        memory="vectors",
+        settings={"orientation": "item", **_PAPER, "optimizer": "lbfgs", "epochs": 125},
+    ),
+    Model(
+        "u-autorec-paper",
+        "autorec",
+        "AutoRec",
+        "the paper to the letter, RProp; slower and less exact than u-autorec",
+        paper="Sedhain et al., WWW 2015",
+        group="paper",
+        rates=True,
+        new_users="encoded",
+        new_items="solved",
+        memory="vectors",
+        settings={"orientation": "user", **_PAPER, "optimizer": "rprop", "learning_rate": 0.001, "epochs": 500},
     ),
 )
 
 MODELS: Mapping[str, Model] = {row.name: row for row in _ROWS}
 
 
-def find(name: str) -> Model:
+def find_model(name: str) -> Model:
     """The row of a name. ParameterError: there is none; lists those that are."""
     if name not in MODELS:
         raise ParameterError(
