@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.evaluation.warmup import warm_up as warm_up
+    from autorec.insight.embed import embed as embed
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
@@ -90,6 +91,7 @@ _HOME = {
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
     "describe": "autorec.models.manifest",
+    "embed": "autorec.insight.embed",
     "evaluate": "autorec.evaluation.evaluate",
     "fetch": "autorec.datasets.fetch",
     "find_model": "autorec.models.registry",

@@ -19,6 +19,7 @@ FLOORS = {
     "models": 3,
     "report": 4,  # below evaluation: a result's own `to_html` asks it; it knows results, never a model
     "evaluation": 5,
+    "insight": 5,
     "tuning": 6,
     "cli": 7,
 }

@@ -26,6 +26,8 @@ VERBS = (
     "tune",
     "models",
     "describe",
+    "similar",
+    "embed",
     "warmup",
 )
 

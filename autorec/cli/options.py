@@ -50,7 +50,9 @@ def _value(text: str) -> Any:
 _WORDS = {"true": True, "false": False, "none": None}
 
 
-def output(what: str, *suffixes: str, names: tuple[str, ...] = ("-o", "--output")) -> Callable[[Function], Function]:
+def output(
+    what: str, *suffixes: str, names: tuple[str, ...] = ("-o", "--output"), required: bool = False
+) -> Callable[[Function], Function]:
     """-o: a file whose suffix chooses the form."""
 
     def checked(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -62,6 +64,7 @@ def output(what: str, *suffixes: str, names: tuple[str, ...] = ("-o", "--output"
         *names,
         type=Output(),
         callback=checked,
+        required=required,
         metavar="FILE",
         help=f"Write the {what} to this file: {' '.join(suffixes)}",
     )
@@ -71,6 +74,11 @@ _TABLES = (".csv", ".jsonl", ".parquet")
 table_output = output("table", *_TABLES)
 per_user_output = output("values of each user", *_TABLES, names=("--per-user",))
 report_output = output("report", ".json", ".md", ".html")
+
+
+def side(default: str) -> Callable[[Function], Function]:
+    """--of items|users."""
+    return click.option("--of", type=click.Choice(["items", "users"]), default=default, show_default=True)
 
 
 def judging(function: Function) -> Function:

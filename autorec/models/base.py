@@ -264,7 +264,8 @@ class Recommender(BaseEstimator):
         return model
 
     def similar(self, items: Any, n: int = 10) -> pd.DataFrame:
-        """The n nearest items of each → DataFrame item, similar, cosine, rank (1 = nearest).
+        """The n nearest items of each → DataFrame item, similar, cosine, rank (1 = nearest), and title, of the similar
+        item, when titles are known.
 
         items: a raw id or any collection of them. cosine: of the items' vectors without biases; of a model of choices
         without vectors, of the items' columns of choices. InputError: an unknown item. ParameterError: the model has
@@ -280,7 +281,10 @@ class Recommender(BaseEstimator):
         frames = [_long(ratings.item_ids[rows], ratings.item_ids, found, cosine) for rows, found, cosine in blocks]
         if not frames:
             frames = [_long(ratings.item_ids[:0], ratings.item_ids, np.empty((0, n), int), np.empty((0, n)))]
-        return pd.concat(frames, ignore_index=True).set_axis(["item", "similar", "cosine", "rank"], axis=1)
+        table = pd.concat(frames, ignore_index=True).set_axis(["item", "similar", "cosine", "rank"], axis=1)
+        if ratings.titles is not None:
+            table["title"] = ratings.titles[ratings.find_items(table["similar"])]
+        return table
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a folder (see `autorec.models.store`); `autorec.load` reads it back."""
