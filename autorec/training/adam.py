@@ -17,8 +17,10 @@ from autorec.compiled import kernel
 from autorec.network import kernels
 from autorec.network.gradient import Product, summed, terms_of
 from autorec.network.ranges import COLUMN_COST, run_in_ranges
+from autorec.threads import run_in_threads, thread_count
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+_WORTH_A_THREAD = 2**16  # numbers; some 50 µs
 
 
 class Adam:
@@ -69,10 +71,25 @@ class _Moments:
         arguments = (*arrays, *map(np.float32, factors))
         run_in_ranges(_update_rows, arrays[0], *arguments, row_cost=COLUMN_COST, per_thread=4)
 
-    def _update_by_array(self, gradient: torch.Tensor, rate: float, decay: float, *factors: float) -> None:
+    def _update_by_array(self, gradient: torch.Tensor, *factors: float) -> None:
+        if self.parameter.device.type != "cpu":
+            self._update_by_torch(gradient.detach(), *factors)
+            return
+        tensors = (self.parameter, gradient, self.mean, self.square)
+        arrays = [tensor.detach().contiguous().view(-1).numpy() for tensor in tensors]  # [size] each
+        numbers = [np.float32(factor) for factor in factors]
+        parts = max(1, min(thread_count(), len(arrays[0]) // _WORTH_A_THREAD))
+        bounds = np.linspace(0, len(arrays[0]), parts + 1).astype(np.int64).tolist()
+
+        def update(part: int) -> None:
+            _update_run(*(array[bounds[part] : bounds[part + 1]] for array in arrays), *numbers)
+
+        run_in_threads(update, parts)
+
+    def _update_by_torch(self, gradient: torch.Tensor, rate: float, decay: float, *factors: float) -> None:
         mean_factor, square_factor = factors
         parameter = self.parameter.detach()
-        gradient = gradient.detach() + decay * parameter
+        gradient = gradient + decay * parameter
         self.mean.lerp_(gradient, 1 - BETAS[0])
         self.square.lerp_(gradient.square(), 1 - BETAS[1])
         denominator = (self.square * square_factor).sqrt_().add_(EPSILON)
