@@ -1,6 +1,10 @@
 """Write ratings of any size to Parquet: long-tailed popularity and activity, planted tastes, bounded memory.
 
 python scripts/make_ratings.py OUT.parquet --users 480189 --items 17770 --ratings 100000000
+
+With --dense, a small catalogue of which users rate most, on the continuous scale −10 … 10, as Jester's jokes are:
+
+python scripts/make_ratings.py OUT.parquet --dense --users 7000 --items 100
 """
 # ruff: noqa: NPY002 (in compiled code the legacy functions are Numba's own, with a state for each thread)
 
@@ -47,6 +51,21 @@ def blocks(users: int, items: int, ratings: int, seed: int = 0) -> Iterator[tupl
         kept = np.arange(ptr[-1]) < np.repeat(ptr[:-1] + found, wanted[start:stop])
         yield start + np.repeat(np.arange(stop - start), found), item[kept], rating[kept]
         start = stop
+
+
+def dense_ratings(users: int, items: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(user, item, rating −10 … 10), users and their items ascending; a third, two thirds or all of the items a user.
+
+    A rating is 0.8 + biases + taste · item + noise of standard deviation 3.6, clipped, with two decimals.
+    """
+    rng = np.random.default_rng(seed)
+    share = rng.choice([0.35, 0.7, 1.0], users, p=[0.5, 0.3, 0.2])
+    user, item = np.nonzero(rng.random((users, items)) < share[:, None])
+    taste, strength = rng.normal(0, 1, (users, RANK)), np.geomspace(1.3, 0.3, RANK)
+    of_item = rng.normal(0, 1, (items, RANK)) * strength
+    expected = 0.8 + rng.normal(0, 2.2, users)[:, None] + rng.normal(0, 1.1, items) + taste @ of_item.T
+    rating = expected[user, item] + rng.normal(0, 3.6, len(user))
+    return user, item, np.round(np.clip(rating, -10, 10), 2).astype(np.float32)
 
 
 @numba.njit(cache=True)
@@ -100,14 +119,18 @@ def _rate(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    for name in ("users", "items", "ratings"):
+    for name in ("users", "items"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--ratings", type=int)
+    kind.add_argument("--dense", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     schema = pa.schema({"user": pa.int64(), "item": pa.int64(), "rating": pa.float32()})
-    total = 0
+    total, sizes = 0, (options.users, options.items)
+    made = [dense_ratings(*sizes, options.seed)] if options.dense else blocks(*sizes, options.ratings, options.seed)
     with atomic_file(options.out) as path, pq.ParquetWriter(path, schema) as writer:
-        for block in blocks(options.users, options.items, options.ratings, options.seed):
+        for block in made:
             writer.write_table(pa.table(dict(zip(schema.names, block, strict=True)), schema=schema))
             total += len(block[0])
     print(f"{total:,} ratings of {options.users:,} users and {options.items:,} items: {options.out}")

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from autorec import AutoRec, Bias, Ratings, load
 from autorec.errors import DivergedError, InputError, ParameterError
-from autorec.models import fitting
+from autorec.models import one_training
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fitting import encode_rows
 from autorec.models.scale import rows_inside
@@ -171,12 +171,17 @@ def test_no_test_rating_reaches_the_model() -> None:
     assert torch.equal(clean.network_.head("rating").weight, other.network_.head("rating").weight)
 
 
-def test_l2_auto_tries_on_validation_ratings_and_tells_what_it_cost() -> None:
-    model = AutoRec(hidden=4, epochs=3, validation=0.1).fit(planted(100, 80, 0.4))
-    tried = model.summary_["l2_tried"]
-    assert [one["l2"] for one in tried] == [125, 250, 500]
-    assert model.l2_ == min(tried, key=lambda one: one["validation_rmse"])["l2"]
-    assert model.summary_["validation_ratings"] == int(0.1 * len(planted(100, 80, 0.4)))
+def test_what_was_chosen_on_validation_ratings_is_told() -> None:
+    """Inputs, then λ, by short trainings; one whole one with what was chosen."""
+    ratings = planted(100, 80, 0.4)
+    model = AutoRec(hidden=4, epochs=8, validation=0.1).fit(ratings)
+    tried = model.summary_["tried"]
+    assert [(one["inputs"], one["epochs"]) for one in tried[:2]] == [("ratings", 2), ("residuals", 2)]
+    assert {one["epochs"] for one in tried[2:-1]} == {4} and tried[-1]["epochs"] == 8
+    assert [one["l2"] for one in tried[2:4]] == [250, 125]
+    assert (tried[-1]["l2"], tried[-1]["inputs"]) == (model.l2_, model.summary_["inputs"])
+    assert tried[-1]["validation_rmse"] == model.summary_["validation_rmse"]
+    assert model.summary_["validation_ratings"] == int(0.1 * len(ratings))
 
 
 @pytest.mark.parametrize(
@@ -190,6 +195,8 @@ def test_l2_auto_tries_on_validation_ratings_and_tells_what_it_cost() -> None:
         ("penalty", "l3:1", "l2:x"),
         ("corruption", "masking:2", "masking:x"),
         ("offset", "mean", "auto, biases, means, none"),
+        ("inputs", "rating", "auto, ratings, residuals"),
+        ("user_damping", -1.0, "auto, or a finite number from 0 up"),
         ("optimizer", "sgd", "adam, rprop, lbfgs"),
         ("learning_rate", 0, "above 0"),
         ("epochs", 0, "from 1 up"),
@@ -254,10 +261,10 @@ def test_validation_ratings_are_a_random_part_of_each_run(monkeypatch: pytest.Mo
     assert len(held_out_entries(5300, 0.01, rng)) == 0  # fewer than 100 tell nothing
 
 
-@pytest.mark.parametrize("which", [1, 2, 3, 4])  # three λ, then all ratings
+@pytest.mark.parametrize("which", [1, 2, 4, 6, 7])  # two for the inputs, three for λ, a whole one, all ratings
 def test_ctrl_c_in_any_of_the_trainings_ends_the_fit_and_is_told(monkeypatch, which):
     """The last training has no validation ratings to look at; a training that was cut short is seldom the best."""
-    trained, calls = fitting.train, []
+    trained, calls = one_training.train, []
 
     def cut_short(network, epoch, **how):
         calls.append(how)
@@ -269,7 +276,7 @@ def test_ctrl_c_in_any_of_the_trainings_ends_the_fit_and_is_told(monkeypatch, wh
 
         return trained(network, ctrl_c, **how)
 
-    monkeypatch.setattr(fitting, "train", cut_short)
+    monkeypatch.setattr(one_training, "train", cut_short)
     with pytest.warns(UserWarning, match="interrupted: its best weights so far are kept"):
         model = AutoRec(hidden=6, epochs=40).fit(random_frame(60, 40))
     assert model.summary_["stopped"] == "interrupted"
@@ -279,7 +286,7 @@ def test_ctrl_c_in_any_of_the_trainings_ends_the_fit_and_is_told(monkeypatch, wh
 def test_each_validation_is_told_on_the_scale_of_the_ratings():
     wide = random_frame(60, 40, 0.6).assign(rating=lambda f: f["rating"] * 10)
     told = []
-    model = AutoRec(hidden=4, penalty="l2:20", epochs=3, validation=0.2)
+    model = AutoRec(hidden=4, penalty="l2:2000", epochs=3, validation=0.2)
     model.fit(wide, on_validation=lambda epoch, score: told.append((epoch, score)))
     curve = [(one["epoch"], one["validation_rmse"]) for one in model.summary_["curve"]]
     assert told == curve and len(told) == 3

@@ -15,32 +15,24 @@ from autorec.models import biases as bias_tools
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
+from autorec.models.choosing import EPOCHS
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fit_summary import summarise
-from autorec.models.fitting import (
-    HEAD,
-    OPTIMIZERS,
-    SEARCH_MOST,
-    Settings,
-    choose_streaming,
-    encode_rows,
-    fit_network,
-)
+from autorec.models.fit_summary import summarise, warn_if_worse
+from autorec.models.fitting import OPTIMIZERS, SEARCH_MOST, choose_streaming, encode_rows, fit_network
+from autorec.models.one_training import HEAD
 from autorec.models.scale import inside, outside, rows_inside
+from autorec.models.settings import Settings, penalties_of
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.corruption import CORRUPTIONS
-from autorec.network.parts import Part, parse, parse_sum
-from autorec.network.penalty import PENALTIES, Penalty
+from autorec.network.parts import parse
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.training.batches import BATCH_MOST, batch_size
 from autorec.training.memory import training_memory
 
-# λ tried on validation ratings, and λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of
-# MovieLens.
-L2_CANDIDATES = {"item": (125.0, 250.0, 500.0), "user": (125.0, 250.0, 500.0)}
+# λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of MovieLens.
 L2_LARGE = {"item": 350.0, "user": 550.0}
 
 
@@ -54,19 +46,23 @@ class AutoRec(Recommender):
     hidden         units of the hidden layers: 500, (500, 250, 500) or "500-250-500"
     encoder        activation of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     decoder        activation of the output, the same names; bounded ones are stretched over the scale
-    penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": up to 300,000 ratings the best of 125, 250, 500 by
-                   validation RMSE, at four times the cost; with more, 350 (item) or 550 (user). More of
-                   `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
+    penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": 250 (residuals: 125), halved or doubled as long as
+                   that clearly lowers the validation RMSE after half the epochs; above 300,000 ratings 350 (item) or
+                   550 (user). More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
     corruption     of the inputs while training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
     offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
                    ratings the model falls back to them; "means": the paper's model, started at the columns' means and
                    with centred hidden units; "none": the paper to the letter, all biases from 0; "auto": biases where
                    the decoder is the identity, else means
+    inputs         "ratings": what is missing is 0, below the lowest (paper); "residuals" of damped biases: what is
+                   missing is as expected; "auto": residuals where their validation RMSE is lower by more than 1 % after
+                   a quarter of the epochs (above 300,000 ratings an eighth); residuals need offset biases
     user_damping   how many ratings at the mean each user, and each item, is given beforehand where its bias is learned
     item_damping   (offset biases), or "auto": chosen on ratings kept aside, see `choose_dampings`
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
-    epochs         at most; for lbfgs an epoch is 4 iterations
+    epochs         at most; for lbfgs an epoch is 4 iterations; "auto": 40, and trained anew with twice as many, up to
+                   160, as long as the validation RMSE still falls by more than 0.1 % in the last quarter
     batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096
     validation     share of the training ratings kept aside for early stopping and choice, or "auto": 10 %, at most
                    20,000, and up to 300,000 ratings a last training on all of them with what was chosen; when the
@@ -74,6 +70,9 @@ class AutoRec(Recommender):
     patience       looks at the validation ratings without a better one before the training stops
     random_state   seed of everything random: same seed, same number of threads, same bits
     device         "cpu" or a torch device such as "cuda"; the fitted model is on the CPU
+
+    A training that ends with a validation RMSE above that of damped biases says so, from 1 % on in a warning; with
+    offset biases the model is then these alone.
 
     Learned: `network_`; `decoder_weight_` [columns × H] and `decoder_bias_` [columns]; `mean_` and `row_bias_` [rows],
     zeros without offset; all on the scale 1 … 5; `l2_`,
@@ -89,11 +88,12 @@ class AutoRec(Recommender):
         penalty: str = "l2:auto",
         corruption: str = "none",
         offset: str = "auto",
+        inputs: str = "auto",
         user_damping: float | str = "auto",
         item_damping: float | str = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.003,
-        epochs: int = 40,
+        epochs: int | str = "auto",
         batch: int | str = "auto",
         validation: float | str = "auto",
         patience: int = 5,
@@ -107,6 +107,7 @@ class AutoRec(Recommender):
         self.penalty = penalty
         self.corruption = corruption
         self.offset = offset
+        self.inputs = inputs
         self.user_damping = user_damping
         self.item_damping = item_damping
         self.optimizer = optimizer
@@ -121,6 +122,7 @@ class AutoRec(Recommender):
     network_: Autoencoder
     mean_: float
     row_bias_: FloatArray
+    centre_: Float32 | None  # [columns] damped biases taken off inputs that are residuals
     l2_: float
     user_damping_: float
     item_damping_: float
@@ -146,11 +148,11 @@ class AutoRec(Recommender):
             fitted = fit_network(self._rows_of(csr, ratings.scale), settings, stream, watch)
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.user_damping_, self.item_damping_ = self._flipped(fitted.dampings)
-        self.mean_, self.row_bias_ = fitted.mean, fitted.row_bias
+        self.mean_, self.row_bias_, self.centre_ = fitted.mean, fitted.row_bias, fitted.centre
         self._solved = self._codes = None
-        self._codes = (
-            None if self.orientation == "user" else encode_rows(self.network_, self._rows_of(csr, ratings.scale))
-        )
+        if self.orientation == "item":
+            self._codes = self._encode_rows(self._rows_of(csr, ratings.scale), self.row_bias_)
+        warn_if_worse(fitted, factor, f"AutoRec, orientation {self.orientation}")
         dampings = {"user_damping": self.user_damping_, "item_damping": self.item_damping_}
         return summarise(fitted, factor) | dampings | {"batches": "streamed" if stream else "kept"}
 
@@ -176,14 +178,17 @@ class AutoRec(Recommender):
             raise ParameterError(
                 f"offset biases needs decoder identity, got {self.decoder}: a curved output cannot take added biases"
             )
+        checks.one_of("inputs", self.inputs, ("auto", "ratings", "residuals"))
+        if self.inputs == "residuals" and not self._has_biases():
+            raise ParameterError("inputs residuals are what damped biases leave: they need offset biases")
         batch = checks.auto_or(checks.whole, "batch", self.batch)
-        l2, penalties = _penalties(self.penalty)
+        epochs = checks.auto_or(checks.whole, "epochs", self.epochs)
+        l2, penalties = penalties_of(self.penalty)
         return Settings(
             hidden=checks.layers(self.hidden),
             encoder=self.encoder,
             decoder=self.decoder,
             l2=l2,
-            l2_candidates=L2_CANDIDATES[self.orientation],
             l2_large=L2_LARGE[self.orientation],
             penalties=penalties,
             corruption=parse("corruption", self.corruption, CORRUPTIONS),
@@ -191,9 +196,11 @@ class AutoRec(Recommender):
             centred=self.offset != "none",
             dampings=self._flipped(dampings),
             default_dampings=self._flipped((USER_DAMPING, ITEM_DAMPING)),
+            inputs=self.inputs if self._has_biases() else "ratings",
             optimizer=self.optimizer,
             learning_rate=checks.number("learning_rate", self.learning_rate, above=0),
-            epochs=checks.whole("epochs", self.epochs),
+            epochs=EPOCHS if epochs == "auto" else int(epochs),
+            longer=epochs == "auto",
             batch=batch if self.optimizer == "adam" else "full",
             validation=checks.auto_or(checks.share, "validation", self.validation),
             patience=checks.whole("patience", self.patience),
@@ -202,19 +209,17 @@ class AutoRec(Recommender):
         )
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        rows, columns = (n_items, n_users) if self.orientation == "item" else (n_users, n_items)
-        checked = self._settings()
-        sizes = training_memory(n_ratings, rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
-        return sum(sizes.values())
+        (rows, columns), checked = self._flipped((n_users, n_items)), self._settings()
+        network = (rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
+        return sum(training_memory(n_ratings, *network, residuals=checked.inputs != "ratings").values())
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
-        rows, columns = (n_items, n_users) if self.orientation == "item" else (n_users, n_items)
-        checked = self._settings()
+        (rows, columns), checked = self._flipped((n_users, n_items)), self._settings()
         units, weights = sum(checked.hidden), columns * (checked.hidden[0] + checked.hidden[-1])
         steps = 1 if checked.batch == "full" else rows / batch_size(rows, checked.batch)
         epoch = 2e-10 * units * n_ratings + 6e-10 * weights * steps
-        trainings = 1 + len(checked.l2_candidates) if checked.l2 is None and n_ratings <= SEARCH_MOST else 1
-        return 0.6 * trainings * checked.epochs * epoch  # most trainings end before their last epoch
+        trainings = 4 if checked.l2 is None and n_ratings <= SEARCH_MOST else 1.25  # whole ones; see `choosing.search`
+        return float(0.6 * trainings * checked.epochs * epoch)  # most trainings end before their last epoch
 
     # --- orientation and scale: rows inside, users and items outside ----------------------------------------
 
@@ -248,14 +253,16 @@ class AutoRec(Recommender):
         if self.orientation == "item":
             weight, bias = self._solve(histories, self._all_codes())
             return vectors(weight, bias + self.mean_)
-        return vectors(self._encode_new(histories), self._bias_of_rows(histories))
+        return vectors(*self._encode_new(histories))
 
     def _users(self, rows: IntArray) -> Vectors:
         if self.orientation == "item":
             return vectors(self.decoder_weight_[rows], self.decoder_bias_[rows] + self.mean_)
         if self._codes is not None:
             return vectors(self._codes[rows], self.row_bias_[rows])
-        return vectors(self._encode_new(self.ratings_.csr[rows]), self.row_bias_[rows])
+        self._refuse_solved()
+        chosen = rows_inside(self.ratings_.csr[rows], self.ratings_.scale)
+        return vectors(self._encode_rows(chosen, self.row_bias_[rows]), self.row_bias_[rows])
 
     def _items(self) -> Vectors:
         if self.orientation == "user":
@@ -266,17 +273,25 @@ class AutoRec(Recommender):
         """[rows × H] codes of the model's own rows: of items they are kept, of users encoded when asked for."""
         if self._codes is not None:
             return self._codes
-        return encode_rows(self.network_, self._rows_of(self.ratings_.csr, self.ratings_.scale))
+        return self._encode_rows(self._rows_of(self.ratings_.csr, self.ratings_.scale), self.row_bias_)
 
-    def _encode_new(self, rows: sparse.csr_array) -> Float32:
-        """[n × H] codes of rows [n × columns], on the scale of the ratings."""
+    def _encode_new(self, rows: sparse.csr_array) -> tuple[Float32, FloatArray]:
+        """[n × H] codes and [n] biases of rows [n × columns], on the scale of the ratings."""
+        self._refuse_solved()
+        bias = self._bias_of_rows(rows)
+        return self._encode_rows(rows_inside(rows, self.ratings_.scale), bias), bias
+
+    def _encode_rows(self, rows: Rows, bias: FloatArray) -> Float32:
+        """[n × H] codes of rows [n × columns] inside, whose biases are known."""
+        return encode_rows(self.network_, rows, (self.mean_ + bias).astype(np.float32), self.centre_)
+
+    def _refuse_solved(self) -> None:
         if self._solved is not None:
             side, other = ("users", "items") if self.orientation == "user" else ("items", "users")
             raise ParameterError(
                 f"the {other} of this model were folded in, and {side} are encoded by those it was fitted on; fold the "
                 f"{side} into the model as it was fitted"
             )
-        return encode_rows(self.network_, rows_inside(rows, self.ratings_.scale))
 
     # --- fold-in: new rows are encoded, new columns solved --------------------------------------------------
 
@@ -289,8 +304,11 @@ class AutoRec(Recommender):
 
     def _with_rows(self, rows: sparse.csr_array) -> dict[str, Any]:
         """rows [new rows × columns]. Users are encoded when they are asked for, items now."""
-        codes = self._encode_new(rows if self.orientation == "item" else rows[:0])
-        return {"row_bias_": self._bias_of_rows(rows), "_codes": codes if self.orientation == "item" else None}
+        if self.orientation == "user":
+            self._refuse_solved()
+            return {"row_bias_": self._bias_of_rows(rows), "_codes": None}
+        codes, bias = self._encode_new(rows)
+        return {"row_bias_": bias, "_codes": codes}
 
     def _with_columns(self, columns: sparse.csr_array) -> dict[str, Any]:
         """columns [new columns × rows]."""
@@ -301,7 +319,8 @@ class AutoRec(Recommender):
         """[n] damped biases of rows [n × columns] given those of the columns; zeros where the model has none."""
         if not self._has_biases():
             return np.zeros(rows.shape[0])
-        known = Biases(self.mean_, self.row_bias_, self.decoder_bias_.astype(np.float64))
+        of_columns = self.decoder_bias_ if self.centre_ is None else self.centre_
+        known = Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64))
         given = inside(rows, self.ratings_.scale)
         return bias_tools.fold_in_users(known, given, damping=self._dampings()[0]).user
 
@@ -322,6 +341,7 @@ class AutoRec(Recommender):
             arrays |= {"decoder.weight": self._solved[0], "decoder.bias": self._solved[1]}
         arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
         arrays["dampings"] = np.array([self.user_damping_, self.item_damping_])
+        arrays |= {} if self.centre_ is None else {"centre": self.centre_}
         return arrays if self._codes is None else arrays | {"codes": self._codes}
 
     def _empty_network(self, n_columns: int) -> Autoencoder:
@@ -351,6 +371,8 @@ class AutoRec(Recommender):
             del expected["codes"]
         if solved:
             n_columns = shapes.get("network.encoder.weights.0", (0,))[0]
+        if "centre" in shapes:
+            expected["centre"] = Expected("float32", (n_columns,))
         if len(layers) > len(shapes):
             raise ValueError(f"it has no weights for {len(layers)} layers")
         state = self._empty_network(n_columns).state_dict()
@@ -368,23 +390,7 @@ class AutoRec(Recommender):
         self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None
-        self._codes = arrays.get("codes")
-
-
-def _penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
-    """λ of l2, None for `l2:auto`; and all penalties but that one."""
-    words = [word.strip() for word in str(text).split("+")]
-    automatic = words.count("l2:auto") == 1
-    others = "+".join(word for word in words if word != "l2:auto") or "none"
-    try:
-        parts = parse_sum("penalty", others if automatic else str(text), PENALTIES)
-    except ParameterError as error:
-        raise ParameterError(f"{error}; or none, or l2:auto") from None
-    if automatic and "l2" in parts:
-        raise ParameterError(f"penalty is {text!r}; give l2 once")
-    if automatic:
-        return None, parts
-    return parts["l2"].value if "l2" in parts else 0.0, parts
+        self._codes, self.centre_ = arrays.get("codes"), arrays.get("centre")
 
 
 def _transposed(csr: sparse.csr_array) -> sparse.csr_array:

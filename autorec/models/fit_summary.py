@@ -1,10 +1,14 @@
 """What there is to tell about a training: what was chosen, what was tried, the learning curve."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from autorec.models.fitting import Fitted
+from autorec import progress
+from autorec.models.fitting import TOLERANCE, Fitted
+
+WARN_FROM = 0.01  # how much worse than damped biases a training is that a warning tells of; of less a note
 
 
 def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
@@ -23,7 +27,11 @@ def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
     tried = [{**one, "validation_rmse": _finite(one["validation_rmse"] * factor)} for one in fitted.tried]
     return {
         "l2": fitted.l2,
-        "l2_tried": tried if fitted.n_validation else [],
+        "inputs": "ratings" if fitted.centre is None else "residuals",
+        "tried": tried if fitted.n_validation else [],
+        "epochs_planned": fitted.epochs,
+        "biases_rmse": _finite(fitted.biases_rmse * factor),
+        "fell_back": fitted.falls_back,
         "epochs": len(curve) and curve[-1]["epoch"],
         "best_epoch": log.best_epoch,
         "stopped": log.stopped,
@@ -34,6 +42,20 @@ def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
         "curve": curve,
     }
+
+
+def warn_if_worse(fitted: Fitted, factor: float, model: str) -> None:
+    """A note where the best training is worse than damped biases on the validation ratings, a warning from 1 % on."""
+    gap = fitted.log.best_score / fitted.biases_rmse - 1
+    if not gap > TOLERANCE:
+        return
+    told = f"{fitted.log.best_score * factor:.4g} where damped biases have {fitted.biases_rmse * factor:.4g}"
+    done = "the model is these biases alone" if fitted.falls_back else "the model is kept as it is"
+    sentence = f"{model}: the training ends with a validation RMSE of {told}; {done}."
+    if gap > WARN_FROM:
+        warnings.warn(f"{sentence} A lower learning_rate or a higher penalty may help.", stacklevel=4)
+    else:
+        progress.note(sentence)
 
 
 def _finite(value: float) -> float | None:

@@ -15,6 +15,7 @@ from autorec.training.steps import Examples
 
 BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows
 
+Float32 = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.integer[Any]]
 MakeExample = Callable[[Batch, IntArray], Example]  # (batch, the rows it holds) → what is learned from it
 
@@ -57,11 +58,22 @@ def make_examples(rows: Rows, parts: Sequence[IntArray], make: MakeExample, *, s
     return Streamed(at, len(parts)) if stream else [at(index) for index in range(len(parts))]
 
 
-def reconstruct(offset: npt.NDArray[np.float32], device: torch.device, head: str = "rating") -> MakeExample:
-    """Input and target are the same ratings, as in AutoRec; offset [N] of each row."""
+def reconstruct(
+    offset: Float32, device: torch.device, head: str = "rating", centre: Float32 | None = None
+) -> MakeExample:
+    """Input and target are the same ratings, as in AutoRec; offset [N] of each row. With `centre` [m] the inputs are
+    their residuals."""
 
     def make(batch: Batch, rows: IntArray) -> Example:
         share = len(rows) / max(len(offset), 1)
-        return Example((batch,), {head: batch}, torch.from_numpy(offset[rows]), share).to(device)
+        inputs = batch if centre is None else residuals(batch, offset[rows], centre)
+        return Example((inputs,), {head: batch}, torch.from_numpy(offset[rows]), share).to(device)
 
     return make
+
+
+def residuals(batch: Batch, offset: Float32, centre: Float32) -> Batch:
+    """Each value less the offset [n] of its row and the centre [m] of its column: what is missing is then as expected,
+    not lower than the lowest rating."""
+    expected = torch.from_numpy(offset)[batch.rows()] + torch.from_numpy(centre)[batch.indices]
+    return batch.with_values(batch.values - expected)

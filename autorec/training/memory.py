@@ -15,6 +15,7 @@ from autorec.network.padding import padded
 
 _ROWS = 6  # bytes a rating: column and level by row, and a level more while they are transposed
 _KEPT = 20  # bytes a rating: column and value by row, row and value by column, the way between the two
+_RESIDUALS = 8  # bytes a rating of a batch more, where the inputs are residuals: their values by row and by column
 _ERROR = 4  # bytes a rating of the batch at work: the derivative in its output
 _FULLER = 1.25  # how much larger than the mean a batch may be
 KEEP_MOST = 2**39  # bytes of kept batches × units: 1 GiB at 512 units
@@ -34,11 +35,12 @@ def training_memory(
     batch_rows: int,
     optimizer: str = "adam",
     streams: bool = False,
+    residuals: bool = False,
 ) -> dict[str, int]:
     """Bytes by what they are for, with batches that are kept or, `streams`, made anew each time.
 
-    ratings: all batches, or the rows that they are cut from; parameters with gradient, optimiser and best copy; one
-    batch: what is there of the one at work only.
+    residuals: whether the inputs have values of their own. ratings: all batches, or the rows that they are cut from;
+    parameters with gradient, optimiser and best copy; one batch: what is there of the one at work only.
     """
     hidden = tuple(map(padded, hidden))
     inner = sum(a * b for a, b in pairwise(hidden))
@@ -46,10 +48,11 @@ def training_memory(
     codes = batch_rows * sum(hidden) * 5  # sum, code, its gradient, that of the sum, one spare
     entries = min(int(n_ratings * batch_rows / max(n_rows, 1) * _FULLER), n_ratings)
     sums = n_rows * 16 + n_columns * 160  # biases and what they are summed in, where columns begin
+    kept = _KEPT + _RESIDUALS * residuals
     return {
-        "ratings": n_ratings * (_ROWS if streams else _KEPT) + sums,
+        "ratings": n_ratings * (_ROWS if streams else kept) + sums,
         "parameters and optimiser": parameters * _FLOAT * _COPIES[optimizer],
-        "one batch": entries * (_ERROR + _KEPT if streams else _ERROR) + codes * _FLOAT,
+        "one batch": entries * (_ERROR + kept if streams else _ERROR) + codes * _FLOAT,
     }
 
 

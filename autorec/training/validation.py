@@ -53,13 +53,16 @@ def rows_to_encode(parts: Sequence[IntArray], unseen: Rows) -> list[IntArray]:
 
 def validation_rmse(network: Autoencoder, validation: Validation, head: str = "rating") -> float:
     """One root over all ratings kept aside, predictions clipped to 1 … 5 as `predict` does."""
-    total = count = 0.0
+    return float(np.sqrt(np.mean(np.square(validation_errors(network, validation, head)))))
+
+
+def validation_errors(network: Autoencoder, validation: Validation, head: str = "rating") -> npt.NDArray[np.float64]:
+    """[ratings kept aside] prediction, clipped, less rating; always in the same order."""
+    errors = []
     for index, wanted in enumerate(validation.wanted):
         target = wanted.targets[head]
         with torch.no_grad():
             code = network.encode(*validation.given[index].inputs)  # [n × H]
             predicted = network.head(head).at(target, code, wanted.offset).clamp(LOW, HIGH)  # [nnz]
-        error = predicted.cpu().numpy().astype(np.float64) - target.values.cpu().numpy()
-        total += float(error @ error)
-        count += len(error)
-    return float(np.sqrt(total / count))
+        errors.append(predicted.cpu().numpy().astype(np.float64) - target.values.cpu().numpy())
+    return np.concatenate(errors)

@@ -1,0 +1,151 @@
+"""What a fit chooses by the RMSE on its validation ratings: what the network reads, λ, the number of epochs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autorec.models.biases import Biases
+from autorec.models.one_training import HEAD, Data, train_once
+from autorec.models.settings import Settings
+from autorec.network.autoencoder import Autoencoder
+from autorec.training.loop import OnValidation, TrainingLog
+from autorec.training.validation import validation_errors
+
+EPOCHS, LONGEST = 40, 160  # "auto": so many, doubled up to the second as long as it pays
+L2_START = {"ratings": 250.0, "residuals": 125.0}  # smaller inputs want larger weights
+L2_STEP, L2_LEAST, L2_MOST = 2.0, 15.0, 32_000.0
+RESIDUALS_GAIN = 0.01  # how much lower their RMSE has to be in a short training: in one they learn faster than ratings
+WORTH = 0.001  # fall of the RMSE in the last quarter of a training from which a longer one is tried
+
+Errors = npt.NDArray[np.float64]  # [validation ratings] prediction less rating
+
+
+def clearly_better(one: Errors, other: Errors) -> bool:
+    """Whether the squared errors of the one are less by more than a standard error of their mean difference."""
+    gain = np.square(other) - np.square(one)
+    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+
+
+def choose_l2(errors: Callable[[float], Errors], start: float) -> float:
+    """λ from `start` on halved, or else doubled, as long as each is clearly better than the one before."""
+    least = errors(start)
+    for factor in (1 / L2_STEP, L2_STEP):
+        best = start
+        while L2_LEAST <= best * factor <= L2_MOST and clearly_better(found := errors(best * factor), least):
+            best, least = best * factor, found
+        if best != start:
+            return best
+    return start
+
+
+def residuals_pay(of_ratings: Errors, of_residuals: Errors) -> bool:
+    """Validation errors of two short trainings → whether the network is to read residuals."""
+    rmse, other = (float(np.sqrt(np.mean(np.square(errors)))) for errors in (of_residuals, of_ratings))
+    return rmse < other * (1 - RESIDUALS_GAIN) and clearly_better(of_residuals, of_ratings)
+
+
+def still_falls(log: TrainingLog) -> bool:
+    """Whether the validation RMSE fell to the end of a training, by more than 0.1 % in its last quarter."""
+    scores = {point.epoch: point.validation for point in log.curve if point.validation is not None}
+    if not scores or log.best_epoch < max(scores):
+        return False
+    earlier = [score for epoch, score in scores.items() if epoch <= 0.75 * max(scores)]
+    return bool(earlier) and scores[log.best_epoch] < min(earlier) * (1 - WORTH)
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One training that was made: its network, and what else a model is made of. epochs: of its schedule."""
+
+    network: Autoencoder
+    log: TrainingLog
+    biases: Biases
+    centre: npt.NDArray[np.float32] | None
+    l2: float
+    epochs: int
+
+    @property
+    def inputs(self) -> str:
+        return "ratings" if self.centre is None else "residuals"
+
+
+class Interrupted(Exception):
+    """Ctrl-C ended a training, and with it the search."""
+
+
+class Trainings:
+    """The trainings of a fit: all of them told, the best of the whole ones kept; after Ctrl-C, of what there is."""
+
+    def __init__(self, settings: Settings, on_validation: OnValidation | None) -> None:
+        self.settings = settings
+        self.on_validation = on_validation
+        self.tried: list[dict[str, Any]] = []
+        self.seconds = 0.0
+        self.best: Training | None = None
+
+    def short(self, data: Data, l2: float, epochs: int) -> Errors:
+        """Validation errors of a training that nobody listens to."""
+        assert data.validation is not None
+        return validation_errors(self._train(data, l2, epochs, epochs, None).network, data.validation, HEAD)
+
+    def whole(self, data: Data, l2: float, epochs: int, last_epoch: int | None = None) -> TrainingLog:
+        """The log of a training by the schedule of `epochs`, up to the last epoch."""
+        made = self._train(data, l2, epochs, last_epoch or epochs, self.on_validation)
+        self._keep_better(made)
+        return made.log
+
+    def _train(
+        self, data: Data, l2: float, epochs: int, last_epoch: int, on_validation: OnValidation | None
+    ) -> Training:
+        network, log = train_once(data, l2, self.settings, epochs, last_epoch, on_validation)
+        made = Training(network, log, data.biases, data.centre, l2, epochs)
+        told = {"inputs": made.inputs, "l2": l2, "epochs": epochs}
+        self.tried.append({**told, "validation_rmse": log.best_score, "seconds": log.seconds})
+        self.seconds += log.seconds
+        if log.stopped == "interrupted":
+            self._keep_better(made).log.stopped = "interrupted"  # whichever it is
+            raise Interrupted
+        return made
+
+    def _keep_better(self, made: Training) -> Training:
+        if self.best is None or made.log.best_score < self.best.log.best_score:
+            self.best = made
+        return self.best
+
+
+def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> None:
+    """Make trainings that choose, in turn, what the network reads, λ and the number of epochs by the validation RMSE.
+
+    prepare: inputs → what to train on. Those for the first two choices are short, of a quarter and of half the epochs;
+    with many ratings of an eighth, and λ is that for large data. Interrupted: by Ctrl-C.
+    """
+    settings, epochs = trainings.settings, trainings.settings.epochs
+
+    def l2_for(inputs: str) -> float:
+        chosen = settings.l2_large if many else L2_START[inputs]
+        return chosen if settings.l2 is None else settings.l2
+
+    inputs = "ratings" if settings.inputs == "auto" else settings.inputs
+    data = prepare(inputs)
+    validates = data.validation is not None
+    if settings.inputs == "auto" and validates:
+        fewer = max(epochs // (8 if many else 4), 1)
+        of_ratings = trainings.short(data, l2_for("ratings"), fewer)
+        del data  # before the next is made: of one's batches there is room
+        data = prepare("residuals")
+        of_residuals = trainings.short(data, l2_for("residuals"), fewer)
+        if residuals_pay(of_ratings, of_residuals):
+            inputs = "residuals"
+        else:
+            del data
+            data = prepare("ratings")
+    l2 = l2_for(inputs)
+    if settings.l2 is None and validates and not many:
+        l2 = choose_l2(lambda tried: trainings.short(data, tried, max(epochs // 2, 1)), l2)
+    log = trainings.whole(data, l2, epochs)
+    while settings.longer and still_falls(log) and 2 * epochs <= LONGEST:
+        epochs *= 2
+        log = trainings.whole(data, l2, epochs)

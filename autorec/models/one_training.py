@@ -1,0 +1,150 @@
+"""One training of AutoRec's network: what it works on, a fresh network, its epochs.
+
+Rows and columns as the orientation made them; all ratings on the scale 1 … 5 inside the network.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autorec.models import biases as bias_tools
+from autorec.models.biases import Biases
+from autorec.models.dampings import Dampings
+from autorec.models.settings import Settings
+from autorec.network.autoencoder import Autoencoder, build_autoencoder
+from autorec.network.likelihood import LIKELIHOODS
+from autorec.network.padding import pad
+from autorec.network.parts import parse
+from autorec.network.penalty import PENALTIES
+from autorec.network.rows import Rows
+from autorec.threads import torch_on_one_thread
+from autorec.training.adam import Adam
+from autorec.training.batches import make_examples, reconstruct
+from autorec.training.full_batch import lbfgs_epoch, rprop_epoch
+from autorec.training.loop import OnValidation, TrainingLog, train
+from autorec.training.objective import Loss, objective
+from autorec.training.schedule import warm_cosine
+from autorec.training.steps import Epoch, Examples, descend, stochastic_epoch
+from autorec.training.validation import Validation, prepare_validation, validation_rmse
+
+STARTING_DAMPING = 10.0  # ratings at the overall mean; only where the training starts, so one for both orientations
+HEAD = "rating"
+
+Float32 = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What one training works on.
+
+    shape: rows × columns; n_ratings to learn from; centre: [columns] as in `reconstruct`; start: [columns] output
+    biases to start from; validation: None without ratings kept aside.
+    """
+
+    shape: tuple[int, int]
+    n_ratings: int
+    dampings: Dampings
+    biases: Biases
+    centre: Float32 | None
+    start: FloatArray
+    examples: Examples
+    validation: Validation | None
+
+
+def prepare(
+    seen: Rows,
+    unseen: Rows,
+    parts: list[IntArray],
+    dampings: Dampings,
+    inputs: str,
+    settings: Settings,
+    stream: bool,
+) -> Data:
+    """The examples of `parts` of the rows with what goes before the first epoch. inputs: ratings or residuals.
+
+    unseen: the ratings kept aside, as many as are left out of `seen`.
+    """
+    biases = _fit_biases(seen, dampings, settings)
+    centre = biases.item.astype(np.float32) if inputs == "residuals" else None
+    make = reconstruct((biases.mean + biases.user).astype(np.float32), settings.device, HEAD, centre)
+    examples = make_examples(seen, parts, make, stream=stream)
+    validation = prepare_validation(seen, unseen, parts, examples, make, stream=stream)
+    n_ratings = seen.nnz - unseen.nnz
+    return Data(seen.shape, n_ratings, dampings, biases, centre, _start(seen, biases, settings), examples, validation)
+
+
+def train_once(
+    data: Data, l2: float, settings: Settings, epochs: int, last_epoch: int, on_validation: OnValidation | None
+) -> tuple[Autoencoder, TrainingLog]:
+    """A fresh network, trained; the schedule is that of all `epochs`, whichever is the last."""
+    network = new_network(data, settings)
+    penalties = {"l2": parse("penalty", f"l2:{l2!r}", PENALTIES), **settings.penalties}
+    if data.dampings[1] > 0:
+        penalties["bias"] = parse("penalty", f"bias:{data.dampings[1]!r}", PENALTIES)
+    generator = torch.Generator(settings.device).manual_seed(settings.seed)
+    likelihoods = {HEAD: parse("likelihood", "gaussian", LIKELIHOODS)}
+    loss = objective(network, likelihoods, penalties, settings.corruption, generator)
+    epoch = _make_epoch(network, loss, data.examples, epochs, settings)
+    validation = data.validation
+    factor = data.shape[0] / max(data.n_ratings, 1)  # Σ (r − r̂)² / N → mean over the ratings
+    with _threads(settings):
+        log = train(
+            [network],
+            lambda number: float(np.sqrt(epoch(number)[HEAD] * factor)),
+            epochs=last_epoch,
+            score=None if validation is None else lambda: validation_rmse(network, validation, HEAD),
+            patience=settings.patience,
+            on_validation=on_validation,
+            title=f"training, l2:{l2:g}",
+        )
+    return network, log
+
+
+def _make_epoch(network: Autoencoder, loss: Loss, examples: Examples, epochs: int, settings: Settings) -> Epoch:
+    parameters = list(network.parameters())
+    if settings.optimizer == "rprop":
+        return rprop_epoch(loss, parameters, examples, settings.learning_rate)
+    if settings.optimizer == "lbfgs":
+        return lbfgs_epoch(loss, parameters, examples)
+    total = epochs * len(examples)
+    optimizer = Adam(parameters, lambda step: settings.learning_rate * warm_cosine(step, total))
+    # Each λ draws the same batches: what differs between two trainings is λ alone.
+    return stochastic_epoch(descend(loss, optimizer), examples, np.random.default_rng(settings.seed))
+
+
+def _threads(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Dense layers in the middle are torch's work and worth its threads; without them the kernels do nearly all."""
+    shallow = len(settings.hidden) == 1 and settings.device.type == "cpu"
+    return torch_on_one_thread() if shallow else contextlib.nullcontext()
+
+
+def _fit_biases(rows: Rows, dampings: Dampings, settings: Settings) -> Biases:
+    """Damped biases of rows (`user`) and columns (`item`); zeros where the model learns without."""
+    if settings.biases:
+        return bias_tools.fit_biases(rows, user_damping=dampings[0], item_damping=dampings[1])
+    return Biases(0.0, np.zeros(rows.shape[0]), np.zeros(rows.shape[1]))
+
+
+def _start(rows: Rows, biases: Biases, settings: Settings) -> FloatArray:
+    """[columns] the columns' damped biases, without an offset their damped means: the first epochs need not learn
+    them."""
+    return biases.item if settings.biases else bias_tools.item_means(rows, STARTING_DAMPING)
+
+
+def new_network(data: Data, settings: Settings) -> Autoencoder:
+    """Fresh weights, the output bias at its start, padded for the kernels."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
+    network = build_autoencoder(*shape, generator, centred=settings.centred, head=HEAD)
+    if settings.centred:
+        head = network.head(HEAD)
+        with torch.no_grad():
+            head.bias.copy_(head.activation.inverse(torch.from_numpy(data.start).float()))
+    pad(network)
+    return network.to(settings.device)
