@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.evaluation.warmup import warm_up as warm_up
+    from autorec.insight.cluster import Clusters as Clusters
+    from autorec.insight.cluster import cluster as cluster
     from autorec.insight.embed import embed as embed
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
@@ -69,6 +71,7 @@ _HOME = {
     "Bias": "autorec.models.baselines",
     "BiasedMF": "autorec.models.mf",
     "ChoiceAutoencoder": "autorec.models.choice",
+    "Clusters": "autorec.insight.cluster",
     "Comparison": "autorec.evaluation.comparison",
     "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
@@ -88,6 +91,7 @@ _HOME = {
     "Tuning": "autorec.tuning.tune",
     "audit": "autorec.audits.of_ratings",
     "check_save_path": "autorec.models.manifest",
+    "cluster": "autorec.insight.cluster",
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
     "describe": "autorec.models.manifest",

@@ -325,6 +325,9 @@ def test_two_outputs_have_two_names(home):
         "predict model pairs.csv -o titles.csv/out.csv",
         "recommend model --all -o d.csv",
         "evaluate model ratings.csv -o titles.csv/report.md",
+        "similar model --item 1 -o d.csv",
+        "embed model -o titles.csv/vectors.npy",
+        "cluster model -o d.csv",
         "compare ratings.csv -m bias -o titles.csv/report.md",
         "compare ratings.csv -m bias --per-user titles.csv/report.csv",
         "tune ratings.csv -m bias -o titles.csv/preset.json",
@@ -346,7 +349,7 @@ def test_outputs_are_looked_at_before_the_work(home, monkeypatch, line):
 
 def test_all_files_that_verbs_write_or_read_are_declared_so():
     """What is neither an input nor an output has a type of its own or is text that names no file."""
-    words = {"columns", "sep", "member", "users", "metric", "fixed", "chosen", "name", "settings"}
+    words = {"columns", "sep", "member", "users", "metric", "fixed", "chosen", "asked", "name", "settings"}
     for verb in VERBS:
         for param in command.get_command(None, verb).params:
             if type(param.type).__name__ == "StringParamType":

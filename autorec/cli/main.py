@@ -28,6 +28,7 @@ VERBS = (
     "describe",
     "similar",
     "embed",
+    "cluster",
     "warmup",
 )
 

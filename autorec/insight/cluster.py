@@ -1,0 +1,171 @@
+"""Taste segments: k-means on the profiles of users or items, each segment told by what is typical of it."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from autorec import checks
+from autorec.errors import ParameterError
+from autorec.insight.embed import ids_of
+from autorec.insight.profiles import profiles
+from autorec.models.base import Recommender
+from autorec.models.positives import positives
+from autorec.models.vectors import Float32
+
+TYPICAL = 5  # items that tell a segment
+LIKED_BY = 0.1  # of a segment's users, and at least
+LEAST = 3  # of them, like an item that is typical of it
+SAMPLE = 5000  # users or items, at most, that the silhouette is measured on
+_STARTS = 10  # of k-means; the best counts
+
+Labels = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Typical:
+    """An item that tells a segment. value: its lift (of users) or cosine (of items), see `cluster`."""
+
+    item: Any
+    title: str | None
+    value: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment: its number from 1, how many users or items are in it, their share of all, what is typical."""
+
+    segment: int
+    size: int
+    share: float
+    typical: tuple[Typical, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Clusters:
+    """The segments of a model's users or items, the largest first.
+
+    labels      id → number of its segment
+    silhouette  mean over `sample` of them, in −1 … 1: how much nearer each is to its own segment than to the next
+    """
+
+    of: str
+    segments: tuple[Segment, ...]
+    labels: "pd.Series[int]"
+    silhouette: float
+    sample: int
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self.segments)} segments of {len(self.labels):,} {self.of}, silhouette {self.silhouette:.3f}"]
+        for one in self.segments:
+            names = ", ".join(str(typical.title or typical.item) for typical in one.typical)
+            lines.append(f"{one.segment:>3}  {one.size:,} ({one.share:.0%})  {names}")
+        return "\n".join(lines)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns user, or item, and segment, in the order of the model."""
+        return self.labels.reset_index()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the labels, JSON-ready; a typical item has `lift` or `cosine`."""
+        measure = "lift" if self.of == "users" else "cosine"
+        segments = [asdict(segment) for segment in self.segments]
+        for segment in segments:
+            segment["typical"] = [
+                {"item": one["item"], "title": one["title"], measure: one["value"]} for one in segment["typical"]
+            ]
+        return {"of": self.of, "silhouette": self.silhouette, "silhouette_sample": self.sample, "segments": segments}
+
+
+def cluster(model: Recommender, of: str = "users", k: int = 8, random_state: Any = 0) -> Clusters:
+    """The k segments of users, or items, that the model scores alike: the best of 10 k-means of `profiles`.
+
+    Typical of a segment of users are the 5 items of the highest lift: the share of its users who like the item (rate
+    it in the upper quarter of the scale) over the share of all users who do, of items that 10 % of its users, and 3,
+    like. Typical of a segment of items are the 5 nearest to its centre, by cosine, of the more often rated half.
+
+    The silhouette is scikit-learn's, of at most 5000 drawn at random. random_state: as in `AutoRec`.
+    ParameterError: the model has no vectors, or k is not from 2 up to one less than there are different profiles.
+    """
+    points = profiles(model, of)
+    k = checks.whole("k", k, least=2)
+    seed = checks.seed("random_state", random_state) % 2**32  # the range that scikit-learn takes
+    labels, centres = _k_means(points, k, seed)
+    typical = _liked_more(model, labels) if of == "users" else _central(model, labels, points, centres)
+    sizes = np.bincount(labels, minlength=k)
+    segments = [Segment(n + 1, int(sizes[n]), sizes[n] / len(labels), typical(n)) for n in range(k)]
+    ids = pd.Index(ids_of(model, of), name=of.removesuffix("s"))
+    silhouette, sample = _silhouette(points, labels, seed)
+    return Clusters(of, tuple(segments), pd.Series(labels + 1, index=ids, name="segment"), silhouette, sample)
+
+
+def _k_means(points: Float32, k: int, seed: int) -> tuple[Labels, Float32]:
+    """([n] labels 0 … k − 1, those of the largest segment 0; [k × d] centres)."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    if k >= len(points):
+        raise ParameterError(f"k is {k}; allowed: 2 to {len(points) - 1}, one less than there are to divide")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            found = KMeans(k, n_init=_STARTS, random_state=seed).fit(points)
+        except ConvergenceWarning:
+            raise ParameterError(f"k is {k}, and there are fewer different profiles; give a smaller k") from None
+    order = np.argsort(-np.bincount(found.labels_, minlength=k), kind="stable")
+    return np.argsort(order)[found.labels_], found.cluster_centers_[order]
+
+
+def _silhouette(points: Float32, labels: Labels, seed: int) -> tuple[float, int]:
+    """(mean silhouette, of how many)."""
+    from sklearn.metrics import silhouette_score
+
+    chosen = np.random.default_rng(seed).permutation(len(points))[:SAMPLE]
+    return float(silhouette_score(points[chosen], labels[chosen])), len(chosen)
+
+
+def _liked_more(model: Recommender, labels: Labels) -> Callable[[int], tuple[Typical, ...]]:
+    """Segment of users → its items of the highest lift."""
+    ratings = model.ratings_
+    likes = positives(ratings.csr, ratings.scale)
+    overall = np.bincount(likes.indices, minlength=ratings.n_items) / ratings.n_users
+
+    def typical(segment: int) -> tuple[Typical, ...]:
+        inside = np.flatnonzero(labels == segment)
+        counts = np.bincount(likes[inside].indices, minlength=ratings.n_items)
+        often = np.flatnonzero(counts >= max(LEAST, LIKED_BY * len(inside)))
+        lift = counts[often] / len(inside) / overall[often]
+        return _best(model, often, lift)
+
+    return typical
+
+
+def _central(
+    model: Recommender, labels: Labels, points: Float32, centres: Float32
+) -> Callable[[int], tuple[Typical, ...]]:
+    """Segment of items → those nearest to its centre, of the more often rated half."""
+    counts = model.ratings_.item_counts
+
+    def typical(segment: int) -> tuple[Typical, ...]:
+        inside = np.flatnonzero(labels == segment)
+        inside = inside[counts[inside] >= np.median(counts[inside])]
+        centre = centres[segment] / max(np.linalg.norm(centres[segment]), np.finfo(np.float32).tiny)
+        return _best(model, inside, points[inside] @ centre)
+
+    return typical
+
+
+def _best(model: Recommender, columns: Labels, values: npt.NDArray[np.floating[Any]]) -> tuple[Typical, ...]:
+    """The items in these columns with the highest values."""
+    ratings = model.ratings_
+    best = np.argsort(-values, kind="stable")[:TYPICAL]
+    titles = None if ratings.titles is None else ratings.titles[columns[best]]
+    ids = ratings.item_ids[columns[best]].tolist()
+    return tuple(
+        Typical(item, titles[n] if titles is not None and titles[n] else None, float(values[best[n]]))
+        for n, item in enumerate(ids)
+    )
