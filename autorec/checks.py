@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """`value` where it is one of `allowed`. ParameterError lists them, and the nearest."""
     if value not in allowed:
         raise ParameterError(f"{name} is {value!r}; allowed: {', '.join(allowed)}{nearest(value, allowed)}")
     return str(value)
@@ -39,8 +40,8 @@ def random_state(name: str, value: Any) -> None:
 
 
 def seed(name: str, value: Any) -> int:
-    """A whole number from 0 up as it is; of a NumPy generator the next number that it draws; None: a new one each time,
-    from the system, so that the global generators stay untouched."""
+    """A seed: a whole number from 0 up as it is, a draw of a NumPy generator, or, for None, a new one from the system.
+    The global generators are not used."""
     import numpy as np
 
     random_state(name, value)
@@ -73,7 +74,7 @@ def optional(check: Callable[[str, Any], T], name: str, value: Any) -> T | None:
 
 
 def share(name: str, value: Any) -> float:
-    """A number from 0 up to, not with, 1."""
+    """A number from 0 up, below 1."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
         raise ParameterError(f"{name} is {value!r}; allowed: a share from 0 up to, not with, 1")
     return float(value)
@@ -102,7 +103,7 @@ def layers(value: Any) -> tuple[int, ...]:
 
 
 def device(value: Any) -> "torch.device":
-    """A torch device that is there."""
+    """A torch device on which a tensor can be made."""
     import torch
 
     try:

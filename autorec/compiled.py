@@ -1,8 +1,8 @@
 """How functions are compiled, and where what was compiled is kept.
 
-Numba's own cache knows one folder, which must be writable, looks at the file of a function but not at those of the
-functions it calls, and ends the program where a file of it is damaged. So the functions are kept here instead, each
-compiled version as one file that begins with the SHA-256 of the rest:
+Numba's own cache has one folder, which must be writable, misses changes in the files of the functions that a function
+calls, and crashes on damaged files. So this module keeps each compiled version as one file, which begins with the
+SHA-256 of the rest:
 
     NAME-SOURCES-VERSION.nbc    SOURCES: hash of all files with compiled functions
                                 VERSION: hash of argument types, processor, Numba and Python
@@ -66,7 +66,7 @@ def _refuse(*_: Any) -> NoReturn:
 
 
 class _Cache:
-    """The kept versions of one function, in the place of Numba's own cache in its dispatcher."""
+    """The kept versions of one function; stands in for Numba's own cache in its dispatcher."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -77,7 +77,7 @@ class _Cache:
         for folder in cache_folders():
             if (data := _read(folder / file)) is not None:
                 return compiler.CompileResult._rebuild(target_context, *pickle.loads(data))
-        _tell_once()
+        _announce_once()
         return None
 
     def save_overload(self, sig: Any, cres: Any) -> None:
@@ -102,7 +102,7 @@ class _Cache:
 
 
 def _read(path: Path) -> bytes | None:
-    """What `_write` wrote; None where there is nothing, or nothing whole."""
+    """The data that `_write` wrote; None where the file is missing or damaged."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -124,7 +124,7 @@ def _write(path: Path, data: bytes) -> None:
 
 @functools.cache
 def _sources() -> str:
-    """Hash of the files with compiled functions, since a function holds those of other files that it calls."""
+    """Hash of all files with compiled functions, since a function is compiled together with those that it calls."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         text = path.read_bytes()
@@ -134,16 +134,16 @@ def _sources() -> str:
 
 
 @functools.cache
-def _tell_once() -> None:
+def _announce_once() -> None:
     if find_kept() is None:
-        progress.tell("Compiling for this machine: once, for about ten seconds.")
+        progress.announce("Compiling for this machine: once, for about ten seconds.")
 
 
 @functools.cache
 def _warn_once() -> None:
     folders = " nor ".join(map(str, cache_folders()))
     warnings.warn(
-        f"compiled functions are not kept, each process compiles them anew: {folders} cannot be written; run `autorec "
+        f"compiled functions are not kept, each process compiles them again: {folders} cannot be written; run `autorec "
         "warmup` as a user who can, or set NUMBA_CACHE_DIR to a folder for them",
         stacklevel=2,
     )

@@ -1,4 +1,4 @@
-"""Every error this library raises on purpose, drawn in one tree.
+"""The errors that this library raises, as a tree.
 
     AutoRecError
     ├── InputError        a file, a table or an id that cannot be used as given (also a ValueError)
@@ -6,7 +6,7 @@
     ├── NotFittedError    a model asked before `fit` (also a ValueError and AttributeError, as in scikit-learn)
     ├── ModelFileError    a model folder that is missing, damaged or of another version
     ├── DivergedError     training whose loss is no longer finite
-    └── NotEnoughMemoryError  work that cannot fit, told before it begins (also a MemoryError)
+    └── NotEnoughMemoryError  work that cannot fit, refused before it begins (also a MemoryError)
 
 A message says what was got, what is allowed and what to do. The command line prints it as one sentence.
 """
@@ -17,7 +17,8 @@ from typing import Any
 
 
 class AutoRecError(Exception):
-    """Base of every error raised on purpose."""
+    """Base of all errors that this library raises; its text is one sentence: what was got, what is allowed, what to
+    do."""
 
 
 class InputError(AutoRecError, ValueError):

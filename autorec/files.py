@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, never half, and never over what is an input."""
+"""Writing files so that a crash leaves the old or the new one, never half of one, and no input is overwritten."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ def atomic_file(path: PathLike) -> Iterator[Path]:
     """Yield an empty temporary file beside `path`; rename it to `path` when the block ends without an error.
 
     The parent folder is made when missing, a link is followed. On an error the temporary file is removed and `path`
-    is as before. What killed processes left of earlier writes of the same name is removed.
+    is as before. Temporary files that killed processes left beside `path` are removed.
     InputError: `path` is a folder, a pipe or a device.
     """
     target = resolved(path)
@@ -42,7 +42,7 @@ def atomic_file(path: PathLike) -> Iterator[Path]:
 
 
 def require_output(path: PathLike) -> None:
-    """Raise what writing the file `path` would raise, before the work whose result it is to hold.
+    """Raise what writing the file `path` would raise, so that it is known before the work.
 
     InputError: a folder, a pipe or a device. OSError: the folder cannot be written, or the disk is full.
     """
@@ -79,17 +79,17 @@ def require_not_input(output: PathLike, inputs: Iterable[PathLike]) -> None:
 
 
 def resolved(path: PathLike) -> Path:
-    """Absolute, all links followed; of what is not there, as far as it is."""
+    """The absolute path with all links followed, also of a file that does not exist."""
     return Path(os.path.realpath(path))
 
 
 def temporary_name(target: Path, suffix: str = "", mark: str = _NEW) -> Path:
-    """A name beside `target` that nobody uses."""
+    """A path beside `target` with a random name."""
     return target.with_name(f".{target.name}{mark}{secrets.token_hex(4)}{suffix}")
 
 
 def temporaries(target: Path, suffix: str = "", mark: str = _NEW) -> list[Path]:
-    """What stands beside `target` under a name as `temporary_name` makes them."""
+    """Paths beside `target` whose names `temporary_name` made."""
     start, digits = f".{target.name}{mark}", 8
     try:
         entries = [Path(entry.path) for entry in os.scandir(target.parent) if entry.name.startswith(start)]

@@ -1,8 +1,8 @@
-"""Writing folders so that a crash leaves the old one or the new one, never half, and nothing foreign is lost.
+"""Writing folders so that a crash leaves the old or the new one, never half of one, and no other file is lost.
 
 A folder is written under the name `.NAME.new-…` beside NAME, then the two are exchanged in one step where the system
 can. Where it cannot, NAME becomes `.NAME.old-…` and the new folder NAME; a kill between these two renames is undone by
-the next writer, and readers look at `.NAME.old-…` as long as there is no NAME. Readers change nothing, ever.
+the next writer, and readers use `.NAME.old-…` as long as there is no NAME. Readers change nothing.
 """
 
 import contextlib
@@ -24,21 +24,21 @@ _HERE = -100  # AT_FDCWD
 Owned = Callable[[Path], Collection[str]]
 
 
-def none_owned(folder: Path) -> Collection[str]:
-    """For folders that are made, never replaced: InputError when there is anything."""
+def require_absent(folder: Path) -> Collection[str]:
+    """InputError unless the folder is missing or empty; the `owned` of folders that are never replaced."""
     if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; remove it or choose another folder")
     return ()
 
 
 @contextlib.contextmanager
-def atomic_folder(path: files.PathLike, owned: Owned = none_owned, names: Collection[str] = ()) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an error.
+def atomic_folder(path: files.PathLike, owned: Owned = require_absent, names: Collection[str] = ()) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; it replaces `path` when the block ends without an error.
 
     owned: names of the files of an existing folder that may be replaced; it raises when the folder is not to be
     touched, and is asked before and after the block. Only files of these names are ever deleted; what comes into the
-    folder meanwhile is taken over into the new one. names: of the files that the block writes; what killed processes
-    left of them beside `path` is removed. Links are followed. All files get the modes that the umask says.
+    folder meanwhile is moved into the new one. names: of the files that the block writes; those that killed processes
+    left beside `path` are removed. Links are followed. File modes follow the umask.
     Writers of one folder take turns. OSError: no room, no permission, or another process is at it for too long.
     """
     target = files.resolved(path)
@@ -66,7 +66,7 @@ def atomic_folder(path: files.PathLike, owned: Owned = none_owned, names: Collec
                 shutil.rmtree(temporary, ignore_errors=True)
 
 
-def require_replaceable(path: files.PathLike, owned: Owned = none_owned) -> Collection[str]:
+def require_replaceable(path: files.PathLike, owned: Owned = require_absent) -> Collection[str]:
     """Names of the files of the folder `path` that a new folder there would replace; raises where it must not.
 
     InputError: the current folder, the home folder, one around them, a mount point, or what `owned` refuses.
@@ -74,8 +74,8 @@ def require_replaceable(path: files.PathLike, owned: Owned = none_owned) -> Coll
     target = files.resolved(path)
     names = owned(target) if os.path.lexists(target) else ()
     if target.is_dir():
-        for what, place in (("current", _current()), ("home", _home())):
-            if place is not None and place.is_relative_to(target):
+        for what, folder in (("current", _current()), ("home", _home())):
+            if folder is not None and folder.is_relative_to(target):
                 raise InputError(f"{target} is the {what} folder or one around it; give the name of a folder in it")
         if target.is_mount():
             raise InputError(f"{target} is a mount point and cannot be replaced; give the name of a folder in it")
@@ -83,12 +83,12 @@ def require_replaceable(path: files.PathLike, owned: Owned = none_owned) -> Coll
 
 
 def old_folders(target: Path) -> list[Path]:
-    """Where the folder `target` is while it is moved aside and its successor is not in its place yet."""
+    """The paths to which a writer may have moved the folder `target` aside while it replaces it."""
     return files.temporaries(target, mark=_OLD)
 
 
 def _publish(new: Path, target: Path) -> Path | None:
-    """Put `new` in the place of `target`; where the folder that was there is now, None when there was none."""
+    """Replace `target` by `new`; returns where the old folder is now, None when there was none."""
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()
     if not os.path.lexists(target):
@@ -121,7 +121,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _discard(old: Path, names: Collection[str], target: Path) -> None:
     """Delete the files `names` of a folder that was replaced; move what else is in it into the new one."""
-    with contextlib.suppress(OSError):  # the new folder is in its place: what cannot be deleted is no failure
+    with contextlib.suppress(OSError):  # the new folder is published: what cannot be deleted is no failure
         _remove_files(old, names)
         for left in list(old.iterdir()):
             if not os.path.lexists(target / left.name):
@@ -130,7 +130,7 @@ def _discard(old: Path, names: Collection[str], target: Path) -> None:
 
 
 def _recover(target: Path) -> None:
-    """Undo a replacement that a kill cut between its two renames."""
+    """Undo a replacement that was killed between its two renames."""
     if not os.path.lexists(target) and (olds := old_folders(target)):
         max(olds, key=lambda path: path.stat().st_ctime).rename(target)
 

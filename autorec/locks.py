@@ -31,7 +31,7 @@ def locked(path: Path) -> Iterator[bool]:
 
     Busy: another process did not let go within `PATIENCE` seconds.
     """
-    handle = _opened(path)
+    handle = _open(path)
     try:
         yield handle is not None and _wait_for_lock(handle, path)
     finally:
@@ -43,7 +43,7 @@ def locked(path: Path) -> Iterator[bool]:
 def held(path: Path) -> Iterator[None]:
     """Hold the lock of a file or folder that this process has just made, as a sign that it is at work on it."""
     with contextlib.ExitStack() as stack:
-        handle = _opened(path)
+        handle = _open(path)
         if handle is not None:
             stack.callback(os.close, handle)
             with contextlib.suppress(OSError):
@@ -53,7 +53,7 @@ def held(path: Path) -> Iterator[None]:
 
 def is_abandoned(path: Path) -> bool:
     """Whether no process holds the lock of this file or folder; False where that cannot be known."""
-    handle = _opened(path)
+    handle = _open(path)
     if handle is None:
         return False
     try:
@@ -65,7 +65,7 @@ def is_abandoned(path: Path) -> bool:
         os.close(handle)
 
 
-def _opened(path: Path) -> int | None:
+def _open(path: Path) -> int | None:
     if fcntl is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""What a person sees while waiting: one line on stderr, only when someone looks at it.
+"""Progress on stderr.
 
-Nothing is shown until `show()` is called, as the command line does unless told to be quiet. Where stderr is not a
-terminal nothing is shown at all, so that logs stay clean.
+Nothing is shown until `show()` is called, which the command line does without `--quiet`. Bars and notes are shown on a
+terminal only, so that logs stay clean; announcements everywhere.
 """
 
 import contextlib
@@ -9,33 +9,33 @@ import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
-_telling = False  # of the whole process
+_announcing = False  # in the whole process
 _shown: ContextVar[bool] = ContextVar("shown", default=False)
 _within: ContextVar[bool] = ContextVar("within", default=False)  # a bar
 
 
 def show(shown: bool = True) -> None:
-    """Turn progress lines on or off for this thread of work, and what is told for the process."""
-    global _telling
-    _telling = shown
+    """Turn bars and notes on or off in this context, and announcements in the process."""
+    global _announcing
+    _announcing = shown
     _shown.set(shown and sys.stderr.isatty())
 
 
-def tell(sentence: str) -> None:
+def announce(sentence: str) -> None:
     """A line on stderr, terminal or not, from any thread."""
-    if _telling:
+    if _announcing:
         print(sentence, file=sys.stderr, flush=True)
 
 
 def note(sentence: str) -> None:
-    """A line on stderr for whoever watches; not while a bar tells of the work as a whole."""
+    """A line on a terminal; nothing while a bar is shown."""
     if _shown.get() and not _within.get():
         print(sentence, file=sys.stderr)
 
 
 @contextlib.contextmanager
 def bar(title: str, total: float | None) -> Iterator[Callable[[float, str], None]]:
-    """Yield `update(done, text)`; `text` is shown beside the bar with the time gone and the time left."""
+    """Yield `update(done, text)`; `text` is shown beside the bar, with the time passed and the time left."""
     if not _shown.get():
         yield _ignore
         return
@@ -65,4 +65,4 @@ def bar(title: str, total: float | None) -> Iterator[Callable[[float, str], None
 
 
 def _ignore(done: float, text: str = "") -> None:
-    """The update of a bar that is not shown."""
+    """The `update` of a bar that is not shown."""

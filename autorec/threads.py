@@ -22,9 +22,9 @@ Result = TypeVar("Result")
 
 
 def set_threads(threads: int) -> None:
-    """Compute with this many threads from now on, in the whole process. The default is one a core.
+    """Compute with this many threads (a whole number) from now on, in the whole process. The default is one a core.
 
-    Sums over threads round differently, so results repeat bit for bit at the same number only.
+    Another number of threads rounds sums differently, so results repeat bit for bit at the same number only.
     ParameterError: fewer than 1, or more than there are cores.
     """
     most = _cores()
@@ -51,10 +51,10 @@ def thread_count() -> int:
 
 
 def run_in_threads(work: Callable[[int], Result], n: int) -> list[Result]:
-    """[work(0), …, work(n − 1)], made by `thread_count()` threads side by side, the calling one among them.
+    """[work(0), …, work(n − 1)], computed by `thread_count()` threads side by side, one of them the calling thread.
 
     For kernels of a millisecond and more: a pool waits for the next call, which wakes it in some 20 µs. Returns or
-    raises when nothing is working any more.
+    raises only when all threads are done.
     """
     threads = min(thread_count(), n)
     if threads <= 1:
@@ -82,10 +82,10 @@ def run_in_threads(work: Callable[[int], Result], n: int) -> list[Result]:
 
 
 def map_in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
-    """Yield work(part) of each part, in order, several of them at a time and each on one thread.
+    """Yield work(part) of each of the parts [k], in order; several are computed at a time, each on one thread.
 
-    BLAS and torch have one thread in the whole process meanwhile. Results that nobody has asked for yet are few: two a
-    thread. A single part is computed by the calling thread, with all threads of BLAS.
+    Meanwhile BLAS and torch have one thread in the whole process. At most two results a thread wait to be taken. A
+    single part is computed by the calling thread, with all threads of BLAS.
     """
     threads = min(thread_count(), len(parts))
     if threads <= 1:
@@ -129,7 +129,7 @@ def _cores() -> int:
 
 
 class _State:
-    """threads: None until first asked for. forked: in a process that a computing one was forked into."""
+    """threads: None until first asked for. forked: whether this process was forked from one that had used the pool."""
 
     def __init__(self) -> None:
         self.threads: int | None = None
@@ -137,8 +137,8 @@ class _State:
         self._forget_pool()
 
     def begin_after_fork(self) -> None:
-        """A fork copies no threads: those of the pool are made anew. OpenMP would wait for torch's for ever, so where
-        the parent has computed here, torch computes with one."""
+        """A fork copies no threads, so the pool is made again. OpenMP would wait for torch's threads for ever, so torch
+        gets one thread where the parent has used the pool."""
         torch: Any = sys.modules.get("torch")
         if self._pool is not None and torch is not None:
             self.forked = True
@@ -150,7 +150,7 @@ class _State:
         self._lock = threading.Lock()
 
     def pool(self) -> ThreadPoolExecutor:
-        """Made on first use, with threads as they are asked for."""
+        """The pool, made on first use; its threads start when they are needed."""
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_cores(), thread_name_prefix="autorec")

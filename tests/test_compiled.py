@@ -49,7 +49,7 @@ def compiles() -> Iterator[list[str]]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and nothing told or noted yet."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    for once in (compiled._tell_once, compiled._warn_once):
+    for once in (compiled._announce_once, compiled._warn_once):
         once.cache_clear()
     return tmp_path / "cache"
 
@@ -115,10 +115,10 @@ def test_without_any_folder_it_works_all_the_same_with_one_note(
 def test_a_first_run_is_told_once(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "_telling", True)
+    monkeypatch.setattr(progress, "_announcing", True)
     call(), compiled.kernel(add_one)(np.zeros(3, dtype=np.float32))
     assert capsys.readouterr().err == "Compiling for this machine: once, for about ten seconds.\n"
-    compiled._tell_once.cache_clear()
+    compiled._announce_once.cache_clear()
     compiled.kernel(add_one)(np.zeros(3, dtype=np.int32))  # some versions are kept: no first run
     assert capsys.readouterr().err == ""
 

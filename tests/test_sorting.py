@@ -26,7 +26,7 @@ def test_pairs_are_sorted_as_by_a_stable_sort(of_pairs, more, dtype):
     np.testing.assert_array_equal(order, expected)
     np.testing.assert_array_equal(sorted_users, users[expected])
     np.testing.assert_array_equal(sorted_items, items[expected])
-    starts = sorting.row_pointers(sorted_users, 6 + more)
+    starts = sorting.find_row_starts(sorted_users, 6 + more)
     assert starts.tolist() == [int((users < user).sum()) for user in range(7 + more)]
 
 

@@ -180,7 +180,7 @@ def test_torch_operations_agree_with_the_kernels() -> None:
     batch, _, _ = random_batch(11, 19)
     codes, weight, bias = leaf(11, 6), leaf(19, 6), leaf(19)
     torch.testing.assert_close(
-        operations.gathered(batch, codes, weight, bias), operations.decode_at(batch, codes, weight, bias)
+        operations.decode_by_gathering(batch, codes, weight, bias), operations.decode_at(batch, codes, weight, bias)
     )
     torch.testing.assert_close(operations.matrix(batch, batch.values) @ weight, operations.encode(batch, weight))
 

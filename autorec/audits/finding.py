@@ -21,12 +21,13 @@ UInt64 = npt.NDArray[np.uint64]
 class Finding:
     """What an audit found.
 
-    level     leak: the test stands in training, so the error is not one of unseen ratings; warning: look before you
-              trust a number; note: good to know, often harmless
+    level     leak: training contains part of the test, so the error is not that of unseen ratings; warning: check
+    before
+              you trust a number; note: good to know, often harmless
     name      short, for programs
-    count     of what the sentence begins with; share: of all of these, unless the check says otherwise, 0 … 1
+    count     how many users, items or ratings; share: of all of these, 0 … 1, unless the check says otherwise
     meaning   a sentence: the numbers, what they mean, what to do
-    example   users, with what is theirs, whom the finding is about; "" where it names none
+    example   some of the users that the finding is about, with their items; "" where it names none
     """
 
     level: str
@@ -71,13 +72,14 @@ def percent(share: float) -> str:
 
 
 def named(what: str, raw: Any) -> str:
-    """user 7; signs that do not print are spelled out."""
+    """user 7; characters that do not print are escaped."""
     text = str(raw)
     return f"{what} {text if text.isprintable() else ascii(text)}"
 
 
 def row_hashes(rows: Ids, columns: Ids, values: npt.NDArray[np.float32], n: int) -> UInt64:
-    """[n] the sum over each row of a 64-bit hash of (column, value): equal for equal rows, in any order of entries."""
+    """Rows, columns, values [nnz] of a matrix of n rows → [n] the sum over each row of a 64-bit hash of (column,
+    value): equal for equal rows, in any order of entries."""
     hashes: UInt64 = np.zeros(n, dtype=np.uint64)
     bits = (values + np.float32(0)).view(np.uint32)  # −0 becomes 0
     np.add.at(hashes, rows, _mix(columns.astype(np.uint64) << np.uint64(32) | bits))

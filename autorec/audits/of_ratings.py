@@ -1,4 +1,4 @@
-"""What in ratings, or in a split of them, makes a measured error say less than it seems to.
+"""Checks of ratings for what makes a measured error misleading.
 
 Each check is one function in RATINGS_CHECKS (those of a split: `autorec.audits.of_split`) that returns a Finding or
 None; its docstring states the threshold and what the share is of.
@@ -37,9 +37,10 @@ _1990, _2100 = 631_152_000, 4_102_444_800  # seconds
 
 
 def audit(data: Any) -> list[Finding]:
-    """Findings about a Split (do its parts leak into one another?) or about Ratings, a DataFrame or a SciPy matrix.
+    """Findings about a Split (do its parts leak into one another?) or about ratings: Ratings, DataFrame user, item,
+    rating, or a sparse matrix [users × items].
 
-    Leaks come first, then warnings, then notes; [] when nothing is suspicious.
+    Leaks come first, then warnings, then notes; an empty list when nothing is suspicious. InputError: another type.
     """
     return audit_split(data) if isinstance(data, Split) else audit_ratings(as_ratings(data))
 
@@ -191,16 +192,16 @@ def _one_value(ratings: Ratings) -> Finding | None:
 
 
 def _sentinel(ratings: Ratings) -> Finding | None:
-    """A value that may stand for no rating (see `sentinels.suspected_sentinel`); share of all ratings."""
-    found = sentinels.suspected_sentinel(ratings)
+    """A value that may stand for no rating (see `sentinels.find_suspect`); share of all ratings."""
+    found = sentinels.find_suspect(ratings)
     if found is None:
         return None
-    return Finding("warning", "sentinel", found[1], found[1] / len(ratings), f"{sentinels.sentence(*found)}.")
+    return Finding("warning", "sentinel", found[1], found[1] / len(ratings), f"{sentinels.describe_suspect(*found)}.")
 
 
 def _milliseconds(ratings: Ratings) -> Finding | None:
     """Timestamps beyond the year 2100; share of the ratings."""
-    return _dates(
+    return _find_dates(
         ratings, _2100, None, "milliseconds", "lie beyond the year 2100 when read as seconds: they may be "
         "milliseconds; divide them, or every time-based split and date is wrong.",
     )  # fmt: skip
@@ -208,7 +209,7 @@ def _milliseconds(ratings: Ratings) -> Finding | None:
 
 def _future(ratings: Ratings) -> Finding | None:
     """Timestamps later than tomorrow and not beyond 2100; share of the ratings."""
-    return _dates(
+    return _find_dates(
         ratings, int(time.time()) + _DAY, _2100, "future-dates",
         "lie in the future: a clock or a conversion is wrong, and a split by time tests on them first.",
     )  # fmt: skip
@@ -216,13 +217,13 @@ def _future(ratings: Ratings) -> Finding | None:
 
 def _before_1990(ratings: Ratings) -> Finding | None:
     """Timestamps before 1990; share of the ratings."""
-    return _dates(
+    return _find_dates(
         ratings, None, _1990, "old-dates", "lie before 1990 when read as seconds since 1970: they may be a mark for "
         "an unknown date, or numbers that only count; a split by time takes them as the oldest.",
     )  # fmt: skip
 
 
-def _dates(ratings: Ratings, low: int | None, high: int | None, name: str, meaning: str) -> Finding | None:
+def _find_dates(ratings: Ratings, low: int | None, high: int | None, name: str, meaning: str) -> Finding | None:
     if ratings.timestamps is None:
         return None
     inside = np.ones(len(ratings), dtype=bool)

@@ -1,4 +1,4 @@
-"""Whether the test part of a split stands in its training part, in one form or another.
+"""Checks of a split for test ratings, or copies of them, in its training part.
 
 Users and items of the parts are matched by their raw ids. "Training" in a sentence includes the ratings to fold in.
 """
@@ -43,15 +43,16 @@ def audit_split(split_: Split) -> list[Finding]:
 
 
 def whole(split_: Split) -> Ratings:
-    """Training, fold-in and test together; of a pair in several of them the latest, without timestamps the test's."""
+    """Training, fold-in and test as one [users × items]; of a pair in several the latest, without timestamps the
+    test's."""
     sides = _Sides(split_)
-    all_ = _join([sides.known, sides.test])
+    all_ = _concatenate([sides.known, sides.test])
     times = all_.times if sides.dated else None
     return build(all_.users, all_.items, all_.values, sides.user_ids, sides.item_ids, timestamps=times)
 
 
 class _Entries(NamedTuple):
-    """[ratings] each: user and item as positions in the ids of all parts; times are 0 where a part has none."""
+    """[ratings] each: user and item as indices into the ids of all parts; times are 0 where a part has none."""
 
     users: Int64
     items: Int64
@@ -67,21 +68,21 @@ class _Entries(NamedTuple):
 
 
 class _Sides:
-    """The parts of a split on common user and item positions. known: training and then fold-in."""
+    """The parts of a split with common user and item indices. known: training, then fold-in."""
 
     def __init__(self, split_: Split) -> None:
         parts = [part for part in (split_.train, split_.fold_in, split_.test) if part is not None]
-        users, self.user_ids = _common([part.user_ids for part in parts])
-        items, self.item_ids = _common([part.item_ids for part in parts])
-        entries = [_entries(*of_part) for of_part in zip(parts, users, items, strict=True)]
+        users, self.user_ids = _index_jointly([part.user_ids for part in parts])
+        items, self.item_ids = _index_jointly([part.item_ids for part in parts])
+        entries = [_index_entries(*of_part) for of_part in zip(parts, users, items, strict=True)]
         self.split = split_
         self.dated = all(part.timestamps is not None for part in parts)
         self.train, self.test = entries[0], entries[-1]
-        self.known = _join(entries[:-1])
+        self.known = _concatenate(entries[:-1])
 
     @cached_property
     def position(self) -> Int64:
-        """[test] where each test pair stands in `known`, −1 where it does not."""
+        """[test] the index of each test pair in `known`, −1 where it is not there."""
         keys = [side.users * len(self.item_ids) + side.items for side in (self.known, self.test)]
         order = np.argsort(keys[0], kind="stable")
         found = np.minimum(np.searchsorted(keys[0], keys[1], sorter=order), len(order) - 1)
@@ -89,20 +90,21 @@ class _Sides:
 
     @cached_property
     def same(self) -> BoolArray:
-        """[test] whether the pair stands in `known` with the same rating."""
+        """[test] whether `known` has the pair with the same rating."""
         same: BoolArray = (self.position >= 0) & (self.known.values[self.position] == self.test.values)
         return same
 
 
-def _common(parts: Sequence[Ids]) -> tuple[list[Int64], Ids]:
-    """Of each part the positions of its ids among all ids, and these. Text and integers meet as in `ids.lookup`."""
+def _index_jointly(parts: Sequence[Ids]) -> tuple[list[Int64], Ids]:
+    """(for each part the indices [n] of its ids into all ids, all ids [k]); text equals integers as in
+    `ids.look_up`."""
     if len({ids.dtype.kind for ids in parts}) > 1:
         parts = [id_tools.as_ids(list(map(str, ids.tolist()))) for ids in parts]
     codes, known = id_tools.factorize(np.concatenate(parts))
     return np.split(codes, np.cumsum([len(ids) for ids in parts])[:-1]), known
 
 
-def _join(parts: Sequence[_Entries]) -> _Entries:
+def _concatenate(parts: Sequence[_Entries]) -> _Entries:
     return _Entries(
         np.concatenate([part.users for part in parts]),
         np.concatenate([part.items for part in parts]),
@@ -111,7 +113,7 @@ def _join(parts: Sequence[_Entries]) -> _Entries:
     )
 
 
-def _entries(part: Ratings, users: Int64, items: Int64) -> _Entries:
+def _index_entries(part: Ratings, users: Int64, items: Int64) -> _Entries:
     times = np.zeros(len(part), dtype=np.int64) if part.timestamps is None else part.timestamps
     return _Entries(np.repeat(users, np.diff(part.csr.indptr)), items[part.csr.indices], part.csr.data, times)
 
@@ -185,8 +187,8 @@ def _copied_users(sides: _Sides) -> Finding | None:
     trained = np.unique(sides.train.users)
     tested = np.unique(sides.test.users)
     long = tested[sizes[tested] >= COPIED]
-    by_training = _others_with(everywhere[long], in_training, long, trained)
-    copies = long[by_training | _others_with(everywhere[long], everywhere, long, trained)]
+    by_training = _find_others(everywhere[long], in_training, long, trained)
+    copies = long[by_training | _find_others(everywhere[long], everywhere, long, trained)]
     if not len(copies):
         return None
     twins = trained[(in_training[trained] == everywhere[copies[0]]) | (everywhere[trained] == everywhere[copies[0]])]
@@ -203,7 +205,7 @@ def _copied_users(sides: _Sides) -> Finding | None:
     )
 
 
-def _others_with(wanted: UInt64, hashes: UInt64, of: Int64, among: Int64) -> BoolArray:
+def _find_others(wanted: UInt64, hashes: UInt64, of: Int64, among: Int64) -> BoolArray:
     """[of] whether a user of `among`, other than oneself, has the wanted hash."""
     pool = np.sort(hashes[among])
     found = np.searchsorted(pool, wanted, side="right") - np.searchsorted(pool, wanted)

@@ -1,4 +1,4 @@
-"""Public data sets by name: download, verify, unpack. What was interrupted is taken up again."""
+"""Public data sets by name: download, verify, unpack. An interrupted download is continued."""
 
 import hashlib
 import http.client
@@ -21,7 +21,7 @@ BASE_URL = "https://files.grouplens.org/datasets/movielens"
 
 _BLOCK = 2**20  # bytes read at once
 _LARGER = 2  # times the size in the catalogue: what is larger is not the data set
-_RATIO = 200  # an archive whose content is larger by more than this is taken for a bomb
+_RATIO = 200  # an archive that unpacks to more than this times its size is refused as a bomb
 _SECONDS = 30  # without an answer
 _BROKEN = (urllib.error.URLError, TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException)
 
@@ -61,7 +61,7 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, base_url: 
         near = nearest(name, DATA_SETS)
         raise ParameterError(f"unknown data set {name!r}; allowed: {', '.join(DATA_SETS)}{near}")
     target = Path(name if folder is None else folder)
-    folders.none_owned(target)
+    folders.require_absent(target)
     data_set = DATA_SETS[name]
     url = f"{base_url}/{data_set.archive}"
     part = files.resolved(target)
@@ -70,9 +70,9 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, base_url: 
     part.touch()
     with locks.locked(part):
         try:
-            folders.none_owned(target)  # again, after another process that fetched the same
+            folders.require_absent(target)  # again, after another process that fetched the same
             _download(url, part, data_set.size)
-            _verify(part, data_set.md5 or _published_md5(url), url)
+            _verify(part, data_set.md5 or _read_published_md5(url), url)
             with folders.atomic_folder(target) as temporary:
                 _unpack(part, temporary)
             part.unlink()
@@ -90,7 +90,7 @@ def _download(url: str, part: Path, size: int) -> None:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
             if answer.status != 206:
                 have = 0
-            total = _total(answer, url, have, size)
+            total = _find_total(answer, url, have, size)
             with part.open("ab" if have else "wb") as file, progress.bar("downloading", total or size) as update:
                 done = have
                 while block := answer.read(_BLOCK):
@@ -112,10 +112,10 @@ def _download(url: str, part: Path, size: int) -> None:
         raise InputError(f"{url} broke off after {done:,} of {total:,} bytes; run this again to go on from there")
 
 
-def _total(answer: http.client.HTTPResponse, url: str, have: int, size: int) -> int | None:
+def _find_total(answer: http.client.HTTPResponse, url: str, have: int, size: int) -> int | None:
     """Bytes of the whole, None when the answer does not say; what cannot be the archive is refused."""
     if answer.headers.get_content_type() == "text/html":
-        raise InputError(f"{url} answers with a web page in the place of the archive; try again later")
+        raise InputError(f"{url} answers with a web page instead of the archive; try again later")
     length = answer.headers.get("Content-Length") or ""
     if not length.isdecimal():
         return None
@@ -130,7 +130,7 @@ def _refuse_larger(done: int, size: int, url: str) -> None:
         )
 
 
-def _published_md5(url: str) -> str:
+def _read_published_md5(url: str) -> str:
     try:
         with urllib.request.urlopen(f"{url}.md5", timeout=_SECONDS) as answer:
             text = answer.read(4096).decode("ascii", errors="replace")

@@ -1,5 +1,4 @@
-"""The built-in sample: invented people rating invented films, with tastes planted so that a model can be seen to find
-them.
+"""The built-in sample: invented people rate invented films, with planted tastes that a model should find.
 
 Everything comes from one fixed seed; `data/sample` holds the same as files. Five genres, five groups of people: a
 person of a group likes the films of the genre of that group and not those of the next genre. Popularity has a long
@@ -36,7 +35,7 @@ _SECOND = {
 
 
 def load_sample() -> Ratings:
-    """The sample as Ratings, 1 to 5 stars in halves, with titles and timestamps."""
+    """The sample as Ratings [600 users × 300 items], 24,000 of 1 to 5 stars in halves, with titles and timestamps."""
     ratings, films = sample_tables()
     loaded = from_frame(ratings.set_axis(["user", "item", "rating", "timestamp"], axis=1))
     titles = films.set_index("movieId")["title"]
@@ -44,16 +43,16 @@ def load_sample() -> Ratings:
 
 
 def sample_groups() -> tuple["pd.Series[str]", "pd.Series[str]"]:
-    """(user id → the genre that the user was made to like, item id → its genre)."""
+    """The planted tastes: (Series [600] user id → genre that the user likes, Series [300] item id → its genre)."""
     users, items = np.arange(1, USERS + 1), np.arange(1, ITEMS + 1)
     genres = np.array(GENRES, dtype=object)
     return pd.Series(genres[users % len(GENRES)], index=users), pd.Series(genres[items % len(GENRES)], index=items)
 
 
 def sample_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(userId, movieId, rating, timestamp), (movieId, title, genres), as `data/sample` has them."""
+    """(DataFrame userId, movieId, rating, timestamp; DataFrame movieId, title, genres), as `data/sample` has them."""
     rng = np.random.default_rng(SEED)
-    user, item = _who_rates_what(rng)
+    user, item = _draw_pairs(rng)
     liking = (user % len(GENRES) == item % len(GENRES)) * 1.5 - ((user + 1) % len(GENRES) == item % len(GENRES)) * 1.5
     user_bias, item_bias = rng.normal(0, 0.35, USERS + 1), rng.normal(0, 0.4, ITEMS + 1)
     stars = 3.2 + liking + user_bias[user] + item_bias[item] + rng.normal(0, 0.55, len(user))
@@ -66,10 +65,10 @@ def sample_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
             "timestamp": first_day + rng.integers(0, 365 * 86_400, len(user)),
         }
     )
-    return ratings.sort_values("timestamp", kind="stable", ignore_index=True), _films(rng)
+    return ratings.sort_values("timestamp", kind="stable", ignore_index=True), _draw_films(rng)
 
 
-def _who_rates_what(rng: np.random.Generator) -> tuple[Ids, Ids]:
+def _draw_pairs(rng: np.random.Generator) -> tuple[Ids, Ids]:
     """RATINGS different pairs: busy people, popular films, one's own genre more often than others'."""
     busy = rng.lognormal(0, 0.8, USERS)
     popular = 1 / (rng.permutation(ITEMS) + 8.0)
@@ -84,7 +83,7 @@ def _who_rates_what(rng: np.random.Generator) -> tuple[Ids, Ids]:
     return chosen // ITEMS + 1, chosen % ITEMS + 1
 
 
-def _films(rng: np.random.Generator) -> pd.DataFrame:
+def _draw_films(rng: np.random.Generator) -> pd.DataFrame:
     _, genre = sample_groups()
     titles = []
     for name in GENRES:

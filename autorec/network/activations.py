@@ -1,10 +1,10 @@
-"""The functions between layers, by name: what they do to hidden units and to the output.
+"""Activation functions by name, of hidden units and of the output.
 
-A network may be centred: from hidden units their value at 0 is subtracted, which changes nothing but the sigmoid (½). A
-code then starts at 0 and the decoder bias alone carries the mean. Since that bias is free, the model is the same as
-without; only the optimisation problem is better conditioned.
+A network may be centred: the value of an activation at 0 is subtracted from its hidden units; it is 0 but for the
+sigmoid (½). A code then starts at 0 and the decoder bias alone carries the mean. That bias is free, so the model is the
+same; only the optimisation is better conditioned.
 
-As output, a function with bounds is stretched over the rating scale inside the network (1 … 5): σ → 1 + 4σ, tanh → 3
+As output, a bounded function is stretched over the rating scale inside the network (1 … 5): σ → 1 + 4σ, tanh → 3
 + 2 tanh.
 """
 
@@ -23,8 +23,13 @@ _MARGIN = 0.05  # how far inside the bounds an inverse is taken; at a bound it w
 
 @dataclass(frozen=True)
 class Activation:
-    """hidden: sum → code. slope: the derivative of `hidden`, from its value. output: decoder sum → rating. inverse:
-    rating → the decoder sum that gives it. at_zero: hidden(0)."""
+    """Functions of tensors of any shape, elementwise.
+
+    hidden   sum → hidden unit; at_zero: hidden(0)
+    slope    hidden unit → the derivative of `hidden` there
+    output   decoder sum → rating on 1 … 5
+    inverse  rating → the decoder sum that gives it
+    """
 
     hidden: Function
     slope: Function
@@ -96,7 +101,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def activation(name: str) -> Activation:
-    """By name; ParameterError lists the allowed ones."""
+    """The activation of that name. ParameterError lists the allowed ones."""
     if name not in ACTIVATIONS:
         raise ParameterError(f"unknown activation {name!r}; allowed: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]

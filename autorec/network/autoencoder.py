@@ -1,8 +1,8 @@
-"""The autoencoder of sparse rows, of exchangeable parts: an encoder, a code, and a decoder for each of its heads.
+"""An autoencoder of sparse rows, made of exchangeable parts: an encoder, a code, and a decoder for each head.
 
-Encoder and decoder of one hidden layer are r̂ = g(V · f(W · r + a) + b) (Sedhain et al., WWW 2015, eq. 1). Orientation
-is unknown here: a row is whatever the caller calls a row (an item of I-AutoRec, a user of U-AutoRec), a column is the
-other side. n rows of a batch, m columns, H units of the last hidden layer.
+Encoder and decoder of one hidden layer are r̂ = g(V · f(W · r + a) + b) (Sedhain et al., WWW 2015, eq. 1). A row is an
+item in I-AutoRec and a user in U-AutoRec; nothing here depends on it. n: rows of a batch, m: columns, H: units of the
+last hidden layer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,9 @@ class Encoder(nn.Module):
     """f(Σᵢ Xᵢ · Wᵢ + a), a sparse layer over all inputs, then dense layers where `widths` names more than one.
 
     widths: units of each layer, first to last, e.g. (500,) or (500, 250). activation: of all layers. n_inputs: how many
-    batches [n × m] an example's `inputs` hold. centred: the code is 0 at 0, see `autorec.network.activations`.
-    linear_code: the last layer has no activation, as mean and variance of a code have none.
+    batches [n × m] an example's `inputs` hold. centred: the code of an empty row is 0, see
+    `autorec.network.activations`. linear_code: the last layer has no activation, for codes that are a mean and a
+    variance.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Encoder(nn.Module):
         self.inner_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
 
     def forward(self, inputs: Sequence[Batch]) -> torch.Tensor:
-        """[n × H] the last hidden layer."""
+        """Batches [n × m], one for each input → the last hidden layer [n × H]."""
         parts = [sparse.encode(batch, weight) for batch, weight in zip(inputs, self.weights, strict=True)]
         sums = sum(parts[1:], parts[0]) + self.bias  # [n × H₁]
         for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
@@ -93,18 +94,18 @@ class Decoder(nn.Module):
         self.inner_biases = nn.ParameterList(torch.zeros(b) for b in widths[1:])
 
     def hidden(self, code: torch.Tensor) -> torch.Tensor:
-        """[n × H] what the output is linear in, d(code)."""
+        """Code [n × K] → d(code) [n × H], in which the sums of the output are linear."""
         for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
             code = self.inner.hidden(code @ weight + bias)
         return code
 
     def at(self, batch: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-        """[nnz] the output at the entries of the batch, in row order."""
+        """Batch [n × m], code [n × K], offset [n] → the output at the entries of the batch [nnz], in row order."""
         sums = sparse.decode_at(batch, self.hidden(code), self.weight, self.bias)
         return self.activation.output(sums + offset[batch.rows()])
 
     def all(self, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-        """[n × m] the output at every column; of one batch, never of all rows."""
+        """Code [n × K], offset [n] → the output at every column [n × m]; for one batch, never for all rows."""
         return self.activation.output(sparse.decode_all(self.hidden(code), self.weight, self.bias) + offset[:, None])
 
     def squared_error(self, batch: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
@@ -116,7 +117,7 @@ class Decoder(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What one pass through the encoder leaves for likelihoods and penalties.
+    """The result of one pass through the encoder, for likelihoods and penalties.
 
     code [n × H] is what the decoders read; mean and log_var [n × H] are those of its distribution, log_var None where
     the code is a point.
@@ -129,7 +130,7 @@ class Trace:
 
 
 class Autoencoder(nn.Module):
-    """encoder: what makes the last hidden layer. code: how that becomes a code. heads: a decoder by name."""
+    """encoder: rows [n × m] → last hidden layer [n × H]. code: that layer → code [n × K]. heads: decoders by name."""
 
     def __init__(self, encoder: Encoder, heads: Mapping[str, Decoder], code: Code = point) -> None:
         super().__init__()
@@ -138,19 +139,19 @@ class Autoencoder(nn.Module):
         self.heads = nn.ModuleDict(heads)
 
     def forward(self, example: Example, generator: torch.Generator | None = None) -> Trace:
-        """Encode the inputs; without a generator the code is its mean."""
+        """Encode the inputs [n × m] of an example; without a generator the code is its mean [n × K]."""
         code, mean, log_var = self.code(self.encoder(example.inputs), generator)
         return Trace(example, code, mean, log_var)
 
     def encode(self, *inputs: Batch) -> torch.Tensor:
-        """[n × H] the mean of the code of each row, as used after training."""
+        """Inputs [n × m] → the mean of the code of each row [n × K], as used after training."""
         return self.code(self.encoder(inputs), None)[1]
 
     def head(self, name: str) -> Decoder:
         return cast(Decoder, self.heads[name])
 
     def weights(self) -> list[nn.Parameter]:
-        """Every weight once, also where two layers share one; no bias."""
+        """Every weight matrix, [m × H] or [units × units], once, also where two layers share one; no bias."""
         all_weights = [*self.encoder.weights, *self.encoder.inner_weights]
         for name in self.heads:
             all_weights += [self.head(name).weight, *self.head(name).inner_weights]
@@ -167,7 +168,10 @@ def build_autoencoder(
     centred: bool = True,
     head: str = "rating",
 ) -> Autoencoder:
-    """AutoRec's network: one input, a point as code, one head. encoder, decoder: activations by name."""
+    """AutoRec's network: one input [n × n_columns], a point as code [n × hidden[-1]], one head.
+
+    hidden: units of each layer. encoder, decoder: names of their activations. ParameterError: an unknown name.
+    """
     first = Encoder(n_columns, hidden, encoder, generator, centred=centred)
     last = Decoder(n_columns, hidden[-1:], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
     return Autoencoder(first, {head: last})

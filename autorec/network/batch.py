@@ -1,7 +1,7 @@
-"""Batch: some rows of a sparse matrix, in row order and, for what needs gradients, in column order.
+"""Batch: some rows of a sparse matrix, in row order and, for gradients of weights, in column order.
 
-The pattern (which entries are observed) is apart from the values, so that batches of other values at the same entries
-share it with its column order: corrupted inputs, weights of the entries, predictions that are encoded again.
+The pattern (which entries are observed) is kept apart from the values, so that batches with other values at the same
+entries share the pattern and its column order: corrupted inputs, weights of the entries, predictions encoded again.
 """
 
 from dataclasses import dataclass
@@ -44,13 +44,13 @@ class Pattern:
 
     @cached_property
     def by_column(self) -> ColumnOrder:
-        """Sorted on first use, then kept; CPU only."""
+        """The entries [nnz] sorted by column; made on first use, then kept. CPU only."""
         indptr, indices, n = self.indptr.numpy(), self.indices.numpy(), len(self.indices)
         bounds = cut(indptr, thread_count())
         parts = len(bounds) - 1
         counts = np.zeros((parts, self.n_columns), dtype=np.int64)
         run_in_threads(lambda i: kernels.count_columns(indptr, indices, counts[i], *bounds[i : i + 2]), parts)
-        # A slot comes after the entries of all columns before, and after those of its own column in the parts before.
+        # The first slot of a column in a part follows all lower columns, then this column's entries in earlier parts.
         next_slot = np.ascontiguousarray(counts.T.cumsum().reshape(-1, parts).T)
         next_slot -= counts
         ptr = np.append(next_slot[0], n)
@@ -81,10 +81,12 @@ class Batch:
 
     @property
     def indptr(self) -> torch.Tensor:
+        """[n + 1] int64, the first entry of each row; nnz at the end."""
         return self.pattern.indptr
 
     @property
     def indices(self) -> torch.Tensor:
+        """[nnz] int32, the column of each entry."""
         return self.pattern.indices
 
     @property
@@ -111,6 +113,7 @@ class Batch:
         return Batch(self.pattern, values)
 
     def to(self, device: torch.device) -> "Batch":
+        """The same batch [n × m] on another device; itself where it is there already."""
         if device == self.device:
             return self
         pattern = Pattern(self.n_columns, self.indptr.to(device), self.indices.to(device))
@@ -118,6 +121,6 @@ class Batch:
 
 
 def make_batch(csr: sparse.csr_array) -> Batch:
-    """All rows of `csr` as one batch; explicit zeros are entries."""
+    """All rows of `csr` [n × m] as one batch; explicit zeros are entries."""
     indptr, indices, values = csr.indptr.astype(np.int64), csr.indices.astype(np.int32), csr.data.astype(np.float32)
     return Batch(Pattern(csr.shape[1], torch.from_numpy(indptr), torch.from_numpy(indices)), torch.from_numpy(values))

@@ -14,14 +14,14 @@ Code = Callable[[torch.Tensor, torch.Generator | None], tuple[torch.Tensor, torc
 def point(
     layer: torch.Tensor, generator: torch.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """The layer itself."""
+    """The layer [n × H] itself, K = H."""
     return layer, layer, None
 
 
 def gaussian(
     layer: torch.Tensor, generator: torch.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """A draw from N(mean, exp(log_var)), independent in each unit; the layer holds mean and log_var, K units each.
+    """A draw [n × K] from N(mean, exp(log_var)), independent in each unit; the layer [n × 2K] holds mean and log_var.
 
     Drawn as mean + exp(log_var / 2) · noise, so that gradients reach both (Kingma and Welling, ICLR 2014).
     """

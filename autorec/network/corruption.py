@@ -1,7 +1,7 @@
-"""What is done to the inputs of an example before they are encoded, by name; targets stay as they are.
+"""Corruptions by name: noise on the inputs of an example before they are encoded; targets stay as they are.
 
-Denoising autoencoders: Vincent et al., ICML 2008; on ratings CDAE (Wu et al., WSDM 2016). Corruption is drawn anew in
-each step, and not applied after training.
+Denoising autoencoders: Vincent et al., ICML 2008; on ratings CDAE (Wu et al., WSDM 2016). Each step draws
+new noise; after training there is none.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,13 @@ Corruption = Callable[[Example, torch.Generator], Example]
 
 
 def none() -> Corruption:
+    """No noise."""
     return lambda example, generator: example
 
 
 def masking(p: float) -> Corruption:
-    """Each observed input becomes 0 with probability p, the others are multiplied by 1 / (1 − p): their sums keep their
-    mean, so that nothing is to be rescaled after training."""
+    """Each observed input [nnz] becomes 0 with probability p, 0 ≤ p < 1; the others are divided by 1 − p, so that sums
+    keep their mean and nothing needs rescaling after training."""
 
     def mask(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         kept = torch.rand(values.shape, generator=generator, device=values.device) >= p
@@ -32,7 +33,7 @@ def masking(p: float) -> Corruption:
 
 
 def gaussian(sd: float) -> Corruption:
-    """To each observed input a normal number of standard deviation sd is added, on the scale inside the network."""
+    """Adds N(0, sd²) to each observed input [nnz], on the scale inside the network, 1 … 5."""
 
     def disturb(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return values + sd * torch.randn(values.shape, generator=generator, device=values.device)

@@ -1,4 +1,4 @@
-"""What one step learns from: inputs and targets are different things."""
+"""What one step learns from: inputs, which may be corrupted, and targets."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ class Example:
     inputs   what the encoder reads, each a batch [n × m]; corruption changes these alone
     targets  what each head is to give, by the name of the head, each a batch [n × m]
     offset   [n] of each row, added before the output activation; zeros for none
-    share    n / N, the part of all N rows that is here; a penalty on weights counts by it, so that the batches of an
-             epoch hold it once
+    share    n / N, the part of all N rows in this example; penalties on weights are multiplied by it, so that an epoch
+             counts them once
     """
 
     inputs: tuple[Batch, ...]

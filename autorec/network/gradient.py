@@ -3,8 +3,8 @@
 The gradient of a large weight W [m × H] is as large as the weight, and writing it, adding to it and reading it back
 costs more than the ratings do. Each part of it is a short formula, though: Xᵀ · D of a sparse product, c · W of a
 quadratic penalty. While gradients of a weight are being collected (`collecting`), the backward passes of
-`autorec.network.sparse` and of the quadratic penalty note the formula and give autograd nothing; an optimiser reads
-the terms with `terms_of` and may use each row as it is summed. Whatever else reaches the weight stands in `.grad` as
+`autorec.network.sparse` and of the quadratic penalty keep the formula and give autograd nothing; an optimiser reads
+the terms with `terms_of` and may use each row as it is summed. Any other part of the gradient is in `.grad` as
 usual, and the gradient is the sum of both. Outside of `collecting` all gradients are ordinary ones. No backward pass
 changes a weight, so any number of paths may lead into it.
 """
@@ -52,7 +52,7 @@ _TERMS = "gradient_terms"  # the attribute of a weight whose gradients are being
 
 @contextlib.contextmanager
 def collecting(weights: Iterable[torch.Tensor]) -> Iterator[None]:
-    """Within the block gradients of these weights on the CPU are kept as terms where that is possible."""
+    """Within the block, gradients of these weights [m × H] are kept as terms where possible; CPU only."""
     chosen = [weight for weight in weights if weight.device.type == "cpu"]
     for weight in chosen:
         vars(weight)[_TERMS] = []
@@ -64,7 +64,7 @@ def collecting(weights: Iterable[torch.Tensor]) -> Iterator[None]:
 
 
 def keep_term(weight: torch.Tensor, term: Term) -> bool:
-    """Note a part of the gradient of `weight`; False where none are being collected, and the caller is to sum it."""
+    """Keep a term of the gradient of `weight` [m × H]; False where none are collected and the caller has to sum it."""
     terms = vars(weight).get(_TERMS)
     if terms is None:
         return False
@@ -73,14 +73,14 @@ def keep_term(weight: torch.Tensor, term: Term) -> bool:
 
 
 def terms_of(weight: torch.Tensor) -> tuple[list[Product], float]:
-    """The products noted so far, and the sum of the factors of the multiples."""
+    """(the products kept for `weight` W [m × H], the sum c of the factors of its multiples): Σ products + c · W."""
     terms: list[Term] = vars(weight).get(_TERMS, [])
     products = [term for term in terms if isinstance(term, Product)]
     return products, sum(term.factor for term in terms if isinstance(term, Multiple))
 
 
 def summed(weight: torch.Tensor, products: list[Product]) -> torch.Tensor | None:
-    """`.grad` and all products as one array of the shape of the weight; None where there is neither."""
+    """[m × H] `.grad` plus all products; None where there is neither."""
     total = weight.grad
     for product in products:
         total = product.dense() if total is None else total + product.dense()

@@ -1,4 +1,4 @@
-"""The CPU kernels (Numba): every loop over the observed ratings that training stands on, float32.
+"""The CPU kernels (Numba) of training: every loop over the observed ratings, float32.
 
 A batch holds n rows of a sparse matrix X [n × m]. H is the number of hidden units. There are two kinds of loop:
 
@@ -237,7 +237,7 @@ def _dots(c: Any, V: Any, rows: Any) -> Any:
 
 
 def value(levels: Any, table: Any, k: Any) -> Any:
-    """The value of the entry k; compiled for levels as `table[levels[k]]`, for floats as this."""
+    """The value of entry k: table[levels[k]] where levels are integers, as `_value` compiles it; else levels[k]."""
     return levels[k]
 
 
@@ -252,8 +252,8 @@ def _value(levels: Any, table: Any, k: Any) -> Any:
 
 @kernel
 def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
-    """Each distinct value once into `table`, NaN after the last, and its index there into `levels`; False where there
-    are too many. bits: of the values, for a hash table with open addressing."""
+    """Write each distinct value of `values` [nnz] once into `table`, and its index there into `levels` [nnz]; False
+    where they are too many. bits [nnz]: of the values, for a hash table with open addressing."""
     slots = np.full(1024, -1, dtype=np.int16)  # level; −1: free
     found = 0
     for k in range(len(values)):
@@ -272,7 +272,7 @@ def find_levels(values: Any, bits: Any, table: Any, levels: Any) -> bool:
 
 @kernel
 def count_entries(indptr: Any, levels: Any, table: Any, rows: Any, ptr: Any) -> None:
-    """ptr [k + 1]: ptr[i + 1] becomes the number of entries of row rows[i]."""
+    """Write the number of entries of rows[i], those left out not counted, into ptr[i + 1]; rows [k], ptr [k + 1]."""
     for i in range(len(rows)):
         count = 0
         for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
@@ -293,7 +293,7 @@ def gather(
     first: int,
     last: int,
 ) -> None:
-    """Columns and values of the entries of `rows`, from `ptr` on each."""
+    """Copy columns and values of the entries of rows[i] to columns and values from ptr[i] on."""
     for i in range(first, last):
         at = ptr[i]
         for k in range(indptr[rows[i]], indptr[rows[i] + 1]):

@@ -1,8 +1,8 @@
-"""What a head is asked to fit, by name: −log likelihood of the targets up to constants, summed over a batch.
+"""Likelihoods by name: −log likelihood of the targets of a head up to constants, summed over a batch.
 
-`gaussian` looks at the observed entries alone, as ratings want it: what nobody rated says nothing. `multinomial` and
-`bernoulli` look at all columns, as choices want it: what nobody chose was passed over. They make one array of rows ×
-columns of a batch, in which the probabilities become the gradient.
+`gaussian` is for ratings and covers the observed entries alone: an item without a rating says nothing. `multinomial`
+and `bernoulli` are for choices and cover all columns: an item that was not chosen was passed over. They make one array
+[n × m] of a batch, in which the probabilities become the gradient.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,17 @@ Likelihood = Callable[[Decoder, Batch, torch.Tensor, torch.Tensor], torch.Tensor
 
 
 def gaussian() -> Likelihood:
-    """Σ (r̂ − r)² over the observed entries: −log likelihood of unit variance, times 2 (the masked loss of AutoRec)."""
+    """Σ (r̂ − r)² over the observed entries [nnz]: −2 log likelihood of unit variance, the masked loss of AutoRec."""
     return Decoder.squared_error
 
 
 def multinomial() -> Likelihood:
-    """−Σ x log π over the observed entries, π = softmax of the row's outputs (Liang et al., WWW 2018, eq. 2)."""
+    """−Σ x log π over the observed entries [nnz], π = softmax of the row's outputs (Liang et al., WWW 2018, eq. 2)."""
     return _of_all_columns(_Multinomial)
 
 
 def bernoulli() -> Likelihood:
-    """−Σ (x log σ(f) + (1 − x) log (1 − σ(f))) over all columns, f the output, x = 0 where nothing is observed; the
+    """−Σ (x log σ(f) + (1 − x) log (1 − σ(f))) over all entries [n × m], f the output, x = 0 where unobserved; the
     logistic likelihood (Liang et al., WWW 2018, eq. 4)."""
     return _of_all_columns(_Bernoulli)
 
@@ -86,5 +86,5 @@ class _Bernoulli(torch.autograd.Function):
 
 
 def _entries(target: Batch) -> torch.Tensor:
-    """[nnz] where the entries are in an array [n × m] laid out row after row."""
+    """[nnz] the flat index of each entry in a row-major array [n × m]."""
     return target.rows() * target.n_columns + target.indices

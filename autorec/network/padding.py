@@ -1,7 +1,7 @@
-"""Hidden layers in whole cache lines while a network trains: the kernels read rows of 64-byte multiples faster.
+"""Hidden layers padded to whole cache lines during training: the kernels read rows of 64-byte multiples faster.
 
-The units added have weights 0. Where a code is 0 at 0 theirs stay 0, all gradients in them are exactly 0, and no
-optimiser moves them: the network is the same. Where it is not, nothing is added.
+The added units have weights 0. In a network whose hidden units are 0 at 0, their gradients are exactly 0 and no
+optimiser changes them: the network is the same. Any other network is not padded.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LINE = 16  # floats in a cache line
 
 
 def padded(units: int) -> int:
-    """The next multiple of a cache line's floats."""
+    """`units` rounded up to a multiple of LINE."""
     return -(-units // LINE) * LINE
 
 

@@ -19,8 +19,7 @@ F = TypeVar("F")
 
 @dataclass(frozen=True)
 class Kind(Generic[F]):
-    """make: value → the part, without an argument where it takes no value. low, high: what a value may be; None: no
-    value. high is excluded."""
+    """make: value → the part, without an argument where it takes no value. low ≤ value < high; low None: no value."""
 
     make: Callable[..., F]
     low: float | None = None
@@ -42,7 +41,7 @@ class Part(Generic[F]):
         return self.text.partition(":")[0]
 
     def strength(self, step: int) -> float:
-        """From 0 to 1 over the warm-up."""
+        """Rises linearly from 0 to 1 over the warm-up; 1 from then on."""
         return 1.0 if step >= self.warm_up else step / self.warm_up
 
 

@@ -1,7 +1,7 @@
 """Penalties by name, each a scalar summed over the rows of a batch, as the likelihoods are.
 
-A penalty on weights, not on rows, counts by the batch's share of all rows: over an epoch it is there once. So its
-strength means the same whatever the batch.
+A penalty on weights is multiplied by the batch's share of all rows, so that an epoch counts it once and its strength
+means the same at any batch size.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ ACTIVITY = 0.05  # ρ of `kl_sparsity`: a unit is to be active for one row in tw
 
 
 def l2(strength: float) -> Penalty:
-    """(λ/2) Σ ‖W‖² over all weights, biases free (Sedhain et al., WWW 2015, eq. 2 and 3)."""
+    """(λ/2) Σ ‖W‖² over all weights W [m × H], biases unpenalised (Sedhain et al., WWW 2015, eq. 2 and 3)."""
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
         factor = strength * trace.example.share
@@ -32,8 +32,8 @@ def l2(strength: float) -> Penalty:
 
 
 def bias(strength: float) -> Penalty:
-    """d Σ ‖b‖² over the biases of the heads: with an offset of damped row biases b becomes the damped bias of the
-    columns, with d as in `autorec.models.biases`."""
+    """d Σ ‖b‖² over the biases b [m] of the heads. With an offset of damped row biases b becomes the damped bias of the
+    columns, with damping d as in `autorec.models.biases`."""
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
         factor = 2 * strength * trace.example.share
@@ -43,7 +43,7 @@ def bias(strength: float) -> Penalty:
 
 
 def l1(strength: float) -> Penalty:
-    """λ Σ |code|: codes of few units that are not 0."""
+    """λ Σ |code| over the code [n × H]: few units are not 0."""
     return lambda network, trace: strength * trace.code.abs().sum()
 
 
@@ -109,7 +109,8 @@ PENALTIES: dict[str, Kind[Penalty]] = {
 
 
 def half_square(weight: torch.Tensor, factor: float) -> torch.Tensor:
-    """(factor/2)‖W‖². Its gradient, factor · W, stays a term where gradients are collected."""
+    """(factor/2)‖W‖² of a tensor of any shape, a scalar; its gradient, factor · W, is kept as a term where terms are
+    collected."""
     apply: Any = _HalfSquare.apply  # torch gives it no type
     result: torch.Tensor = apply(weight, factor)
     return result

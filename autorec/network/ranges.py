@@ -8,15 +8,16 @@ import numpy.typing as npt
 
 from autorec.threads import run_in_threads, thread_count
 
-COLUMN_COST = 8  # of a column of a weight beside its entries, in entries
+COLUMN_COST = 8  # cost of a column of a weight beside that of its entries, in entries
 
 
 def run_in_ranges(
     kernel: Callable[..., Any], ptr: npt.NDArray[np.int64], *arrays: Any, row_cost: int = 1, per_thread: int = 1
 ) -> list[Any]:
-    """Run kernel(*arrays, first, last) over all rows of `ptr` [n + 1]; what it returned for each range, in order.
+    """[ranges] the results of kernel(*arrays, first, last) over all rows of `ptr` [n + 1], in order.
 
-    per_thread: ranges for each thread; with several, a thread that is held up does not hold up the others.
+    row_cost: of a row beside its entries, in entries. per_thread: ranges for each thread; with several, a delayed
+    thread does not delay the others.
     """
     bounds = cut(ptr, per_thread * thread_count(), row_cost)
     return run_in_threads(lambda part: kernel(*arrays, bounds[part], bounds[part + 1]), len(bounds) - 1)

@@ -3,8 +3,7 @@
 Where at most 255 distinct values occur, an entry holds one byte, its level: an index into a table of the values. With
 its column that makes 5 bytes an entry. Where more occur, it holds the value itself, a float.
 
-An entry whose value is NaN is left out: batches are cut, and sums taken, without it. That is how ratings are kept aside
-without a copy of the others.
+An entry whose value is NaN is left out of batches and sums. So ratings are held out without a copy of the others.
 """
 
 from dataclasses import dataclass, replace
@@ -47,11 +46,11 @@ class Rows:
 
     @property
     def nnz(self) -> int:
-        """Entries, those left out included."""
+        """Entries, including those left out."""
         return len(self.indices)
 
     def transposed(self) -> "Rows":
-        """Columns × rows, in arrays of its own; what is left out stays so."""
+        """[m × n], a copy; entries left out stay so."""
         index = self.indices.dtype if self.nnz < 2**31 else np.int64
         arrays = (self.levels, self.indices.astype(index, copy=False), self.indptr.astype(index, copy=False))
         flipped = sparse.csr_array(arrays, shape=self.shape).T.tocsr()  # SciPy sorts by column, stably
@@ -59,7 +58,7 @@ class Rows:
         return Rows(self.shape[0], flipped.indptr.astype(np.int64), indices, flipped.data, self.table)
 
     def without(self, entries: IntArray) -> "Rows":
-        """These entries [k], by their index in CSR order, left out; columns are shared, levels copied."""
+        """The same rows with `entries` [k], indices in CSR order, left out; columns are shared, levels copied."""
         if not len(entries):
             return self
         levels = self.levels.copy()
@@ -67,19 +66,19 @@ class Rows:
         return replace(self, levels=levels)
 
     def only(self, entries: IntArray) -> "Rows":
-        """These entries [k], by their index in CSR order, ascending, and no others."""
+        """The same rows with `entries` [k] alone, ascending indices in CSR order."""
         indptr = np.searchsorted(entries, self.indptr)
         return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
 
     def select(self, chosen: IntArray) -> "Rows":
-        """These rows [k], in arrays of their own."""
+        """The rows `chosen` [k], a copy [k × m]."""
         counts = np.diff(self.indptr)[chosen]
         indptr = np.concatenate(([0], np.cumsum(counts)))
         entries = np.repeat(self.indptr[chosen] - indptr[:-1], counts) + np.arange(indptr[-1])
         return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
 
     def batch(self, chosen: IntArray | slice = slice(None)) -> Batch:
-        """These rows [k] as a batch."""
+        """The rows `chosen` [k], by default all, as a batch [k × m]."""
         rows = np.arange(*chosen.indices(self.shape[0])) if isinstance(chosen, slice) else chosen
         ptr = np.zeros(len(rows) + 1, dtype=np.int64)
         kernels.count_entries(self.indptr, self.levels, self.table, rows, ptr)
@@ -92,8 +91,10 @@ class Rows:
 
 
 def to_levels(values: FloatArray) -> tuple[npt.NDArray[np.uint8], FloatArray] | None:
-    """(levels [nnz], table [256]) of finite values, in the order in which they first occur, NaN in unused slots; None
-    where more than 255 occur."""
+    """Finite values [nnz] → (levels [nnz], table [256]: the distinct values by first occurrence, NaN in unused slots).
+
+    None where more than 255 distinct values occur.
+    """
     table = np.full(ABSENT + 1, np.nan, dtype=np.float32)
     levels = np.empty(len(values), dtype=np.uint8)
     values = np.ascontiguousarray(values, dtype=np.float32)

@@ -1,7 +1,7 @@
-"""The differentiable operations on a sparse batch: encode it; decode at its observed entries, or one batch in full.
+"""The differentiable operations on a sparse batch: encode; decode at the observed entries, or at all columns.
 
-On the CPU they stand on `autorec.network.kernels`, on other devices on torch's own sparse operations. Cost follows the
-entries; only `decode_all` makes rows × columns, of one batch.
+On the CPU they call `autorec.network.kernels`, on other devices torch's sparse operations. Their cost grows with the
+entries; only `decode_all` makes an array [n × m], of one batch.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ def encode(batch: Batch, weight: torch.Tensor) -> torch.Tensor:
 def decode_at(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """code[row] · weight[column] + bias[column] at each entry: [n × H], [m × H], [m] → [nnz], in row order.
 
-    Differentiable in all three; the gradient in everything that belongs to unobserved entries is exactly 0.
+    Differentiable in all three; unobserved entries contribute exactly 0 to the gradients.
     """
     apply: Any = _DecodeAt.apply
     result: torch.Tensor = apply(code, weight, bias, batch)
@@ -57,7 +57,7 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, weight: torch.Tensor, batch: Batch) -> torch.Tensor:
         ctx.batch = batch
-        ctx.weight = weight  # itself, since its gradient may be kept beside it as a term
+        ctx.weight = weight  # the tensor itself: its gradient may be kept as a term
         ctx.save_for_backward(weight)
         if batch.device.type != "cpu":
             return matrix(batch, values) @ weight
@@ -126,9 +126,9 @@ def _product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.
 
 
 def _decode(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """[nnz], in row order."""
+    """As `decode_at`, without gradients."""
     if batch.device.type != "cpu":
-        return gathered(batch, code, weight, bias)
+        return decode_by_gathering(batch, code, weight, bias)
     out = torch.empty(len(batch.values))
     arrays = _arrays(batch.indptr, batch.indices, code.contiguous(), weight, bias, out)
     run_in_ranges(kernels.decode, arrays[0], *arrays)
@@ -162,7 +162,7 @@ def matrix(batch: Batch, values: torch.Tensor) -> torch.Tensor:
     return torch.sparse_coo_tensor(entries, values, shape, is_coalesced=True, check_invariants=False)
 
 
-def gathered(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+def decode_by_gathering(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """[nnz] as `decode_at`, by torch alone, a block of entries at a time."""
     rows, columns = batch.rows(), batch.indices.long()
     parts = [

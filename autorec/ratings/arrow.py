@@ -15,7 +15,7 @@ from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import choose_columns
 from autorec.ratings.source import Source
-from autorec.ratings.values import BoolArray, is_text, ratings_of_array, seconds_of_array
+from autorec.ratings.values import BoolArray, convert_ratings, convert_times, is_text
 
 _ROWS = 2**16  # taken at once
 _BUFFER = 2**20  # bytes of a column read ahead
@@ -115,7 +115,7 @@ def _parse_once(
     texts: dict[str, list[Any]] = {role: [] for role in as_text}
     start = read = 0
     for batch in batches:
-        values, valid = _values(name, batch, roles, as_text)
+        values, valid = _convert_batch(name, batch, roles, as_text)
         kept = np.logical_and.reduce(list(valid.values()))
         if not kept.all() and on_error == "raise":
             row = int(np.argmin(kept))
@@ -140,7 +140,7 @@ def _parse_once(
     return Parsed(users, items, user_ids, item_ids, ratings, timestamps, skipped=read - start)
 
 
-def _values(
+def _convert_batch(
     name: str, batch: Any, roles: Mapping[str, str], as_text: set[str]
 ) -> tuple[dict[str, Any], dict[str, BoolArray]]:
     """Of each role the values [rows] of a batch, Arrow strings for ids as text, and whether each is usable."""
@@ -149,19 +149,19 @@ def _values(
     for role, column in roles.items():
         array, what = batch.column(column), f"{name}, column {column},"
         if role == "rating":
-            values[role], valid[role] = ratings_of_array(array, what)
+            values[role], valid[role] = convert_ratings(array, what)
         elif role == "timestamp":
-            values[role], valid[role] = seconds_of_array(array, what)
+            values[role], valid[role] = convert_times(array, what)
         elif role in as_text:
-            values[role] = _strings(array)
+            values[role] = _to_strings(array)
             blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values[role])), 0).fill_null(True)
             valid[role] = ~blank.to_numpy(zero_copy_only=False)
         else:
-            values[role], valid[role] = _integers(role, array, what)
+            values[role], valid[role] = _convert_ids(role, array, what)
     return values, valid
 
 
-def _integers(role: str, array: Any, what: str) -> tuple[npt.NDArray[Any], BoolArray]:
+def _convert_ids(role: str, array: Any, what: str) -> tuple[npt.NDArray[Any], BoolArray]:
     """Integers, also written as floats; missing ones are 0 and not valid."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
@@ -187,7 +187,7 @@ def _is_text_or_bytes(kind: Any) -> bool:
     return bool(is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _strings(array: Any) -> Any:
+def _to_strings(array: Any) -> Any:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     return array.cast(pa.string())

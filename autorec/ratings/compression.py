@@ -22,7 +22,7 @@ _NOT_RATINGS = (
 Unpack = Callable[[str, bytes, str | None], bytes]
 
 
-def unpacker(data: bytes) -> Unpack | None:
+def choose_unpacker(data: bytes) -> Unpack | None:
     """The function (name, data, member) → bytes for what `data` begins like; None when it is not compressed.
 
     InputError of these: damaged, larger than MOST_TIMES its packed size (and than LEAST_ALLOWED), no such member.
@@ -30,7 +30,7 @@ def unpacker(data: bytes) -> Unpack | None:
     return next((unpack for magic, unpack in _UNPACKERS if data.startswith(magic)), None)
 
 
-def _stream(kind: str) -> Unpack:
+def _make_unpacker(kind: str) -> Unpack:
     def unpack(name: str, data: bytes, member: str | None) -> bytes:
         if member is not None:
             raise InputError(f"{name} is no zip archive, so it has no member {member!r}; leave the member out")
@@ -39,19 +39,19 @@ def _stream(kind: str) -> Unpack:
             with pa.CompressedInputStream(pa.BufferReader(pa.py_buffer(data)), kind) as stream:
                 return _read_bounded(name, stream, len(data))
 
-        return _guarded(name, kind, read)
+        return _read_whole(name, kind, read)
 
     return unpack
 
 
-def _from_zip(name: str, data: bytes, member: str | None) -> bytes:
+def _unpack_zip(name: str, data: bytes, member: str | None) -> bytes:
     def read() -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            info = archive.getinfo(_member(name, archive, member))
+            info = archive.getinfo(_choose_member(name, archive, member))
             with archive.open(info) as stream:
                 return _read_bounded(name, stream, info.compress_size)
 
-    return _guarded(name, "zip", read)
+    return _read_whole(name, "zip", read)
 
 
 def _read_bounded(name: str, stream: IO[bytes], packed: int) -> bytes:
@@ -68,7 +68,7 @@ def _read_bounded(name: str, stream: IO[bytes], packed: int) -> bytes:
     return b"".join(blocks)
 
 
-def _guarded(name: str, kind: str, read: Callable[[], bytes]) -> bytes:
+def _read_whole(name: str, kind: str, read: Callable[[], bytes]) -> bytes:
     try:
         return read()
     except InputError:
@@ -79,7 +79,7 @@ def _guarded(name: str, kind: str, read: Callable[[], bytes]) -> bytes:
         raise InputError(f"{name} is not a whole {kind} file ({error}); fetch or pack it again") from None
 
 
-def _member(name: str, archive: zipfile.ZipFile, member: str | None) -> str:
+def _choose_member(name: str, archive: zipfile.ZipFile, member: str | None) -> str:
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     listed = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
     if member is None:
@@ -98,7 +98,7 @@ def _looks_like_ratings(name: str) -> bool:
 
 
 _UNPACKERS: tuple[tuple[bytes, Unpack], ...] = (
-    (b"\x1f\x8b", _stream("gzip")),
-    (b"PK\x03\x04", _from_zip),
-    (b"\x28\xb5\x2f\xfd", _stream("zstd")),
+    (b"\x1f\x8b", _make_unpacker("gzip")),
+    (b"PK\x03\x04", _unpack_zip),
+    (b"\x28\xb5\x2f\xfd", _make_unpacker("zstd")),
 )

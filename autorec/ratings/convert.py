@@ -13,7 +13,7 @@ from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_table
 from autorec.ratings.matrix import Ratings, build
 from autorec.ratings.validity import check_matrix, check_values
-from autorec.ratings.values import seconds_of_array
+from autorec.ratings.values import convert_times
 
 _NEEDED = ("user", "item", "rating")
 
@@ -44,7 +44,9 @@ def from_frame(frame: pd.DataFrame, *, scale: tuple[float, float] | None = None)
     _check_names(list(frame.columns))
     users, user_ids = id_tools.factorize(id_tools.as_ids(frame["user"], "column user"))
     items, item_ids = id_tools.factorize(id_tools.as_ids(frame["item"], "column item"))
-    return build(users, items, _numbers(frame["rating"]), user_ids, item_ids, timestamps=_seconds(frame), scale=scale)
+    return build(
+        users, items, _take_ratings(frame["rating"]), user_ids, item_ids, timestamps=_take_times(frame), scale=scale
+    )
 
 
 def from_arrow(table: Any) -> Ratings:
@@ -81,7 +83,7 @@ def _check_names(names: list[Any]) -> None:
             raise InputError(f"the table has {names.count(name)} columns {name}; keep one")
 
 
-def _numbers(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
+def _take_ratings(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
     """[n] ratings of a column that holds numbers, or text or objects that are numbers."""
     if column.dtype.kind not in "biufO" and not isinstance(column.dtype, pd.StringDtype):
         raise InputError(f"column rating has type {column.dtype}; give numbers")
@@ -91,7 +93,7 @@ def _numbers(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
         raise InputError(f"column rating must be numbers: {error}") from None
 
 
-def _seconds(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
+def _take_times(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
     if "timestamp" not in frame.columns:
         return None
     column = frame["timestamp"]
@@ -101,7 +103,7 @@ def _seconds(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
         array = pa.array(column, from_pandas=True)
     except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
         raise InputError(f"column timestamp must be seconds or dates: {str(error).splitlines()[0]}") from None
-    seconds, valid = seconds_of_array(array, "column timestamp")
+    seconds, valid = convert_times(array, "column timestamp")
     if not valid.all():
         raise InputError(
             f"column timestamp: {column.iloc[int(np.argmin(valid))]!r} is neither a date nor seconds that fit 64 bits"

@@ -1,9 +1,8 @@
 """Delimited text → parsed rows, by pyarrow.csv.
 
-Two passes with one meaning. The first lets Arrow convert the columns, on all cores, and takes nothing but what it can
-convert whole. Where that fails the second (`ratings.records`) cuts the same records with the same parser, looks at
-every field itself, and knows which line is at fault. What the first accepts the second reads as the same (held by a
-test).
+Two passes give the same rows. The first lets Arrow convert whole columns, on all cores. Where one cannot be converted,
+the second (`ratings.records`) splits the records with the same parser, checks every field, and finds the line at fault.
+A test holds that the second reads what the first accepts in the same way.
 """
 
 import re
@@ -19,9 +18,9 @@ from autorec.ratings import ids as id_tools
 from autorec.ratings.dialect import Dialect
 from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.parsed import Parsed
-from autorec.ratings.records import bad_ids, convert_by_field, with_one_character
+from autorec.ratings.records import convert_by_field, find_bad_ids, shorten_separator
 from autorec.ratings.validity import check_values
-from autorec.ratings.values import parse_number, parse_seconds, seconds_of_dates
+from autorec.ratings.values import convert_dates, parse_number, parse_seconds
 
 _BLOCK = 8 * 2**20  # bytes a thread parses at once
 
@@ -48,7 +47,7 @@ def _empty(dialect: Dialect) -> Parsed:
 
 
 def _convert_at_once(source: str, data: bytes, dialect: Dialect) -> Parsed:
-    """ValueError, ArrowException: something is not as it should be, or may be."""
+    """All rows, converted column by column. ValueError, ArrowException: a column cannot be converted, or may be cut."""
     quoted = len(dialect.separator) == 1 and b'"' in data
     if quoted and data.count(b'"', dialect.start) % 2:
         raise ValueError("a quote may be open")
@@ -56,7 +55,7 @@ def _convert_at_once(source: str, data: bytes, dialect: Dialect) -> Parsed:
     if separator == "::":
         separator, step = ":", 2  # the columns between are empty, which the type null demands
     elif len(separator) > 1:
-        buffer, separator = with_one_character(buffer, separator)
+        buffer, separator = shorten_separator(buffer, separator)
     width = step * (dialect.n_columns - 1) + 1
     types: dict[str, Any] = {str(number): pa.null() for number in range(width) if step == 2 and number % 2}
     roles = {role: str(step * column) for role, column in dialect.columns.items()}
@@ -98,13 +97,13 @@ def _time_type(data: bytes, dialect: Dialect) -> Any:
 def _parse_columns(source: str, columns: dict[str, Any]) -> Parsed:
     users, user_ids = _code_ids(source, "user", columns["user"])
     items, item_ids = _code_ids(source, "item", columns["item"])
-    ratings = _by_chunk(columns["rating"], _checked_ratings, np.float32) if "rating" in columns else None
-    seconds = _by_chunk(columns["timestamp"], _checked_seconds, np.int64) if "timestamp" in columns else None
+    ratings = _convert_by_chunk(columns["rating"], _take_ratings, np.float32) if "rating" in columns else None
+    seconds = _convert_by_chunk(columns["timestamp"], _floor_times, np.int64) if "timestamp" in columns else None
     return Parsed(users, items, user_ids, item_ids, ratings, seconds)
 
 
-def _by_chunk(column: Any, convert: Callable[[Any], npt.NDArray[Any]], dtype: Any) -> npt.NDArray[Any]:
-    """[rows] a column converted chunk by chunk, while each is in the cache."""
+def _convert_by_chunk(column: Any, convert: Callable[[Any], npt.NDArray[Any]], dtype: Any) -> npt.NDArray[Any]:
+    """[rows] a column, converted chunk by chunk so that each stays in the cache."""
     values = np.empty(len(column), dtype=dtype)
     start = 0
     for chunk in column.chunks:
@@ -119,22 +118,22 @@ def _code_ids(source: str, role: str, column: Any) -> tuple[Codes, Ids]:
         return np.zeros(0, dtype=np.int32), id_tools.from_tokens([])
     whole = column.unify_dictionaries()
     tokens = whole.chunk(0).dictionary
-    if bad_ids(tokens).any():
+    if find_bad_ids(tokens).any():
         raise ValueError(f"a {role} is blank")
     rank, ids = id_tools.factorize_tokens(tokens, f"{source}, column {role}")
-    return _by_chunk(whole, lambda chunk: rank[chunk.indices.to_numpy()], np.int32), ids
+    return _convert_by_chunk(whole, lambda chunk: rank[chunk.indices.to_numpy()], np.int32), ids
 
 
-def _checked_ratings(chunk: Any) -> npt.NDArray[np.float64]:
+def _take_ratings(chunk: Any) -> npt.NDArray[np.float64]:
     values: npt.NDArray[np.float64] = chunk.to_numpy()
     check_values(values)
     return values
 
 
-def _checked_seconds(chunk: Any) -> npt.NDArray[Any]:
+def _floor_times(chunk: Any) -> npt.NDArray[Any]:
     """[n] whole seconds of Arrow dates or float64. ValueError: a number beyond the integers that a float64 holds."""
     if pa.types.is_timestamp(chunk.type):
-        return seconds_of_dates(chunk)
+        return convert_dates(chunk)
     values: npt.NDArray[np.float64] = chunk.to_numpy()
     if len(values) and not (values.min() > -(2.0**53) and values.max() < 2.0**53):
         raise ValueError("a time that may be cut")

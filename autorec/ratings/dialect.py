@@ -1,4 +1,4 @@
-"""What the first lines of a text file tell: separator, header, where the rows begin, which column is what."""
+"""The dialect of a text file, from its first lines: separator, header, first row, which column is what."""
 
 import csv
 import re
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from autorec.errors import InputError, ParameterError
-from autorec.ratings.roles import Columns, choose_columns, known_names, number_columns
+from autorec.ratings.roles import Columns, choose_columns, count_known_names, number_columns
 from autorec.ratings.values import parse_number, parse_seconds
 
 SEPARATORS = ("::", "\t", ",", ";", "|", " ")
 
 _BOM = b"\xef\xbb\xbf"
-_HEAD = 65536  # bytes looked at
-_SAMPLE = 100  # lines looked at
+_HEAD = 65536  # bytes read
+_SAMPLE = 100  # lines read
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EXCEL = re.compile(r'"?sep=(.)"?', re.IGNORECASE).fullmatch
 
@@ -34,7 +34,7 @@ class Dialect:
     """How the rows of a text file are written.
 
     separator  between two fields; fields may be quoted when it is one character
-    decimal    the sign before the fraction of a number, "." or ","
+    decimal    the decimal point, "." or ","
     start      byte at which the first row begins; line: the number of that line, from 1
     n_columns  fields of a row
     columns    role → column from 0
@@ -49,7 +49,7 @@ class Dialect:
 
 
 def head_lines(data: bytes, size: int = _HEAD) -> list[Line]:
-    """The first lines, blank ones left out, ended by \\n, \\r\\n or \\r; without a last one that `size` may cut."""
+    """The first lines, blank ones left out, ended by \\n, \\r\\n or \\r; without a last line that `size` may cut."""
     start = len(_BOM) if data.startswith(_BOM) else 0
     lines = []
     number = 1
@@ -88,15 +88,15 @@ def detect_dialect(
     if (excel := _EXCEL(lines[0].text.strip(" \t"))) and len(lines) > 1:
         sep, lines = sep or excel[1], lines[1:]
     lines = lines[:_SAMPLE]
-    rows = _without_comments(lines)
+    rows = _skip_comments(lines)
     comments = lines[: len(lines) - len(rows)]
-    separator = sep if sep is not None else _separator(source, [row.text for row in rows], header, columns, needed)
+    separator = sep if sep is not None else _find_separator(source, [row.text for row in rows], header, columns, needed)
     if separator == decimal:
         raise ParameterError(f"decimal is {decimal!r}, and so is the separator; they must differ")
     first = split_fields(rows[0].text, separator)
     if comments and header is None:
         above = split_fields(comments[-1].text.lstrip("# \t"), separator)
-        if len(above) == len(first) and known_names(above) >= 2:
+        if len(above) == len(first) and count_known_names(above) >= 2:
             chosen = choose_columns(source, above, columns, needed)
             return Dialect(separator, decimal, rows[0].start, rows[0].number, len(first), chosen)
     has_header = header if header is not None else _is_header([row.text for row in rows], separator, columns)
@@ -107,9 +107,12 @@ def detect_dialect(
     return Dialect(separator, decimal, rows[0].stop, rows[0].number + 1, len(first), chosen)
 
 
-def _without_comments(lines: Sequence[Line]) -> Sequence[Line]:
-    """The lines from the first on that does not begin with #, or that has a number among as many fields as the next
-    line without #: an id may begin with # too."""
+def _skip_comments(lines: Sequence[Line]) -> Sequence[Line]:
+    """The lines without the comments at the top.
+
+    A line that begins with # is a row, not a comment, where it has as many fields as the first line without #, and a
+    number among them: an id may begin with # too.
+    """
     plain = next((line.text for line in lines if not line.text.lstrip().startswith("#")), None)
     if plain is None:
         return lines
@@ -119,7 +122,7 @@ def _without_comments(lines: Sequence[Line]) -> Sequence[Line]:
         for separator in SEPARATORS:
             fields = split_fields(line.text, separator)
             as_wide = len(fields) > 1 and len(fields) == len(split_fields(plain, separator))
-            if as_wide and _numbers(fields):
+            if as_wide and _count_numbers(fields):
                 return lines[number:]
     return lines
 
@@ -137,15 +140,19 @@ def split_fields(line: str, separator: str) -> list[str]:
 
 
 class _Score(NamedTuple):
-    """Of a separator, compared in this order: lines whose columns are what their roles ask for; of these lines, those
-    whose ids hold no other separator; lines with as many fields as most."""
+    """How well a separator fits, compared in this order.
+
+    plausible  lines whose fields are what their roles ask for
+    clean      of these, lines whose ids hold no other separator
+    regular    lines with the most frequent number of fields
+    """
 
     plausible: int
     clean: int
     regular: int
 
 
-def _separator(
+def _find_separator(
     source: str, lines: Sequence[str], header: bool | None, columns: Columns | None, needed: Sequence[str]
 ) -> str:
     scores = {mark: _score(mark, lines, header, columns, needed) for mark in SEPARATORS}
@@ -156,12 +163,12 @@ def _separator(
     winners = [mark for mark, score in visible.items() if score == best]
     if not best.regular:
         raise InputError(
-            f"{source}: no separator found in line 1, {_short(lines[0])}; a rating needs user, item and rating: "
+            f"{source}: no separator found in line 1, {_shorten(lines[0])}; a rating needs user, item and rating: "
             "say the separator by sep (--sep)"
         )
     if len(winners) > 1 and best.plausible:
         raise InputError(
-            f"{source}: the separator may be {' or '.join(map(repr, winners))}, as in {_short(lines[-1])}; "
+            f"{source}: the separator may be {' or '.join(map(repr, winners))}, as in {_shorten(lines[-1])}; "
             "say it by sep (--sep)"
         )
     return winners[0]
@@ -206,18 +213,18 @@ def _is_header(lines: Sequence[str], separator: str, columns: Columns | None) ->
     if columns is not None and any(isinstance(c, str) and not c.isdigit() for c in columns.values()):
         return True
     first = split_fields(lines[0], separator)
-    if known_names(first) >= 2:
+    if count_known_names(first) >= 2:
         return True
     if len(lines) < 2:
         return False
-    # A first line without any number above a line that has some.
+    # A header has no number, and the line below it has some.
     second = split_fields(lines[1], separator)
-    return _numbers(first) == 0 < _numbers(second)
+    return _count_numbers(first) == 0 < _count_numbers(second)
 
 
-def _numbers(fields: Sequence[str]) -> int:
+def _count_numbers(fields: Sequence[str]) -> int:
     return sum(parse_number(field) is not None for field in fields)
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "…")

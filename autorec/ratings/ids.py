@@ -1,4 +1,4 @@
-"""Raw ids: what the user wrote, kept as written, and the way from there to row numbers and back.
+"""Raw ids, kept as the user wrote them, and their conversion to row numbers and back.
 
 An id is an integer or text. Text that is a canonical integer ("7", "-3"; not "007", "+7", "7.0") is the same id as that
 integer, of whatever size and from whatever source it comes: 7 and "7" are one id, "007" and "7" are two. An array of
@@ -39,7 +39,7 @@ def from_tokens(tokens: Iterable[str]) -> Ids:
     tokens = list(tokens)
     if tokens and all(map(is_canonical_integer, tokens)):
         return np.array([int(token) for token in tokens], dtype=np.int64)
-    return _texts(tokens)
+    return _to_texts(tokens)
 
 
 def as_ids(values: Any, what: str = "ids") -> Ids:
@@ -55,18 +55,18 @@ def as_ids(values: Any, what: str = "ids") -> Ids:
     if array.ndim != 1:
         raise InputError(f"{what}: got an array of shape {array.shape}; give one dimension")
     if array.dtype.kind in "iu":
-        return _integers(array)
+        return _to_integers(array)
     if array.dtype.kind == "f":
-        return _whole_floats(array, what)
+        return _convert_floats(array, what)
     if array.dtype.kind in "UT":
-        return _texts(array.tolist())
+        return _to_texts(array.tolist())
     if array.dtype.kind != "O":
         raise InputError(f"{what}: got type {array.dtype}; give integers or text")
     types = set(map(type, array))
     if all(issubclass(kind, str) for kind in types):
-        return _texts(array.tolist())
+        return _to_texts(array.tolist())
     if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in types):
-        return _integers(array)
+        return _to_integers(array)
     names = ", ".join(sorted(kind.__name__ for kind in types))
     raise InputError(f"{what}: got values of type {names}; give all integers or all text, so that 7 and '7' do not mix")
 
@@ -82,18 +82,18 @@ def _as_array(values: Any) -> npt.NDArray[Any]:
     return np.asarray(values)
 
 
-def _integers(array: npt.NDArray[Any]) -> Ids:
+def _to_integers(array: npt.NDArray[Any]) -> Ids:
     """int64, or text where an integer does not fit."""
-    if array.dtype.kind == "i" or all(_INT64.min <= value <= _INT64.max for value in _extremes(array)):
+    if array.dtype.kind == "i" or all(_INT64.min <= value <= _INT64.max for value in _find_extremes(array)):
         return array.astype(np.int64)
-    return _texts(map(str, array.tolist()))
+    return _to_texts(map(str, array.tolist()))
 
 
-def _extremes(array: npt.NDArray[Any]) -> list[int]:
+def _find_extremes(array: npt.NDArray[Any]) -> list[int]:
     return [int(array.min()), int(array.max())] if len(array) else []
 
 
-def _whole_floats(array: npt.NDArray[Any], what: str) -> Ids:
+def _convert_floats(array: npt.NDArray[Any], what: str) -> Ids:
     whole = np.isfinite(array) & (np.abs(array) <= _EXACT)
     whole[whole] = array[whole] == np.floor(array[whole])
     if not whole.all():
@@ -101,42 +101,44 @@ def _whole_floats(array: npt.NDArray[Any], what: str) -> Ids:
     return array.astype(np.int64)
 
 
-def lookup(ids: Ids, known: pd.Index) -> npt.NDArray[np.int64]:
-    """[n] positions of `ids` in `known`, −1 where unknown. Text and integers meet where the text is canonical."""
+def look_up(ids: Ids, known: pd.Index) -> npt.NDArray[np.int64]:
+    """[n] index of each of `ids` in `known`, −1 where unknown; canonical text equals the integer that it writes."""
     if known.dtype.kind == "i" and ids.dtype.kind == "O":
         valid = np.fromiter((is_canonical_integer(str(token)) for token in ids), dtype=bool, count=len(ids))
         positions = np.full(len(ids), -1, dtype=np.int64)
         positions[valid] = known.get_indexer(pd.Index([int(token) for token in ids[valid]], dtype=np.int64))
         return positions
     if known.dtype.kind != "i" and ids.dtype.kind == "i":
-        ids = _texts(map(str, ids.tolist()))
-    return known.get_indexer(index_of(ids)).astype(np.int64, copy=False)
+        ids = _to_texts(map(str, ids.tolist()))
+    return known.get_indexer(make_index(ids)).astype(np.int64, copy=False)
 
 
-def index_of(ids: Ids) -> pd.Index:
-    """A hash index over ids; text stays object so that lookups compare plain str."""
+def make_index(ids: Ids) -> pd.Index:
+    """A hash index over ids [n]; text stays object, so that plain str are compared."""
     return pd.Index(ids, dtype=object if ids.dtype.kind == "O" else None)
 
 
 def factorize(ids: Ids) -> tuple[Codes, Ids]:
-    """[n] ids → codes into the sorted distinct ids, and these. Integers sort by value, text by code point."""
+    """Ids [n] → (codes [n] into the distinct ids, distinct ids [k]), sorted by value or by code point."""
     if ids.dtype.kind == "i":
         return factorize_integers(ids)
     codes, distinct = pd.factorize(ids)
     distinct = np.asarray(distinct)
     order = np.argsort(distinct, kind="stable")
-    return _inverse(order)[codes], distinct[order]
+    return _invert(order)[codes], distinct[order]
 
 
 def factorize_integers(
     ids: npt.NDArray[np.integer[Any]], *, overwrite: bool = False
 ) -> tuple[Codes, npt.NDArray[np.int64]]:
-    """[n] integers → codes into the sorted distinct ones, and these. `overwrite`: codes of int32 take its memory.
+    """Integers [n] → (codes [n] into the distinct ones, distinct ones [k], sorted).
 
-    Through a table of all integers between the lowest and the highest, where that is not much longer than the input;
-    in pieces, since NumPy indexes with int64 copies.
+    overwrite: the codes take the memory of int32 ids.
+
+    By a table of all integers between the lowest and the highest, where that is not much longer than the input; in
+    blocks, since NumPy copies an index to int64.
     """
-    low, high = _extremes(ids) or (0, -1)
+    low, high = _find_extremes(ids) or (0, -1)
     if high - low >= max(4 * len(ids), 2**20):
         distinct, inverse = np.unique(ids, return_inverse=True)
         return inverse.astype(ids.dtype, copy=False), distinct.astype(np.int64)
@@ -153,15 +155,15 @@ def factorize_integers(
 
 
 def factorize_texts(tokens: Any) -> tuple[npt.NDArray[np.int32], Ids]:
-    """[n] Arrow strings → codes into the sorted distinct ones, and these as text ids."""
+    """Arrow strings [n] → (codes [n] into the distinct ones, distinct ones [k] as text ids, sorted)."""
     encoded = tokens.dictionary_encode()
     order = pc.array_sort_indices(encoded.dictionary)  # by bytes of UTF-8, which is by code point
     distinct = encoded.dictionary.take(order).to_numpy(zero_copy_only=False).astype(object)
-    return _inverse(order.to_numpy())[encoded.indices.to_numpy()], distinct
+    return _invert(order.to_numpy())[encoded.indices.to_numpy()], distinct
 
 
 def factorize_tokens(tokens: Any, what: str) -> tuple[npt.NDArray[np.int32], Ids]:
-    """[n] Arrow strings, fields of a text file → codes into the sorted ids, and these.
+    """Arrow strings [n], fields of a text file → (codes [n] into the ids, ids [k], sorted).
 
     Spaces around an integer are left out; around text they belong to the id, and a warning says where two ids differ by
     them alone. The ids are int64 when all are canonical integers that fit, else text.
@@ -186,14 +188,14 @@ def factorize_tokens(tokens: Any, what: str) -> tuple[npt.NDArray[np.int32], Ids
     return factorize_texts(pc.if_else(is_integer, trimmed, tokens))
 
 
-def _inverse(order: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+def _invert(order: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """The inverse of a permutation."""
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     return rank
 
 
-def _texts(values: Iterable[Any]) -> Ids:
+def _to_texts(values: Iterable[Any]) -> Ids:
     values = [str(value) for value in values]
     try:
         "".join(values).encode()

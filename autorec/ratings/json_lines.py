@@ -23,7 +23,7 @@ def read_json_lines(stream: Iterable[str]) -> Ratings:
     for number, line in enumerate(stream, 1):
         try:
             if line.strip():
-                rows += _rows(json.loads(line))
+                rows += _parse_record(json.loads(line))
         except (ValueError, RecursionError) as error:
             raise InputError(
                 f"line {number}: {str(line).strip()[:60]!r} is no rating ({error}); "
@@ -39,7 +39,7 @@ def read_json_lines(stream: Iterable[str]) -> Ratings:
     )
 
 
-def _rows(record: Any) -> list[tuple[str, str, float]]:
+def _parse_record(record: Any) -> list[tuple[str, str, float]]:
     """(user, item, rating) of one object. ValueError says what is wrong with it."""
     if not isinstance(record, dict):
         raise ValueError("it is no object")
@@ -47,19 +47,19 @@ def _rows(record: Any) -> list[tuple[str, str, float]]:
     missing = [name for name in (("user",) if several else ("user", "item", "rating")) if name not in record]
     if missing:
         raise ValueError(f"it has no {' and no '.join(missing)}")
-    ratings = record["ratings"] if several else {_token(record["item"]): record["rating"]}
+    ratings = record["ratings"] if several else {_parse_id(record["item"]): record["rating"]}
     if not isinstance(ratings, dict):
         raise ValueError("its ratings are no object of items and their ratings")
-    return [(_token(record["user"]), item, _rating(rating)) for item, rating in ratings.items()]
+    return [(_parse_id(record["user"]), item, _check_rating(rating)) for item, rating in ratings.items()]
 
 
-def _token(value: Any) -> str:
+def _parse_id(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError(f"an id is text or a whole number, not {value!r}")
     return str(value)
 
 
-def _rating(value: Any) -> float:
+def _check_rating(value: Any) -> float:
     rating = None if isinstance(value, bool) or not isinstance(value, (str, int, float)) else parse_rating(str(value))
     if rating is None:
         raise ValueError(f"{str(value)[:40]!r} is not a finite number")

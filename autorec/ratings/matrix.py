@@ -16,7 +16,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.sorting import IntArray, count_repeats, row_pointers, sort_pairs
+from autorec.ratings.sorting import IntArray, count_repeats, find_row_starts, sort_pairs
 from autorec.ratings.validity import check_matrix, check_values, is_canonical, is_marked_valid, mark_valid
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -25,13 +25,13 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """Observed ratings as CSR, users × items.
+    """Observed ratings as a CSR matrix [users × items].
 
     csr          float32, column indices ascending in each row, each pair once, explicit zeros kept
     user_ids     [users] raw ids of the rows, int64 or text
     item_ids     [items] raw ids of the columns
     timestamps   [ratings] int64 seconds since 1970, aligned with `csr.data`; None when the source has none
-    order        [ratings] position of each entry in the source; None when that is the CSR order
+    order        [ratings] row of the source of each entry; None when that is the CSR order
     titles       [items] text, "" where unknown; None when no titles were given
     given_scale  lowest and highest possible rating when the user states them, else None
     duplicates   rows of the source that a later row of the same pair replaced
@@ -55,7 +55,7 @@ class Ratings:
 
     def __post_init__(self) -> None:
         if not is_marked_valid(self.csr):
-            for name, value in _checked_copies(self).items():
+            for name, value in _copy_checked(self).items():
                 object.__setattr__(self, name, value)
         if self.csr.shape != (len(self.user_ids), len(self.item_ids)):
             raise InputError(
@@ -93,26 +93,26 @@ class Ratings:
 
     @cached_property
     def _user_index(self) -> pd.Index:
-        return id_tools.index_of(self.user_ids)
+        return id_tools.make_index(self.user_ids)
 
     @cached_property
     def _item_index(self) -> pd.Index:
-        return id_tools.index_of(self.item_ids)
+        return id_tools.make_index(self.item_ids)
 
     def find_users(self, ids: Any) -> npt.NDArray[np.int64]:
-        """Rows of the raw ids, −1 where unknown."""
-        return id_tools.lookup(id_tools.as_ids(ids, "user ids"), self._user_index)
+        """Raw ids [n] → their rows [n], −1 where unknown. InputError: neither integers nor text."""
+        return id_tools.look_up(id_tools.as_ids(ids, "user ids"), self._user_index)
 
     def find_items(self, ids: Any) -> npt.NDArray[np.int64]:
-        """Columns of the raw ids, −1 where unknown."""
-        return id_tools.lookup(id_tools.as_ids(ids, "item ids"), self._item_index)
+        """Raw ids [n] → their columns [n], −1 where unknown. InputError: neither integers nor text."""
+        return id_tools.look_up(id_tools.as_ids(ids, "item ids"), self._item_index)
 
     def rows(self) -> IntArray:
         """[ratings] the row of each entry, aligned with `csr.indices` and `csr.data`."""
         return np.repeat(np.arange(self.n_users, dtype=self.csr.indices.dtype), np.diff(self.csr.indptr))
 
     def ranks(self) -> IntArray:
-        """[ratings] position 0 … n−1 of each entry in the order of the source."""
+        """[ratings] rank 0 … n−1 of each entry in the order of the source."""
         if self.order is None:
             return np.arange(len(self))
         ranks = np.empty(len(self), dtype=np.int64)
@@ -120,9 +120,9 @@ class Ratings:
         return ranks
 
     def select(self, entries: BoolArray, *, compact: bool = True) -> "Ratings":
-        """The entries where `entries` [ratings] is True; with `compact`, without the users and items left empty.
+        """The entries where the mask `entries` [ratings] is True; with `compact`, without users and items left empty.
 
-        A scale that was not stated is observed again in what is kept.
+        A scale that was not given is that of the entries kept.
         """
         kept = np.concatenate(([0], np.cumsum(entries)))[self.csr.indptr].astype(self.csr.indptr.dtype)
         csr = sparse.csr_array((self.csr.data[entries], self.csr.indices[entries], kept), shape=self.csr.shape)
@@ -138,7 +138,7 @@ class Ratings:
         return chosen.compact() if compact else chosen
 
     def compact(self) -> "Ratings":
-        """Without the users and items that have no rating."""
+        """The same ratings without empty rows and columns: [users with a rating × items with a rating]."""
         users = np.diff(self.csr.indptr) > 0
         items = np.zeros(self.n_items, dtype=bool)
         items[self.csr.indices] = True
@@ -158,7 +158,7 @@ class Ratings:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a rating, in the order of the source: user, item, rating[, timestamp]."""
+        """DataFrame user, item, rating[, timestamp]: one row a rating, in the order of the source."""
         frame = pd.DataFrame(
             {
                 "user": self.user_ids[self.rows()],
@@ -174,8 +174,7 @@ class Ratings:
 
 
 def liked_from(scale: tuple[float, float]) -> float:
-    """The rating from which on an item counts as liked: low + ¾·(high − low), which is 4 on 1 … 5; where all ratings
-    are alike that one."""
+    """The lowest rating of a liked item: low + ¾·(high − low), 4 on 1 … 5. Where low = high, that rating."""
     low, high = scale
     return low + 0.75 * (high - low)
 
@@ -191,13 +190,14 @@ def build(
     scale: tuple[float, float] | None = None,
     skipped: int = 0,
 ) -> Ratings:
-    """Triples in the order of the source → Ratings. Here alone entries are sorted and duplicates leave.
+    """Triples in the order of the source → Ratings. Nothing else sorts entries or drops duplicates.
 
-    users, items [n] are codes into user_ids, item_ids; values [n] finite; the arrays are kept where they can be. Of a
-    pair that occurs more than once the latest by timestamp stays, without timestamps (or on equal ones) the last in the
-    source. InputError: a rating that is not finite, beyond MAX_RATING or outside the scale.
+    users, items [n]: codes into user_ids [users] and item_ids [items]. values [n]: finite ratings. The arrays are not
+    copied unless they must be. Of a pair that occurs more than once the latest by timestamp stays, without timestamps
+    (or on equal ones) the last in the source. InputError: a rating that is not finite, beyond MAX_RATING or outside the
+    scale.
     """
-    values = _checked_values(values, scale)
+    values = _check_and_cast(values, scale)
     order = None
     duplicates = count_repeats(users, items)
     if duplicates is None:
@@ -205,7 +205,7 @@ def build(
         duplicates = count_repeats(users, items) or 0
     if duplicates:
         repeated = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] by the next entry
-        kept = _last_of_each_pair(np.arange(len(users)) if order is None else order, repeated, timestamps)
+        kept = _keep_latest(np.arange(len(users)) if order is None else order, repeated, timestamps)
         first = np.concatenate(([True], ~repeated))
         users, items, order = users[first], items[first], kept
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
@@ -213,7 +213,7 @@ def build(
         (
             values if order is None else values[order],
             items.astype(dtype, copy=False),
-            row_pointers(users, len(user_ids)).astype(dtype, copy=False),
+            find_row_starts(users, len(user_ids)).astype(dtype, copy=False),
         ),
         shape=(len(user_ids), len(item_ids)),
     )
@@ -229,8 +229,8 @@ def build(
     )
 
 
-def _last_of_each_pair(order: IntArray, repeated: BoolArray, timestamps: IntArray | None) -> IntArray:
-    """Of each pair in `order` the position with the latest timestamp, among equal ones the last in the source."""
+def _keep_latest(order: IntArray, repeated: BoolArray, timestamps: IntArray | None) -> IntArray:
+    """[pairs] of each pair in `order` the row of the source with the latest timestamp, of equal ones the last."""
     pair = np.concatenate(([0], np.cumsum(~repeated)))
     if timestamps is not None:
         order = order[np.lexsort((timestamps[order], pair))]
@@ -238,7 +238,7 @@ def _last_of_each_pair(order: IntArray, repeated: BoolArray, timestamps: IntArra
     return kept
 
 
-def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
+def _check_and_cast(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
     check_values(values)
     if scale is not None:
         low, high = scale
@@ -253,8 +253,8 @@ def _checked_values(values: FloatArray, scale: tuple[float, float] | None) -> np
     return values.astype(np.float32, copy=False)
 
 
-def _checked_copies(ratings: Ratings) -> dict[str, Any]:
-    """The fields of Ratings made by hand, checked, in order and in memory of their own."""
+def _copy_checked(ratings: Ratings) -> dict[str, Any]:
+    """The fields of Ratings that a caller made: checked, sorted and copied."""
     csr = ratings.csr
     if not (sparse.issparse(csr) and csr.format == "csr"):
         raise InputError(f"Ratings of {type(csr).__name__}; give a SciPy CSR matrix users × items, or use as_ratings")
@@ -266,8 +266,8 @@ def _checked_copies(ratings: Ratings) -> dict[str, Any]:
             raise InputError(f"{name} has shape {np.shape(given)}; the matrix has {n} ratings")
     ids = {name: id_tools.as_ids(getattr(ratings, name), name) for name in ("user_ids", "item_ids")}
     for name, of_side in ids.items():
-        if not id_tools.index_of(of_side).is_unique:
-            raise InputError(f"{name} holds an id twice; give each row and column an id of its own")
+        if not id_tools.make_index(of_side).is_unique:
+            raise InputError(f"{name} holds an id twice; give each row and column its own id")
     if ids["user_ids"].shape + ids["item_ids"].shape != csr.shape:
         return ids
     check_values(csr.data[:n])

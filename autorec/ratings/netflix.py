@@ -1,4 +1,4 @@
-"""Ratings as the Netflix Prize gave them: blocks `ITEM:` and below each, lines `user,rating,date`."""
+"""Netflix Prize files: blocks that begin with a line `ITEM:`, then lines `user,rating,date`."""
 
 import re
 
@@ -16,8 +16,8 @@ def is_netflix(lines: list[Line]) -> bool:
 
 
 def parse_netflix(source: str, data: bytes, on_error: str) -> Parsed:
-    """The blocks as four columns, the item of each line last. A block's first line stays as an empty one, so that line
-    numbers keep their meaning."""
+    """All rows of the blocks, read as lines `user,rating,date,item`. A block's first line becomes an empty line, so
+    that errors name the right line."""
     text = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     text += b"" if text.endswith(b"\n") else b"\n"
     heads = list(re.finditer(rb"^([0-9]+):[ \t]*\n", text, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""What a reader makes of a file: one value a row, ids coded, not sorted yet."""
+"""The columns that a reader makes of a file, with ids as codes, in the order of the file."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ class Parsed:
     """Rows in the order of the source.
 
     users, items        [rows] codes into user_ids, item_ids
-    user_ids, item_ids  the distinct ids, sorted
+    user_ids, item_ids  [users], [items] the distinct ids, sorted
     ratings             [rows] finite; None where the source has none
     timestamps          [rows] seconds since 1970; None where the source has none
     skipped             rows that were dropped because they could not be read

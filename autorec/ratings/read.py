@@ -51,8 +51,8 @@ def read_ratings(
     Known: MovieLens u.data, ratings.dat, ratings.csv; RecBole .inter; Netflix Prize blocks; delimited text with or
     without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd.
 
-    columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or positions from 1
-    sep       text between columns; decimal: "." or ",", the sign before a fraction
+    columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or numbers from 1
+    sep       text between columns; decimal: the decimal point, "." or ","
     header    whether the first line names the columns; format: text, netflix or parquet
     items     file of titles; without it the titles that lie beside a MovieLens file are taken
     scale     (lowest, highest) possible rating; else as observed
@@ -80,7 +80,10 @@ def read_ratings(
 
 
 def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = None) -> pd.DataFrame:
-    """Pairs of a file → DataFrame user, item: raw ids in the order of the file; other columns are left out."""
+    """Pairs of a file → DataFrame user, item: raw ids in the order of the file; other columns are left out.
+
+    columns, sep: as in `read_ratings`. InputError names file and line.
+    """
     _check_options(sep)
     source, chosen, needed = open_source(path), parse_columns(columns), ("user", "item")
     if source.is_parquet:
@@ -94,7 +97,10 @@ def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = N
 
 
 def read_ids(path: File) -> Ids:
-    """[n] ids, one a line; empty lines and spaces around an id are left out."""
+    """[n] ids of a file, one a line, int64 if all are integers, else text; empty lines and spaces around are left out.
+
+    InputError: not UTF-8 text.
+    """
     source = open_source(path)
     _refuse_binary(source)
     try:
@@ -123,7 +129,7 @@ def _check_options(
     if decimal not in (".", ","):
         raise ParameterError(f"decimal is {decimal!r}; allowed: '.' and ','")
     if header not in (None, True, False):
-        raise ParameterError(f"header is {header!r}; allowed: True, False, or None to look")
+        raise ParameterError(f"header is {header!r}; allowed: True, False, or None to detect it")
     if member is not None and not isinstance(member, str):
         raise ParameterError(f"member is {member!r}; allowed: the name of a file in the archive")
     if scale is not None and not _is_scale(scale):
@@ -184,7 +190,7 @@ def _build(source: str, parsed: Parsed, scale: tuple[float, float] | None, senti
     if parsed.ratings is None or not len(parsed.ratings):
         raise InputError(f"{source} has a header and no ratings below it")
     parsed, missing = leave_out(source, parsed, sentinels)
-    assert parsed.ratings is not None  # looked at above
+    assert parsed.ratings is not None  # checked above
     try:
         ratings = build(
             parsed.users,

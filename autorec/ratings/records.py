@@ -1,6 +1,6 @@
-"""The second pass over delimited text: each record cut by Arrow's parser, each field looked at in Python.
+"""The second pass over delimited text: Arrow's parser splits the records, Python checks each field.
 
-Slower than the first pass (`ratings.delimited`), and with the same meaning, it knows which line is at fault and why.
+It is slower than the first pass (`ratings.delimited`), reads the same, and knows which line is at fault and why.
 """
 
 import re
@@ -17,11 +17,11 @@ from autorec.ratings import ids as id_tools
 from autorec.ratings.dialect import Dialect
 from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.parsed import Parsed
-from autorec.ratings.values import parse_rating, parse_seconds, rating_fault, seconds_fault
+from autorec.ratings.values import describe_rating_fault, describe_time_fault, parse_rating, parse_seconds
 
 _LARGEST = 2**30  # bytes of a record
 _UNITS = [chr(code) for code in (0x1F, 0x1E, 0x1D, 0x1C)]  # ASCII's own separators, to stand for longer ones
-_UNDECODED = 0x10FF00  # + a byte that is no UTF-8, in a plane for private use: such a byte as a character
+_UNDECODED = 0x10FF00  # + a byte that is not UTF-8: the character, for private use, that stands for it
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -36,17 +36,17 @@ def convert_by_field(source: str, data: bytes, dialect: Dialect, on_error: str) 
         encoded = records.columns[column].dictionary_encode()
         distinct, indices = encoded.dictionary, encoded.indices.to_numpy()
         if role in ("user", "item"):
-            bad = bad_ids(distinct) | _undecoded(distinct)
+            bad = find_bad_ids(distinct) | _hold_undecoded(distinct)
             tokens[role] = distinct, indices
         else:
-            value, bad = _ratings_of(distinct, dialect) if role == "rating" else _seconds_of(distinct, dialect)
+            value, bad = _parse_ratings(distinct, dialect) if role == "rating" else _parse_times(distinct, dialect)
             values[role] = value[indices]
         wrong[role] = bad[indices]
     bad = np.logical_or.reduce(list(wrong.values()))
     bad_rows = [row for row in np.flatnonzero(bad).tolist() if not records.is_blank(row)]
-    odd = records.faults_of_width()
+    odd = records.find_width_faults()
     if on_error == "raise" and (bad_rows or odd):
-        raise InputError(_first_fault(records, bad_rows, odd))
+        raise InputError(_describe_first_fault(records, bad_rows, odd))
     if bad.all():
         raise InputError(f"{source} has no row that can be read")
     coded = [_code_kept_ids(source, side, *tokens[side], ~bad) for side in ("user", "item")]
@@ -55,8 +55,8 @@ def convert_by_field(source: str, data: bytes, dialect: Dialect, on_error: str) 
     return Parsed(users, items, user_ids, item_ids, ratings, seconds, skipped=len(bad_rows) + len(odd))
 
 
-def with_one_character(buffer: Any, separator: str) -> tuple[Any, str]:
-    """The text with one character instead of a longer separator. ValueError: none is free."""
+def shorten_separator(buffer: Any, separator: str) -> tuple[Any, str]:
+    """The text with its separator replaced by a character that it does not hold. ValueError: there is none."""
     text = buffer.to_pybytes()
     unit = next((unit for unit in _UNITS if unit.encode() not in text), None)
     if unit is None:
@@ -64,29 +64,34 @@ def with_one_character(buffer: Any, separator: str) -> tuple[Any, str]:
     return pa.py_buffer(text.replace(separator.encode(), unit.encode())), unit
 
 
-def bad_ids(tokens: Any) -> BoolArray:
+def find_bad_ids(tokens: Any) -> BoolArray:
     """[n] whether each is blank or holds a NUL."""
     blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(tokens)), 0)
     return np.asarray(pc.or_(blank, pc.match_substring(tokens, "\0")).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 class _Records:
-    """The records of a text, in order: those of the right width as columns of text, and the others."""
+    """The records of a text.
+
+    columns  the fields of records of the right width, an Arrow array [rows] of text for each column
+    numbers  [rows] the number, from 1, of each of these records
+    odd      (number, fields, text) of each record of another width
+    """
 
     def __init__(self, source: str, data: bytes, dialect: Dialect) -> None:
         self.source, self.dialect = source, dialect
-        text, separator = _decodable(data[dialect.start :]), dialect.separator
+        text, separator = _mark_undecoded(data[dialect.start :]), dialect.separator
         quoted = len(separator) == 1 and b'"' in text
         if len(separator) > 1:
             try:
-                buffer, separator = with_one_character(pa.py_buffer(text), separator)
+                buffer, separator = shorten_separator(pa.py_buffer(text), separator)
             except ValueError as error:
                 raise InputError(f"{source} cannot be read with the separator {dialect.separator!r}: {error}") from None
             text = buffer.to_pybytes()
         self.separator = separator
-        self.odd: list[tuple[int, int, str]] = []  # number from 1, fields and text of records of another width
+        self.odd: list[tuple[int, int, str]] = []
         self.columns = self._cut(text, quoted)
-        self.numbers = self._numbers()
+        self.numbers = self._number_records()
         self._line_ends = self._count_line_ends() if quoted else None
         if quoted and text.count(b'"') % 2:
             self._refuse_open_quote()
@@ -122,7 +127,7 @@ class _Records:
             ) from None
         return [table[name].combine_chunks() for name in names]
 
-    def _numbers(self) -> npt.NDArray[np.int64]:
+    def _number_records(self) -> npt.NDArray[np.int64]:
         """[rows] the number of each record of the right width."""
         n = len(self.columns[0])
         numbers = np.ones(n + len(self.odd) + 1, dtype=bool)
@@ -133,8 +138,8 @@ class _Records:
         """[records + 1] the line ends within all records before each, from record 1 on; [0] is 0."""
         within = np.zeros(len(self.numbers) + len(self.odd) + 1, dtype=np.int64)
         for column in self.columns:
-            for sign, times in (("\n", 1), ("\r", 1), ("\r\n", -1)):
-                within[self.numbers] += times * pc.count_substring(column, sign).to_numpy().astype(np.int64)
+            for mark, times in (("\n", 1), ("\r", 1), ("\r\n", -1)):
+                within[self.numbers] += times * pc.count_substring(column, mark).to_numpy().astype(np.int64)
         for number, _, text in self.odd:
             within[number] = len(re.findall(r"\r\n|\n|\r", text))
         return np.cumsum(within)
@@ -148,7 +153,7 @@ class _Records:
         """Whether no field of a row holds anything."""
         return not any(column[row].as_py().strip() for column in self.columns)
 
-    def faults_of_width(self) -> list[tuple[int, int]]:
+    def find_width_faults(self) -> list[tuple[int, int]]:
         """(number, fields) of the records of another width that are neither blank nor comments. Where ids begin with #
         nothing is a comment."""
         no_comments = pc.any(pc.starts_with(self.columns[0], "#"), min_count=0).as_py()
@@ -167,8 +172,8 @@ class _Records:
             )
 
 
-def _decodable(text: bytes) -> bytes:
-    """UTF-8, with bytes that are none written as characters from _UNDECODED on."""
+def _mark_undecoded(text: bytes) -> bytes:
+    """The text as UTF-8; a byte that is not UTF-8 becomes the character _UNDECODED + byte."""
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -177,15 +182,15 @@ def _decodable(text: bytes) -> bytes:
     return text
 
 
-def _ratings_of(distinct: Any, dialect: Dialect) -> tuple[npt.NDArray[np.float64], BoolArray]:
-    """[n] the rating that each distinct token writes, and whether it writes none."""
+def _parse_ratings(distinct: Any, dialect: Dialect) -> tuple[npt.NDArray[np.float64], BoolArray]:
+    """Tokens [n] → (ratings [n], NaN where a token is none; whether it is none [n])."""
     found = [parse_rating(token, dialect.decimal) for token in distinct.to_pylist()]
     values = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
     return values, np.isnan(values)
 
 
-def _seconds_of(distinct: Any, dialect: Dialect) -> tuple[npt.NDArray[np.int64], BoolArray]:
-    """[n] the seconds that each distinct token writes, and whether it writes none."""
+def _parse_times(distinct: Any, dialect: Dialect) -> tuple[npt.NDArray[np.int64], BoolArray]:
+    """Tokens [n] → (seconds since 1970 [n], 0 where a token is no time; whether it is none [n])."""
     plain = pc.match_substring_regex(distinct, "^-?[0-9]{1,18}$")
     seconds = pc.if_else(plain, distinct, "0").cast(pa.int64()).to_numpy().copy()
     bad = np.zeros(len(seconds), dtype=bool)
@@ -195,24 +200,24 @@ def _seconds_of(distinct: Any, dialect: Dialect) -> tuple[npt.NDArray[np.int64],
     return seconds, bad
 
 
-def _undecoded(tokens: Any) -> BoolArray:
-    """[n] whether each holds a byte that is no UTF-8."""
+def _hold_undecoded(tokens: Any) -> BoolArray:
+    """[n] whether each token holds a byte that is not UTF-8."""
     pattern = f"[{chr(_UNDECODED + 0x80)}-{chr(_UNDECODED + 0xFF)}]"
     return np.asarray(pc.match_substring_regex(tokens, pattern).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _first_fault(records: _Records, bad_rows: list[int], odd: list[tuple[int, int]]) -> str:
-    """The sentence about the first line at fault, of rows whose fields and of records whose width is wrong."""
+def _describe_first_fault(records: _Records, bad_rows: list[int], odd: list[tuple[int, int]]) -> str:
+    """A sentence about the first line at fault. bad_rows: rows with a wrong field; odd: records of a wrong width."""
     faults = [(int(records.numbers[row]), row, 0) for row in bad_rows[:1]] + [(n, -1, width) for n, width in odd[:1]]
     number, row, width = min(faults)
     wrong = f"has {width} columns where the first line has {records.dialect.n_columns}"
     return (
-        f"{records.source}, line {records.line(number)}: {wrong if row < 0 else _field_fault(records, row)}; "
+        f"{records.source}, line {records.line(number)}: {wrong if row < 0 else _describe_fault(records, row)}; "
         "correct it, or drop such lines with on_error='skip' (--on-error skip)"
     )
 
 
-def _field_fault(records: _Records, row: int) -> str:
+def _describe_fault(records: _Records, row: int) -> str:
     """What is wrong with a row."""
     dialect = records.dialect
     fields = {role: records.columns[column][row].as_py() for role, column in dialect.columns.items()}
@@ -221,17 +226,17 @@ def _field_fault(records: _Records, row: int) -> str:
             return f"the {side} is missing"
         if "\0" in fields[side]:
             return f"the {side} holds a NUL byte: this is no text"
-        if any(ord(sign) >= _UNDECODED for sign in fields[side]):
+        if any(ord(character) >= _UNDECODED for character in fields[side]):
             return f"the {side} is not UTF-8 text"
-    fault = rating_fault(fields["rating"], dialect.decimal) if "rating" in fields else None
+    fault = describe_rating_fault(fields["rating"], dialect.decimal) if "rating" in fields else None
     if fault is None and "timestamp" in fields:
-        fault = seconds_fault(fields["timestamp"], dialect.decimal)
+        fault = describe_time_fault(fields["timestamp"], dialect.decimal)
     assert fault is not None  # else the row is right
     return fault
 
 
 def _code_kept_ids(source: str, side: str, distinct: Any, indices: Any, kept: Any) -> tuple[Codes, Ids]:
-    """[kept] codes into the sorted ids that occur in the kept rows."""
+    """(codes [kept] into the ids, ids [k] that occur in the kept rows, sorted)."""
     indices = indices[kept]
     present = np.unique(indices)
     codes = np.zeros(len(distinct), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Which column is the user, the item, the rating, the timestamp: by name, by position, or as the user says."""
+"""Which column is the user, the item, the rating, the timestamp: by name, by number, or as the user says."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,21 +20,25 @@ _NAMES = {
 _SAY = "say it by columns (--columns), as in user=1,item=2,rating=3"
 
 
-def known_names(names: Sequence[str]) -> int:
+def count_known_names(names: Sequence[str]) -> int:
     """How many of the names are known names of a role."""
     known = set().union(*_NAMES.values())
-    return sum(normalized(name) in known for name in names)
+    return sum(normalize(name) in known for name in names)
 
 
 def choose_columns(
     source: str, header: Sequence[str], columns: Columns | None, needed: Sequence[str]
 ) -> dict[str, int]:
-    """Role → column from 0, by the names of a header or, if given, by `columns` (role → name, or position from 1).
+    """Role → column from 0, by the names of a header or, if given, by `columns` (role → name, or number from 1).
 
-    The name of the role itself wins over one that ends in "id", and that over others; two names as good as each other
-    are refused, as is a needed role without a column. InputError says what to give.
+    The name of the role itself is preferred to one that ends in "id", and that to others. InputError: two equally good
+    names, or a needed role without a column.
     """
-    chosen = _by_name(source, header, needed) if columns is None else _as_given(source, columns, header, len(header))
+    chosen = (
+        _choose_by_name(source, header, needed)
+        if columns is None
+        else _choose_as_given(source, columns, header, len(header))
+    )
     _check_needed(source, chosen, needed, f"the columns {', '.join(map(repr, header))}")
     return chosen
 
@@ -42,7 +46,7 @@ def choose_columns(
 def number_columns(source: str, width: int, columns: Columns | None, needed: Sequence[str]) -> dict[str, int]:
     """Role → column from 0 where there is no header: by `columns`, else user, item, rating, timestamp in this order."""
     if columns is not None:
-        chosen = _as_given(source, columns, None, width)
+        chosen = _choose_as_given(source, columns, None, width)
         _check_needed(source, chosen, needed, f"{width} columns")
         return chosen
     if width > len(ROLES):
@@ -67,17 +71,17 @@ def parse_columns(columns: Columns | str | None) -> Columns | None:
     return {role.strip(): column.strip() for role, _, column in pairs}
 
 
-def normalized(name: str) -> str:
+def normalize(name: str) -> str:
     """userId, user_id, "user_id:token" → userid."""
     return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
 
 
-def _by_name(source: str, header: Sequence[str], needed: Sequence[str]) -> dict[str, int]:
+def _choose_by_name(source: str, header: Sequence[str], needed: Sequence[str]) -> dict[str, int]:
     chosen = {}
     for role in ROLES:
         ranked = [
             (0 if name == role else 1 if name.endswith("id") else 2, number)
-            for number, name in enumerate(map(normalized, header))
+            for number, name in enumerate(map(normalize, header))
             if name in _NAMES[role]
         ]
         best = [number for rank, number in ranked if rank == min(ranked)[0]]
@@ -91,33 +95,32 @@ def _by_name(source: str, header: Sequence[str], needed: Sequence[str]) -> dict[
     return chosen
 
 
-def _as_given(source: str, columns: Columns, header: Sequence[str] | None, width: int) -> dict[str, int]:
+def _choose_as_given(source: str, columns: Columns, header: Sequence[str] | None, width: int) -> dict[str, int]:
     chosen: dict[str, int] = {}
     for role, column in columns.items():
         if role not in ROLES:
             raise InputError(f"columns: {role!r} is none of {', '.join(ROLES)}")
-        number = _find(str(column), header, width)
+        number = _find_column(str(column), header, width)
         if number is None:
             there = f"the columns {', '.join(map(repr, header))}" if header else f"{width} columns and no header"
             raise InputError(
-                f"{source} has {there}, no {role} column {str(column)!r}; "
-                "give a name of the header or a position from 1"
+                f"{source} has {there}, no {role} column {str(column)!r}; give a name of the header or a number from 1"
             )
         if number in chosen.values():
             other = next(name for name, taken in chosen.items() if taken == number)
-            raise InputError(f"columns: {str(column)!r} is both {other} and {role}; give each role a column of its own")
+            raise InputError(f"columns: {str(column)!r} is both {other} and {role}; give each role its own column")
         chosen[role] = number
     return chosen
 
 
-def _find(column: str, header: Sequence[str] | None, width: int) -> int | None:
+def _find_column(column: str, header: Sequence[str] | None, width: int) -> int | None:
     names = list(header or ())
     if column in names:
         return names.index(column)
     if column.isascii() and column.isdigit():
         return int(column) - 1 if len(column) < 10 and 1 <= int(column) <= width else None
-    alike = [normalized(name) for name in names]
-    return alike.index(normalized(column)) if normalized(column) in alike else None
+    alike = [normalize(name) for name in names]
+    return alike.index(normalize(column)) if normalize(column) in alike else None
 
 
 def _check_needed(source: str, chosen: Mapping[str, int], needed: Sequence[str], there: str) -> None:

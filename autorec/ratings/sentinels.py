@@ -1,5 +1,5 @@
-"""Ratings that stand for none, such as Jester's 99 on −10 … 10: left out where the user names them, suspected where
-not."""
+"""Ratings that stand for a missing one, such as Jester's 99 on −10 … 10: dropped where the user names them, else
+reported where a value looks like one."""
 
 import math
 import numbers
@@ -14,9 +14,8 @@ from autorec.errors import InputError, ParameterError
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.parsed import Parsed
 
-LEAST = 0.01  # share of the ratings from which a value is suspected,
-LEAST_COUNT = 20  # and their number
-_SAMPLE = 2**16  # ratings looked at first
+LEAST, LEAST_COUNT = 0.01, 20  # share of the ratings, and their number, from which a value is suspected
+_SAMPLE = 2**16  # ratings checked first
 
 
 def parse_missing(missing: Any) -> list[float]:
@@ -36,7 +35,7 @@ def is_finite(value: Any) -> bool:
 
 
 def leave_out(source: str, parsed: Parsed, sentinels: Sequence[float]) -> tuple[Parsed, int]:
-    """The rows whose rating is none of the sentinels, and how many are left out. InputError: all are."""
+    """(the rows whose rating is none of the sentinels, how many rows are left out). InputError: all are."""
     if not sentinels or parsed.ratings is None:
         return parsed, 0
     kept = ~np.isin(parsed.ratings, np.array(sentinels, dtype=parsed.ratings.dtype))
@@ -53,24 +52,26 @@ def leave_out(source: str, parsed: Parsed, sentinels: Sequence[float]) -> tuple[
 
 
 def warn_of_suspect(source: str, ratings: Ratings) -> None:
-    """Warn of what `suspected_sentinel` finds, unless the user states the scale. A look at a sample, which a frequent
-    value does not escape, spares the other files a look at all ratings."""
+    """Warn of what `find_suspect` finds, unless the user gives the scale.
+
+    A sample is checked first. It shows any frequent value, so most files need no pass over all ratings.
+    """
     values = ratings.csr.data
     sample = values[np.random.default_rng(0).integers(len(values), size=_SAMPLE)] if len(values) > _SAMPLE else values
-    if ratings.given_scale is None and _suspect(sample) and (found := _suspect(values)):
-        warnings.warn(f"{source}: {sentence(*found)}", stacklevel=3)
+    if ratings.given_scale is None and _find_suspect(sample) and (found := _find_suspect(values)):
+        warnings.warn(f"{source}: {describe_suspect(*found)}", stacklevel=3)
 
 
-def suspected_sentinel(ratings: Ratings) -> tuple[float, int] | None:
+def find_suspect(ratings: Ratings) -> tuple[float, int] | None:
     """A rating that may stand for none, and how often it occurs; None without one.
 
     The lowest or highest value, where it is frequent, three other values or more are there, and it lies farther from
     them than they from each other (99 on −10 … 10), or where it alone is below 0 (−1 on 1 … 10).
     """
-    return None if ratings.given_scale is not None else _suspect(ratings.csr.data)
+    return None if ratings.given_scale is not None else _find_suspect(ratings.csr.data)
 
 
-def sentence(value: float, count: int) -> str:
+def describe_suspect(value: float, count: int) -> str:
     """What to say of a suspect."""
     return (
         f"{count:,} ratings are {value:g}, apart from all others: if that stands for a missing rating, leave it out by "
@@ -78,7 +79,7 @@ def sentence(value: float, count: int) -> str:
     )
 
 
-def _suspect(ratings: Any) -> tuple[float, int] | None:
+def _find_suspect(ratings: Any) -> tuple[float, int] | None:
     values, counts = np.unique(ratings, return_counts=True)
     if len(values) < 4:
         return None

@@ -1,4 +1,4 @@
-"""Pairs of user and item in order: whether they are, and a stable sort by user, then item."""
+"""Pairs of user and item: whether they are sorted, and a stable sort by user, then item."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _BLOCK = 2**16  # pairs compared at once, so that no temporary array is as long 
 
 
 def count_repeats(users: IntArray, items: IntArray) -> int | None:
-    """How many of the pairs [n] equal the one before; None when they are not sorted by user, then item."""
+    """How many of the pairs, users [n] and items [n], equal the one before; None when not sorted by user, then item."""
     repeats = 0
     for start in range(0, len(users) - 1, _BLOCK):
         here, after = slice(start, start + _BLOCK), slice(start + 1, start + _BLOCK + 1)
@@ -25,8 +25,8 @@ def count_repeats(users: IntArray, items: IntArray) -> int | None:
     return repeats
 
 
-def row_pointers(users: IntArray, n_users: int) -> npt.NDArray[np.int64]:
-    """[n_users + 1] the position of the first pair of each user, in pairs sorted by user; the last is their number."""
+def find_row_starts(users: IntArray, n_users: int) -> npt.NDArray[np.int64]:
+    """[n_users + 1] CSR's indptr: the index of the first pair of each user in sorted users [n], and n at the end."""
     return np.searchsorted(users, np.arange(n_users + 1, dtype=users.dtype)).astype(np.int64)
 
 

@@ -25,8 +25,12 @@ _PARQUET = b"PAR1"
 
 @dataclass(frozen=True)
 class Source:
-    """name: for messages. data: all bytes, decompressed; of a Parquet file on disk b"", since it is read in pieces from
-    `path`."""
+    """Bytes to read from.
+
+    name  for messages
+    data  all bytes, decompressed; b"" where `path` is given
+    path  of a Parquet file on disk, which is read in pieces
+    """
 
     name: str
     data: bytes
@@ -42,7 +46,7 @@ class Source:
         return len(self.data) if self.path is None else self.path.stat().st_size
 
     def reader(self) -> Any:
-        """What Parquet is read from. Nothing is mapped: a file that shrinks meanwhile is an error, not a crash."""
+        """The buffer or path that Parquet is read from; not memory-mapped, so that a file that shrinks is no crash."""
         return pa.BufferReader(self.data) if self.path is None else str(self.path)
 
 
@@ -63,14 +67,14 @@ def open_source(given: Any, member: str | None = None) -> Source:
         name, data = "-", _read_stdin()
     else:
         name = os.fspath(given)
-        path = _existing(name)
+        path = _require_file(name)
         if member is None and _is_parquet_file(path):
             return Source(name, b"", path)
         data = path.read_bytes()
     return Source(name, _unpack(name, data, member))
 
 
-def _existing(name: str) -> Path:
+def _require_file(name: str) -> Path:
     path = Path(name)
     if "\0" in name:
         raise InputError(f"{name!r} is no file name")
@@ -82,8 +86,7 @@ def _existing(name: str) -> Path:
 
 
 def _is_parquet_file(path: Path) -> bool:
-    """Whether Arrow can read it in pieces: a pipe or a device is read once, as a whole, and Arrow opens no file whose
-    name is not UTF-8."""
+    """Whether `path` is a Parquet file that Arrow can read in pieces: no pipe or device, and its name is UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -101,7 +104,7 @@ def _read_stdin() -> bytes:
 
 
 def _unpack(name: str, data: bytes, member: str | None) -> bytes:
-    unpack = compression.unpacker(data)
+    unpack = compression.choose_unpacker(data)
     if unpack is not None:
         data = unpack(name, data, member)
     elif member is not None:
@@ -120,9 +123,9 @@ def _unpack(name: str, data: bytes, member: str | None) -> bytes:
     return data
 
 
-def text_of(data: bytes) -> str:
-    """UTF-8 (a byte order mark is dropped), else Windows' cp1252, else Latin-1, as MovieLens' older titles are; the
-    two differ in few signs."""
+def decode_text(data: bytes) -> str:
+    """Text of UTF-8 bytes (a byte order mark is dropped), else of Windows' cp1252, else of Latin-1, which MovieLens'
+    older titles use."""
     for encoding in ("utf-8-sig", "cp1252"):
         with contextlib.suppress(UnicodeDecodeError):
             return data.decode(encoding)

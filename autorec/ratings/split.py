@@ -23,8 +23,13 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """fold_in: the given ratings of held-out users, whose other ratings are the test; name: how it was made.
-    rated: of a split of choices the same pairs with their ratings, for models that predict ratings; else None."""
+    """Ratings to train on and ratings to test on.
+
+    train, test  Ratings [users × items] each, of their own users and items only
+    fold_in      ratings of held-out users that a model is given, where `test` has their other ratings; else None
+    name         how the split was made, e.g. "random:0.1"
+    rated        of a split of choices, the same pairs with their ratings, for models that predict ratings; else None
+    """
 
     train: Ratings
     test: Ratings
@@ -34,60 +39,68 @@ class Split:
 
 
 def random_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
-    """Of `default_rng(seed).permutation(n)` over the rows of the source, the first ⌊n·fraction⌋ are test."""
+    """Of `default_rng(seed).permutation(n)` over the n rows of the source, the first ⌊n·fraction⌋ are test.
+
+    ratings: as `as_ratings` takes them, DataFrame user, item, rating or [users × items]; so in all splits. 0 < fraction
+    < 1. InputError: a part is left empty.
+    """
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
     n = len(ratings)
     test = np.zeros(n, dtype=bool)
-    test[_generator(seed).permutation(n)[: int(n * fraction)]] = True
-    return _split(ratings, test[ratings.ranks()], f"random:{fraction:g}")
+    test[_make_generator(seed).permutation(n)[: int(n * fraction)]] = True
+    return _make_split(ratings, test[ratings.ranks()], f"random:{fraction:g}")
 
 
 def per_user_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
-    """Of each user with n ratings a random ⌊n·fraction⌋ are test."""
+    """Of the n ratings of each user, [users × items], a random ⌊n·fraction⌋ are test; 0 < fraction < 1."""
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
-    rank = _rank_in_row(ratings, _generator(seed).random(len(ratings)))
-    return _split(ratings, rank < (_row_sizes(ratings) * fraction).astype(np.int64), f"per-user:{fraction:g}")
+    rank = _rank_by_user(ratings, _make_generator(seed).random(len(ratings)))
+    return _make_split(ratings, rank < (_count_by_user(ratings) * fraction).astype(np.int64), f"per-user:{fraction:g}")
 
 
 def last_out_split(ratings: Any, n: int = 1) -> Split:
-    """Each user's last n ratings are test: by timestamp, then by the order of the source; without timestamps by that.
+    """Each user's last n ratings, [users × items], are test: by timestamp if there, then by the order of the source.
 
     A user with n ratings or fewer keeps the first in training.
     """
     ratings = as_ratings(ratings)
     _check_whole("last", n)
-    sizes = _row_sizes(ratings)
-    return _split(ratings, _rank_in_row(ratings, _age(ratings)) >= np.maximum(sizes - n, 1), f"last:{n}")
+    sizes = _count_by_user(ratings)
+    return _make_split(ratings, _rank_by_user(ratings, _rank_by_time(ratings)) >= np.maximum(sizes - n, 1), f"last:{n}")
 
 
 def time_split(ratings: Any, fraction: float = 0.1) -> Split:
-    """The latest ⌊n·fraction⌋ ratings are test; equal times by the order of the source. InputError: no timestamps."""
+    """The latest ⌊n·fraction⌋ of n ratings, [users × items], are test; equal times by the order of the source.
+
+    0 < fraction < 1. InputError: no timestamps.
+    """
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
     if ratings.timestamps is None:
         raise InputError("a split by time needs timestamps and the ratings have none; use random or per-user")
     n = len(ratings)
-    return _split(ratings, _age(ratings) >= n - int(n * fraction), f"time:{fraction:g}")
+    return _make_split(ratings, _rank_by_time(ratings) >= n - int(n * fraction), f"time:{fraction:g}")
 
 
 def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
-    """n random users are held out, with all their ratings; a random 80 % of each folds in, the rest is test.
+    """n random users of [users × items] are held out; a random 80 % of the ratings of each folds in, the rest is test.
 
-    Only users with two ratings or more can be held out; each has one at least on both sides.
+    Only users with two ratings or more are held out; each has at least one in `fold_in` and one in `test`. InputError:
+    fewer than n such users.
     """
     ratings = as_ratings(ratings)
     _check_whole("users", n)
-    rng = _generator(seed)
+    rng = _make_generator(seed)
     eligible = np.flatnonzero(np.diff(ratings.csr.indptr) >= 2)
     if n > len(eligible):
         raise InputError(f"{n} users to hold out and {len(eligible)} with two ratings or more; ask for fewer")
     held_out = np.isin(ratings.rows(), rng.permutation(eligible)[:n])
-    sizes = _row_sizes(ratings)
+    sizes = _count_by_user(ratings)
     given = np.clip((sizes * FOLD_IN_SHARE).astype(np.int64), 1, sizes - 1)
-    folds_in = held_out & (_rank_in_row(ratings, rng.random(len(ratings))) < given)
-    split = _split(ratings, held_out & ~folds_in, f"users:{n}", train=~held_out)
+    folds_in = held_out & (_rank_by_user(ratings, rng.random(len(ratings))) < given)
+    split = _make_split(ratings, held_out & ~folds_in, f"users:{n}", train=~held_out)
     return Split(split.train, split.test, ratings.select(folds_in), split.name)
 
 
@@ -100,7 +113,7 @@ def strong_generalisation(
     least: int = 5,
     seed: int = 98765,
 ) -> Split:
-    """Held-out users, ranked on choices: the protocol of the Mult-VAE notebook (Liang et al., WWW 2018), draw by draw.
+    """Held-out users, ranked on choices: the protocol of the Mult-VAE notebook (Liang et al., WWW 2018).
 
     Only ratings of `relevant` or more stay (None: `liked_from` of the scale, 4 on 1 … 5), each as a choice, 1, of users
     with `least` of them. The users, sorted by id, are permuted by NumPy's RandomState(seed); the last `held_out` are
@@ -117,7 +130,7 @@ def strong_generalisation(
     if checks.whole("seed", seed, least=0) >= 2**32:
         raise ParameterError(f"seed is {seed}; allowed: below 2**32, as NumPy's RandomState takes it")
     chosen = ratings.select(ratings.csr.data >= (liked_from(ratings.scale) if relevant is None else relevant))
-    chosen = chosen.select(_row_sizes(chosen) >= least)
+    chosen = chosen.select(_count_by_user(chosen) >= least)
     if chosen.n_users <= held_out + validation:
         raise InputError(
             f"{chosen.n_users} users have {least} choices or more: too few to hold out {held_out + validation}"
@@ -131,7 +144,7 @@ def strong_generalisation(
     known = np.isin(chosen.item_ids, train.item_ids)[chosen.csr.indices]
     tested = np.isin(chosen.rows(), users[-held_out:]) & known
     rest = chosen.select(tested)
-    target = _targets(rest, np.random.RandomState(seed))
+    target = _draw_targets(rest, np.random.RandomState(seed))
     if not target.any():
         raise InputError(f"none of the {held_out} users held out has five choices of items that training knows")
     rated = liked.select(tested)
@@ -141,7 +154,7 @@ def strong_generalisation(
     return Split(train, rest.select(target), rest.select(~target), f"strong:{held_out}", with_ratings)
 
 
-def _targets(ratings: Ratings, rng: np.random.RandomState) -> BoolArray:
+def _draw_targets(ratings: Ratings, rng: np.random.RandomState) -> BoolArray:
     """[ratings] True for the targets of each user of five ratings or more."""
     target = np.zeros(len(ratings), dtype=bool)
     ranks = ratings.ranks()
@@ -154,20 +167,23 @@ def _targets(ratings: Ratings, rng: np.random.RandomState) -> BoolArray:
 
 
 def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
-    """k splits of `default_rng(seed).permutation(n)` over the rows of the source; each rating is test once."""
+    """[k] splits of `default_rng(seed).permutation(n)` over the n rows of the source; each rating is test once.
+
+    ParameterError: k is not within 2 … n.
+    """
     ratings = as_ratings(ratings)
     _check_whole("folds", k)
     if not 2 <= k <= len(ratings):
         raise ParameterError(f"folds is {k}; allowed: 2 … {len(ratings)}, the number of ratings")
     fold = np.empty(len(ratings), dtype=np.int64)
-    for number, positions in enumerate(np.array_split(_generator(seed).permutation(len(ratings)), k)):
+    for number, positions in enumerate(np.array_split(_make_generator(seed).permutation(len(ratings)), k)):
         fold[positions] = number
     of_entry = fold[ratings.ranks()]
-    return [_split(ratings, of_entry == number, f"folds:{k}/{number + 1}") for number in range(k)]
+    return [_make_split(ratings, of_entry == number, f"folds:{k}/{number + 1}") for number in range(k)]
 
 
 def given_split(train: Any, test: Any) -> Split:
-    """Two parts that are already apart, as Ratings, tables or matrices."""
+    """Two parts that are already apart, each Ratings, DataFrame user, item, rating or sparse matrix [users × items]."""
     return Split(as_ratings(train), as_ratings(test), None, "given")
 
 
@@ -176,19 +192,20 @@ def split(
 ) -> list[Split]:
     """Splits by a word: random:F, per-user:F, last:N, time:F, users:N, strong:N, folds:K, given:TRAIN,TEST.
 
-    One, but K for folds, and one for each pair of files given. strong:N,M is `strong_generalisation` with N held-out
-    and M validation users. given reads the files by `read` and needs no ratings: None is enough.
+    [1] split, [K] for folds, one for each pair of files for given. ratings: as in `random_split`. strong:N,M is
+    `strong_generalisation` with N held-out and M validation users. given reads the files by `read` and needs no
+    ratings: None is enough.
     """
     name, _, value = by.partition(":")
     makers: dict[str, Callable[[], list[Split]]] = {
-        "random": lambda: [random_split(ratings, _fraction(by, value), seed)],
-        "per-user": lambda: [per_user_split(ratings, _fraction(by, value), seed)],
-        "last": lambda: [last_out_split(ratings, _whole(by, value))],
-        "time": lambda: [time_split(ratings, _fraction(by, value))],
-        "users": lambda: [user_split(ratings, _whole(by, value), seed)],
-        "folds": lambda: kfold(ratings, _whole(by, value), seed),
-        "strong": lambda: [_strong(ratings, by, value, seed)],
-        "given": lambda: _given(by, value, read),
+        "random": lambda: [random_split(ratings, _parse_fraction(by, value), seed)],
+        "per-user": lambda: [per_user_split(ratings, _parse_fraction(by, value), seed)],
+        "last": lambda: [last_out_split(ratings, _parse_whole(by, value))],
+        "time": lambda: [time_split(ratings, _parse_fraction(by, value))],
+        "users": lambda: [user_split(ratings, _parse_whole(by, value), seed)],
+        "folds": lambda: kfold(ratings, _parse_whole(by, value), seed),
+        "strong": lambda: [_split_strongly(ratings, by, value, seed)],
+        "given": lambda: _read_given(by, value, read),
     }
     if name not in makers:
         raise ParameterError(
@@ -198,7 +215,7 @@ def split(
     return makers[name]()
 
 
-def _given(by: str, value: str, read: Callable[[str], Ratings]) -> list[Split]:
+def _read_given(by: str, value: str, read: Callable[[str], Ratings]) -> list[Split]:
     files = value.split(",")
     if len(files) % 2 or not all(files):
         raise ParameterError(
@@ -209,14 +226,17 @@ def _given(by: str, value: str, read: Callable[[str], Ratings]) -> list[Split]:
     return [replace(given_split(read(a), read(b)), name=name.format(number)) for number, (a, b) in enumerate(pairs, 1)]
 
 
-def _strong(ratings: Any, by: str, value: str, seed: int) -> Split:
+def _split_strongly(ratings: Any, by: str, value: str, seed: int) -> Split:
     held_out, _, validation = value.partition(",")
     return strong_generalisation(
-        ratings, held_out=_whole(by, held_out), validation=_whole(by, validation) if validation else 0, seed=seed
+        ratings,
+        held_out=_parse_whole(by, held_out),
+        validation=_parse_whole(by, validation) if validation else 0,
+        seed=seed,
     )
 
 
-def _split(ratings: Ratings, test: BoolArray, name: str, train: BoolArray | None = None) -> Split:
+def _make_split(ratings: Ratings, test: BoolArray, name: str, train: BoolArray | None = None) -> Split:
     train = ~test if train is None else train
     for part, entries in (("training", train), ("test", test)):
         if not entries.any():
@@ -224,13 +244,13 @@ def _split(ratings: Ratings, test: BoolArray, name: str, train: BoolArray | None
     return Split(ratings.select(train), ratings.select(test), None, name)
 
 
-def _row_sizes(ratings: Ratings) -> npt.NDArray[np.int64]:
+def _count_by_user(ratings: Ratings) -> npt.NDArray[np.int64]:
     """[ratings] how many ratings the user of each entry has."""
     sizes = np.diff(ratings.csr.indptr).astype(np.int64)
     return np.repeat(sizes, sizes)
 
 
-def _rank_in_row(ratings: Ratings, keys: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def _rank_by_user(ratings: Ratings, keys: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """[ratings] rank from 0 of each entry among those of its user, ordered by key."""
     order = np.lexsort((keys, ratings.rows()))
     rank = np.empty(len(order), dtype=np.int64)
@@ -238,7 +258,7 @@ def _rank_in_row(ratings: Ratings, keys: npt.NDArray[Any]) -> npt.NDArray[np.int
     return rank
 
 
-def _age(ratings: Ratings) -> npt.NDArray[np.int64]:
+def _rank_by_time(ratings: Ratings) -> npt.NDArray[np.int64]:
     """[ratings] rank from 0, oldest first."""
     ranks = ratings.ranks()
     order = np.argsort(ranks) if ratings.timestamps is None else np.lexsort((ranks, ratings.timestamps))
@@ -247,7 +267,7 @@ def _age(ratings: Ratings) -> npt.NDArray[np.int64]:
     return age
 
 
-def _generator(seed: int) -> np.random.Generator:
+def _make_generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(checks.whole("seed", seed, least=0))
 
 
@@ -261,14 +281,14 @@ def _check_whole(name: str, n: int) -> None:
         raise ParameterError(f"{name} is {n!r}; allowed: a whole number from 1 up")
 
 
-def _fraction(by: str, value: str) -> float:
+def _parse_fraction(by: str, value: str) -> float:
     try:
         return float(value)
     except ValueError:
         raise ParameterError(f"split by {by!r}; after the colon comes a share between 0 and 1, as in 0.1") from None
 
 
-def _whole(by: str, value: str) -> int:
+def _parse_whole(by: str, value: str) -> int:
     try:
         return int(value)
     except ValueError:

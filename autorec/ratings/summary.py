@@ -16,7 +16,7 @@ HEAD = 10  # most rated items shown
 
 
 def summarize(ratings: Any) -> dict[str, Any]:
-    """Facts about Ratings (or a DataFrame or SciPy matrix), ready for JSON.
+    """Facts about Ratings (or a DataFrame user, item, rating, or a sparse matrix [users × items]), ready for JSON.
 
     density is ratings / (users · items). histogram counts the distinct ratings, or BINS equal bins of the
     scale when there are more than DISTINCT. problems are sentences.
@@ -36,26 +36,26 @@ def summarize(ratings: Any) -> dict[str, Any]:
         "last_date": None,
         "duplicates_replaced": ratings.duplicates,
         "rows_skipped": ratings.skipped,
-        "ratings_per_user": _spread(by_user),
-        "ratings_per_item": _spread(by_item),
+        "ratings_per_user": _summarize_counts(by_user),
+        "ratings_per_item": _summarize_counts(by_item),
         f"users_below_{FEW}": int((by_user < FEW).sum()),
         f"items_below_{FEW}": int((by_item < FEW).sum()),
-        "histogram": _histogram(ratings),
-        "most_rated": _most_rated(ratings, by_item),
+        "histogram": _count_values(ratings),
+        "most_rated": _list_most_rated(ratings, by_item),
     }
     if ratings.timestamps is not None and len(ratings):
-        facts["first_date"] = _date(int(ratings.timestamps.min()))
-        facts["last_date"] = _date(int(ratings.timestamps.max()))
-    return facts | {"problems": _problems(ratings, facts)}
+        facts["first_date"] = _to_date(int(ratings.timestamps.min()))
+        facts["last_date"] = _to_date(int(ratings.timestamps.max()))
+    return facts | {"problems": _find_problems(ratings, facts)}
 
 
-def _spread(counts: npt.NDArray[np.integer[Any]]) -> dict[str, float] | None:
+def _summarize_counts(counts: npt.NDArray[np.integer[Any]]) -> dict[str, float] | None:
     if not len(counts):
         return None
     return {"least": int(counts.min()), "median": float(np.median(counts)), "most": int(counts.max())}
 
 
-def _histogram(ratings: Ratings) -> list[dict[str, float]]:
+def _count_values(ratings: Ratings) -> list[dict[str, float]]:
     values, counts = np.unique(ratings.csr.data, return_counts=True)
     if len(values) <= DISTINCT:
         return [{"from": v, "to": v, "count": n} for v, n in zip(values.tolist(), counts.tolist(), strict=True)]
@@ -64,7 +64,7 @@ def _histogram(ratings: Ratings) -> list[dict[str, float]]:
     return [{"from": low, "to": high, "count": n} for low, high, n in ends]
 
 
-def _most_rated(ratings: Ratings, counts: npt.NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
+def _list_most_rated(ratings: Ratings, counts: npt.NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
     sums = np.bincount(ratings.csr.indices, ratings.csr.data, minlength=ratings.n_items)
     head = np.argsort(-counts, kind="stable")[:HEAD]
     return [
@@ -78,7 +78,7 @@ def _most_rated(ratings: Ratings, counts: npt.NDArray[np.integer[Any]]) -> list[
     ]
 
 
-def _problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
+def _find_problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
     found = []
     low, high = ratings.scale
     if not len(ratings):
@@ -101,7 +101,7 @@ def _problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
     return found
 
 
-def _date(seconds: int) -> str | None:
+def _to_date(seconds: int) -> str | None:
     """Calendar date in UTC; None for what no calendar holds."""
     try:
         return datetime.fromtimestamp(seconds, UTC).date().isoformat()

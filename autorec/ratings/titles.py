@@ -9,7 +9,7 @@ import numpy as np
 
 from autorec.errors import InputError
 from autorec.ratings.matrix import Ratings
-from autorec.ratings.source import open_source, text_of
+from autorec.ratings.source import decode_text, open_source
 
 _TITLE = ("title", "name", "movietitle", "booktitle", "itemname")
 _SEPARATORS = ("::", "\t", "|", ",", ";")
@@ -21,16 +21,16 @@ Row = tuple[int, list[str]]  # the line on which it begins, from 1; its fields
 def read_titles(path: str) -> dict[str, str]:
     """Item id as written → title. The title is the column named so in a header, else the second.
 
-    Text is UTF-8 or, where it is not, Latin-1. InputError names file and line.
+    Text is UTF-8, else cp1252 or Latin-1. InputError names file and line.
     """
     source = open_source(path)
-    lines = [line for line in io.StringIO(text_of(source.data), newline="") if line.strip()]
+    lines = [line for line in io.StringIO(decode_text(source.data), newline="") if line.strip()]
     separator = next((mark for mark in _SEPARATORS if mark in lines[0]), None)
     if separator is None:
         raise InputError(f"{path}, line 1: {lines[0][:60]!r} has one column; titles need two: item and title")
     titles: dict[str, str] = {}
     column = None
-    for number, row in _rows(path, text_of(source.data), separator):
+    for number, row in _read_rows(path, decode_text(source.data), separator):
         if column is None:
             header = [name.strip().lower().replace("_", "").replace(" ", "") for name in row]
             column = next((header.index(name) for name in _TITLE if name in header), 1)
@@ -43,7 +43,7 @@ def read_titles(path: str) -> dict[str, str]:
 
 
 def with_titles(ratings: Ratings, path: str) -> Ratings:
-    """The ratings with the titles of `path`; items it does not name get "". InputError: it names none of them."""
+    """The ratings with the titles of `path`; items that it does not name get "". InputError: it names none."""
     titles = read_titles(path)
     found = np.full(ratings.n_items, "", dtype=object)
     columns = ratings.find_items(list(titles))
@@ -53,8 +53,9 @@ def with_titles(ratings: Ratings, path: str) -> Ratings:
     return replace(ratings, titles=found)
 
 
-def _rows(path: str, text: str, separator: str) -> Iterator[Row]:
-    """The rows with text, cut at \\n, \\r\\n and \\r alone: titles may hold what `str.splitlines` cuts at."""
+def _read_rows(path: str, text: str, separator: str) -> Iterator[Row]:
+    """The rows with text, split at \\n, \\r\\n and \\r alone: titles may hold characters at which `str.splitlines`
+    splits."""
     lines = io.StringIO(text, newline="")
     if separator not in _QUOTED:
         for number, line in enumerate(lines, 1):

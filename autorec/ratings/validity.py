@@ -1,4 +1,4 @@
-"""Whether a sparse matrix is what it says, so that compiled code can walk it without looking.
+"""Whether the arrays of a sparse matrix are valid, so that compiled code can index by them without checks.
 
 SciPy checks its matrices when they are made, not when their arrays are changed afterwards.
 """
@@ -13,20 +13,20 @@ from autorec.errors import InputError
 
 MAX_RATING = 1e15  # a square of it, summed over 10⁸ ratings, is still a float32
 
-_BLOCK = 2**16  # entries looked at at once, so that no temporary array is as long as the ratings
+_BLOCK = 2**16  # entries compared at once, so that no temporary array is as long as the ratings
 _MARK = "_autorec_is_valid"
 
 
 def mark_valid(csr: sparse.csr_array) -> sparse.csr_array:
-    """Say that `csr` is canonical float32 (indices ascending in each row, each once), within bounds and finite, and
-    that nobody else writes to it. Matrices that SciPy derives from it do not carry the mark."""
+    """Mark `csr` [users × items] as valid: float32, finite, indices within bounds, ascending in each row, each once,
+    and no other owner writes to it. Matrices that SciPy derives from it do not carry the mark."""
     csr.has_canonical_format = True
     setattr(csr, _MARK, True)
     return csr
 
 
 def adopt(csr: sparse.csr_array) -> sparse.csr_array:
-    """Check a matrix that nobody else has, without a copy, and mark it. InputError: see `mark_valid`."""
+    """Check and mark a matrix [users × items] that has no other owner, without a copy. InputError: see `mark_valid`."""
     check_matrix(csr)
     if csr.data.dtype != np.float32 or csr.indptr[-1] != csr.nnz or not is_canonical(csr):
         raise InputError("ratings that are not float32 with ascending indices in each row, each once")
@@ -41,7 +41,7 @@ def is_marked_valid(csr: Any) -> bool:
 def check_matrix(matrix: Any) -> None:
     """InputError unless the arrays of a SciPy sparse matrix fit its shape; O(stored entries).
 
-    Unsorted and repeated entries are fine. Formats without index arrays are converted by SciPy, which looks itself.
+    Unsorted and repeated entries are fine. Formats without index arrays are checked by SciPy when it converts them.
     """
     if len(matrix.shape) != 2:
         raise InputError(f"a sparse array of {len(matrix.shape)} dimensions; give users × items")
@@ -83,7 +83,7 @@ def _check_indices(indices: Any, n: int, what: str) -> None:
 
 
 def is_canonical(csr: sparse.csr_array) -> bool:
-    """Whether the indices ascend in each row, each once, whatever SciPy's flags say."""
+    """Whether the indices of `csr` [n × m] ascend in each row, each once; SciPy's flags are not trusted."""
     starts = np.zeros(len(csr.indices) + 1, dtype=bool)
     starts[csr.indptr] = True
     for start in range(0, len(csr.indices) - 1, _BLOCK):
@@ -95,7 +95,7 @@ def is_canonical(csr: sparse.csr_array) -> bool:
 
 
 def check_values(values: npt.NDArray[Any]) -> None:
-    """InputError unless all ratings are finite and at most MAX_RATING in size."""
+    """InputError unless all ratings [n] are finite and at most MAX_RATING in size."""
     if not len(values) or (values.min() >= -MAX_RATING and values.max() <= MAX_RATING):
         return
     position = int(np.argmax(~(np.abs(values) <= MAX_RATING)))

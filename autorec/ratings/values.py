@@ -1,4 +1,4 @@
-"""Ratings and times, from text and from typed columns: what counts as one, and what is wrong where none does."""
+"""Ratings and times from text and from typed columns: which values are valid, and what is wrong with the others."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def parse_number(token: str, decimal: str = ".") -> float | None:
-    """The number that `token` writes, None when it is none; `decimal` is the sign before the fraction."""
+    """The number that `token` writes, None when it is none. decimal: the decimal point, "." or ","."""
     token = token.strip()
     if decimal != ".":
         token = "" if "." in token else token.replace(decimal, ".")
@@ -55,45 +55,45 @@ def parse_seconds(token: str, decimal: str = ".") -> int | None:
     return int((date - _EPOCH).total_seconds() // 1)
 
 
-def rating_fault(token: str, decimal: str = ".") -> str | None:
+def describe_rating_fault(token: str, decimal: str = ".") -> str | None:
     """What is wrong with the rating `token`, None when nothing is."""
     if parse_rating(token, decimal) is not None:
         return None
     if parse_number(token, decimal) is not None:
-        return f"the rating {_short(token)} is larger than any: at most {MAX_RATING:g}"
+        return f"the rating {_shorten(token)} is larger than any: at most {MAX_RATING:g}"
     if decimal == "." and parse_number(token, ",") is not None:
-        return f"the rating {_short(token)} is not a finite number; for decimal commas give decimal=',' (--decimal ,)"
-    return f"the rating {_short(token)} is not a finite number"
+        return f"the rating {_shorten(token)} is not a finite number; for decimal commas give decimal=',' (--decimal ,)"
+    return f"the rating {_shorten(token)} is not a finite number"
 
 
-def seconds_fault(token: str, decimal: str = ".") -> str | None:
+def describe_time_fault(token: str, decimal: str = ".") -> str | None:
     """What is wrong with the timestamp `token`, None when nothing is."""
     if parse_seconds(token, decimal) is not None:
         return None
     if parse_number(token, decimal) is not None:
-        return f"the timestamp {_short(token)} does not fit 64 bits"
-    return f"the timestamp {_short(token)} is neither seconds nor an ISO date"
+        return f"the timestamp {_shorten(token)} does not fit 64 bits"
+    return f"the timestamp {_shorten(token)} is neither seconds nor an ISO date"
 
 
-def _short(token: str) -> str:
+def _shorten(token: str) -> str:
     return repr(token.strip()[:40])
 
 
-def valid_ratings(values: npt.NDArray[Any]) -> BoolArray:
-    """[n] whether each is a finite number of at most MAX_RATING in size."""
+def find_valid_ratings(values: npt.NDArray[Any]) -> BoolArray:
+    """[n] whether each of the values [n] is a finite number of at most MAX_RATING in size."""
     valid: BoolArray = np.abs(values) <= MAX_RATING
     return valid
 
 
 def floor_seconds(values: npt.NDArray[np.floating[Any]]) -> tuple[npt.NDArray[np.int64], BoolArray]:
-    """[n] seconds rounded down, and whether each is finite and fits 64 bits (0 where not)."""
+    """Seconds [n] → (rounded down [n], 0 where invalid; whether each is finite and fits 64 bits [n])."""
     valid = np.abs(values) < 2.0**63
     return np.floor(np.where(valid, values, 0)).astype(np.int64), valid
 
 
-def seconds_of_dates(array: Any) -> npt.NDArray[np.int64]:
+def convert_dates(array: Any) -> npt.NDArray[np.int64]:
     """[n] Arrow timestamps without nulls → whole seconds since 1970, rounded down. ValueError: before the year 1."""
-    seconds = _integers(array.cast(pa.int64())) // _PER_SECOND[array.type.unit]
+    seconds = _to_integers(array.cast(pa.int64())) // _PER_SECOND[array.type.unit]
     if seconds.min(initial=0) < _YEAR_1:
         raise ValueError("a date before the year 1")
     return seconds
@@ -104,14 +104,14 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def ratings_of_array(array: Any, what: str) -> tuple[npt.NDArray[np.float64], BoolArray]:
-    """[n] an Arrow array of numbers, or of text that writes numbers → ratings, and whether each is one."""
+def convert_ratings(array: Any, what: str) -> tuple[npt.NDArray[np.float64], BoolArray]:
+    """An Arrow array [n] of numbers, or of text that writes them → (ratings [n], whether each is valid [n])."""
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return ratings_of_array(array.dictionary_decode(), what)
+        return convert_ratings(array.dictionary_decode(), what)
     if is_text(kind):
-        values = _of_tokens(array, lambda token: parse_rating(token), np.float64)
-        return values, _valid(array) & ~np.isnan(values)
+        values = _parse_texts(array, lambda token: parse_rating(token), np.float64)
+        return values, _find_valid(array) & ~np.isnan(values)
     if not (
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -122,43 +122,43 @@ def ratings_of_array(array: Any, what: str) -> tuple[npt.NDArray[np.float64], Bo
     if pa.types.is_boolean(kind):
         array = array.cast(pa.int8())
     values = array.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
-    return values, valid_ratings(values)
+    return values, find_valid_ratings(values)
 
 
-def seconds_of_array(array: Any, what: str) -> tuple[npt.NDArray[np.int64], BoolArray]:
-    """[n] an Arrow array of seconds, dates or text that writes either → whole seconds since 1970, and whether each is
-    such."""
+def convert_times(array: Any, what: str) -> tuple[npt.NDArray[np.int64], BoolArray]:
+    """An Arrow array [n] of seconds, dates or text that writes either → (whole seconds since 1970 [n], whether each is
+    valid [n])."""
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return seconds_of_array(array.dictionary_decode(), what)
+        return convert_times(array.dictionary_decode(), what)
     if pa.types.is_integer(kind):
         values = array.fill_null(0).to_numpy(zero_copy_only=False)
         fits = values <= _INT64.max
-        return np.where(fits, values, 0).astype(np.int64), _valid(array) & fits
+        return np.where(fits, values, 0).astype(np.int64), _find_valid(array) & fits
     if pa.types.is_floating(kind):
         return floor_seconds(array.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False))
     if pa.types.is_timestamp(kind):
-        return _integers(array.cast(pa.int64())) // _PER_SECOND[kind.unit], _valid(array)
+        return _to_integers(array.cast(pa.int64())) // _PER_SECOND[kind.unit], _find_valid(array)
     if pa.types.is_date32(kind):
-        return _integers(array.cast(pa.int32())) * _DAY, _valid(array)
+        return _to_integers(array.cast(pa.int32())) * _DAY, _find_valid(array)
     if pa.types.is_date64(kind):
-        return _integers(array.cast(pa.int64())) // 1000, _valid(array)
+        return _to_integers(array.cast(pa.int64())) // 1000, _find_valid(array)
     if is_text(kind):
-        found = _of_tokens(array, parse_seconds, object)
+        found = _parse_texts(array, parse_seconds, object)
         valid = np.array([value is not None for value in found], dtype=bool)
         return np.where(valid, found, 0).astype(np.int64), valid
     raise InputError(f"{what} has type {kind}; give seconds since 1970 or dates")
 
 
-def _integers(array: Any) -> npt.NDArray[np.int64]:
+def _to_integers(array: Any) -> npt.NDArray[np.int64]:
     return np.asarray(array.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _valid(array: Any) -> BoolArray:
+def _find_valid(array: Any) -> BoolArray:
     return np.asarray(pc.is_valid(array).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _of_tokens(array: Any, parse: Callable[[str], Any], dtype: Any) -> npt.NDArray[Any]:
+def _parse_texts(array: Any, parse: Callable[[str], Any], dtype: Any) -> npt.NDArray[Any]:
     """[n] `parse` of each text, once for each distinct one; None (NaN) for nulls."""
     encoded = array.dictionary_encode()
     values: npt.NDArray[Any] = np.array([*map(parse, encoded.dictionary.to_pylist()), None], dtype=dtype)

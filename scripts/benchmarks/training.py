@@ -157,7 +157,7 @@ def dense_step(chosen: sparse.csr_array) -> Step:
 
 
 def csr_step(chosen: sparse.csr_array) -> Step:
-    """torch's sparse product for the encoder, gathered rows for the decoder."""
+    """torch's sparse product for the encoder, decode_by_gathering rows for the decoder."""
     coo = chosen.tocoo()
     places = torch.from_numpy(np.stack((coo.row, coo.col)).astype(np.int64))
     values = torch.from_numpy(coo.data)
