@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from autorec.insight.cluster import Clusters as Clusters
     from autorec.insight.cluster import cluster as cluster
     from autorec.insight.embed import embed as embed
+    from autorec.insight.map import Map as Map
+    from autorec.insight.map import draw_map as draw_map
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
@@ -81,6 +83,7 @@ _HOME = {
     "ItemKNN": "autorec.models.knn",
     "MODELS": "autorec.models.registry",
     "Model": "autorec.models.registry",
+    "Map": "autorec.insight.map",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",
@@ -95,6 +98,7 @@ _HOME = {
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
     "describe": "autorec.models.manifest",
+    "draw_map": "autorec.insight.map",
     "embed": "autorec.insight.embed",
     "evaluate": "autorec.evaluation.evaluate",
     "fetch": "autorec.datasets.fetch",

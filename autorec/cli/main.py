@@ -29,6 +29,7 @@ VERBS = (
     "similar",
     "embed",
     "cluster",
+    "map",
     "warmup",
 )
 

@@ -22,7 +22,7 @@ def comparison_page(report: ComparisonReport) -> str:
     """The page of a comparison."""
     require("report", "an HTML report")
     models = [model for model in text.sorted_models(report) if not model.refused]
-    return _render(
+    return render(
         "comparison.html",
         title=text.title(report),
         facts=text.facts(report),
@@ -59,7 +59,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         for name, value in report.metrics.items()
     ]
     counts = report.counts
-    return _render(
+    return render(
         "evaluation.html",
         title="Evaluation",
         facts=[
@@ -118,7 +118,8 @@ def _marked(items: Sequence[Item], tested: set[object]) -> list[tuple[str, bool]
     return [(text.item_text(item), item.item in tested) for item in items]
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """The page of a template in `templates/`; `values` are text, escaped where they stand."""
     import jinja2
 
     environment = jinja2.Environment(
