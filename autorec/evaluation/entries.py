@@ -9,7 +9,7 @@ from sklearn.base import clone
 from autorec.errors import ParameterError
 from autorec.evaluation.baselines import GRIDS, baselines
 from autorec.models.base import Recommender
-from autorec.models.presets import create, shown
+from autorec.models.presets import create, short_name
 from autorec.models.registry import Grid
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split
@@ -55,7 +55,7 @@ def entries_of(models: Sequence[Model], settings: Settings, which: str, train: R
     """
     entries: dict[str, Entry] = {}
     for asked in models:
-        label = shown(asked) if isinstance(asked, str) else asked[0]
+        label = short_name(asked) if isinstance(asked, str) else asked[0]
         if label in entries:
             raise ParameterError(f"two models are named {label}; give each its own name")
         entries[label] = _asked(asked, dict(settings.get("", {})) | dict(settings.get(label, {})))

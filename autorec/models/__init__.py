@@ -1,1 +1,1 @@
-"""Estimators: one promise each, all with the same few verbs of `Recommender`."""
+"""Estimators, all with the methods of `Recommender`."""

@@ -1,7 +1,7 @@
 """The arrays of a model's file: what a model expects, and safetensors files checked against it.
 
-Sizes, types and names come from the header of the file and are compared before an array is made. The arrays are views
-of the bytes that were read, so that nothing is in memory twice.
+Names, types and shapes are compared with the header of the file before an array is made. The arrays are views of the
+bytes that were read, so that nothing is in memory twice.
 
 A safetensors file is the length of its header (8 bytes, little endian), the header, a JSON object that gives each name
 its type, its shape and where its bytes begin and end, and then these bytes.
@@ -21,8 +21,8 @@ Shape = tuple[int, ...]
 
 _LENGTH = 8  # bytes that hold the length of the header
 _LONGEST = 2**20  # bytes of a header
-_BLOCK = 2**20  # values looked at together
-_LARGEST = 1e17  # of a float: sums of products of two, as scores are, stay within float32
+_BLOCK = 2**20  # values checked at once
+_LARGEST = 1e17  # size of a float: sums of products of two, as scores are, stay within float32
 _TYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
     "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
@@ -33,8 +33,9 @@ _TYPES = {
 class Expected:
     """What an array has to be. Floats are finite and at most 1e17 in size, always.
 
-    dtype: a name of NumPy, or "index", which is int32 or int64. shape: a size may be a word for one that the file says
-    and that is the same wherever the word stands. least, most: bounds of the values, none where None.
+    dtype  a name of NumPy, or "index", which is int32 or int64
+    shape  the size of each dimension; a name for a size that the file sets, the same wherever the name occurs
+    least, most  bounds of the values; None: no bound
     """
 
     dtype: str
@@ -48,7 +49,7 @@ Expect = Callable[[Mapping[str, Shape]], Mapping[str, Expected]]
 
 @dataclass(frozen=True)
 class _Entry:
-    """One array as the header describes it. start: of its bytes in the file."""
+    """One array as the header describes it. start: offset of its bytes in the file."""
 
     dtype: str
     shape: Shape
@@ -58,18 +59,18 @@ class _Entry:
 def read_arrays(content: bytearray, expect: Expect) -> Arrays:
     """The arrays of a safetensors file, views of `content`.
 
-    expect: what the arrays have to be, given the shapes of those that there are. ValueError: they are not that.
+    expect: name → shape of the arrays in the file → name → what each has to be. ValueError: one is not that.
     """
-    entries = _entries(content)
+    entries = _read_entries(content)
     expected = expect({name: entry.shape for name, entry in entries.items()})
     _compare(entries, expected)
-    arrays = {name: _view(content, entry) for name, entry in entries.items()}
+    arrays = {name: _make_view(content, entry) for name, entry in entries.items()}
     for name, array in arrays.items():
         _require_values(name, array, expected[name])
     return arrays
 
 
-def _entries(content: bytearray) -> dict[str, _Entry]:
+def _read_entries(content: bytearray) -> dict[str, _Entry]:
     length = int.from_bytes(content[:_LENGTH], "little")
     if not 2 <= length <= min(len(content) - _LENGTH, _LONGEST):
         raise ValueError(f"a header of {length:,} bytes in a file of {len(content):,}")
@@ -81,7 +82,7 @@ def _entries(content: bytearray) -> dict[str, _Entry]:
         raise ValueError("its header is no object")
     first = _LENGTH + length
     entries, end = {}, 0
-    spans = {name: _span(name, value, len(content) - first) for name, value in header.items()}
+    spans = {name: _parse_span(name, value, len(content) - first) for name, value in header.items()}
     for name, (dtype, shape, start, stop) in sorted(spans.items(), key=lambda span: span[1][2:]):
         if start != end:
             raise ValueError(f"the bytes of array {name!r} do not follow those before")
@@ -91,7 +92,7 @@ def _entries(content: bytearray) -> dict[str, _Entry]:
     return entries
 
 
-def _span(name: str, value: Any, size: int) -> tuple[str, Shape, int, int]:
+def _parse_span(name: str, value: Any, size: int) -> tuple[str, Shape, int, int]:
     """Type, shape, and where the bytes begin and end, of an array in `size` bytes."""
     try:
         dtype, shape, (start, stop) = value["dtype"], value["shape"], value["data_offsets"]
@@ -123,7 +124,7 @@ def _compare(entries: Mapping[str, _Entry], expected: Mapping[str, Expected]) ->
             raise ValueError(f"array {name!r} has shape {shape} where it has to be {wanted}")
 
 
-def _view(content: bytearray, entry: _Entry) -> npt.NDArray[Any]:
+def _make_view(content: bytearray, entry: _Entry) -> npt.NDArray[Any]:
     found = np.frombuffer(content, entry.dtype, math.prod(entry.shape), entry.start).reshape(entry.shape)
     return found if found.flags.aligned else found.copy()
 

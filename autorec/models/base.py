@@ -1,8 +1,8 @@
-"""Recommender: what every model can be asked. A model brings `_fit` and its vectors; the verbs are here, once.
+"""Recommender, the base of all models: it has the public methods; a model adds `_fit` and its vectors.
 
 All scores are made the same way: `encode_users` turns histories into user vectors, `score` turns these into scores of
 all items, `top_n` keeps the best. With `Vectors` on both sides score(u, i) = factors_u · factors_i + bias_u + bias_i.
-A model of choices may have the choices themselves as user vectors, and a `score` of its own.
+A model of choices may use the choices themselves as user vectors, and define `score` itself.
 """
 
 import copy
@@ -36,7 +36,7 @@ Scores = npt.NDArray[np.float32]
 RandomState = int | np.random.RandomState | np.random.Generator | None  # as scikit-learn's random_state
 OnValidation = Callable[[int, float], None]  # gets the epoch, from 1, and the score of the validation
 
-_ENTRY_BYTES = 24  # of copies of a rating on the way
+_ENTRY_BYTES = 24  # a rating, of temporary copies
 _PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
 
 
@@ -61,23 +61,25 @@ class Recommender(BaseEstimator):
         raise NotImplementedError
 
     def _encode(self, histories: sparse.csr_array) -> Any:
-        """Vectors of the users whose ratings are the rows of `histories` [B × items]: pure, nothing is learned."""
+        """Vectors [B] of the users whose ratings are the rows of `histories` [B × items]; nothing is learned or
+        changed."""
         raise NotImplementedError
 
     def _users(self, rows: IntArray) -> Any:
-        """Vectors of the model's own users in these rows; a model that learned some brings them."""
+        """Vectors [B] of the users of the training in these rows [B]; overridden where they are learned."""
         return self._encode(self.ratings_.csr[rows])
 
     def _items(self) -> Vectors:
-        """Vectors of all items."""
+        """Vectors [items] of all items."""
         raise NotImplementedError
 
     def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
-        """Attribute → value, of all that is other in a model whose users are the rows of `histories`. `self` stays."""
+        """The attributes that differ in a model whose users are the rows of `histories` [new users × items]; `self` is
+        not changed."""
         return {}
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        """The same of a model whose items are the columns of `histories` [users × new items]."""
+        """The same for a model whose items are the columns of `histories` [users × new items]."""
         raise ParameterError(
             f"{type(self).__name__} cannot take new items; models that can: {', '.join(named(takes_new_items=True))}"
         )
@@ -91,40 +93,40 @@ class Recommender(BaseEstimator):
         return 1e-6 * n_ratings
 
     def _fitter(self, ratings: Ratings) -> "Callable[..., Recommender]":
-        """A function: settings → a copy of the model with them, fitted on `ratings`. For searches: what is the same for
-        all settings that are searched is computed once."""
+        """A function settings → a copy of the model with them, fitted on `ratings`. For searches: what all settings
+        have in common may be computed once."""
         return lambda **settings: clone(self).set_params(**settings).fit(ratings)
 
     def _check_parameters(self) -> None:
-        """ParameterError names the parameter at fault and what is allowed. Asked by `fit`, and when a file is read."""
+        """ParameterError names the parameter at fault and what is allowed. Called by `fit`, and when a file is read."""
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything learned, by name, for the file."""
         return {}
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        """What the arrays of a file have to be for `_set_arrays`, which trusts it; the model has its parameters and
-        `ratings_`. shapes: of the arrays that there are."""
+        """What the arrays of a file have to be; `_set_arrays` relies on it. The model has its parameters and
+        `ratings_`. shapes: of the arrays in the file."""
         return {}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of `_arrays`, on a model that has its parameters and `ratings_`."""
 
     def _score_rows(self, rows: IntArray) -> Scores:
-        """[B × items] scores of the model's own users in these rows."""
+        """[B × items] scores of the users of the training in these rows [B]."""
         return self.score(self._users(rows))
 
     def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        """[pairs] scores of pairs of the model's own users and items."""
+        """[pairs] scores of pairs of users and items of the training."""
         scores = np.empty(len(rows))
         for start in range(0, len(rows), _PAIR_BLOCK):
             part = slice(start, start + _PAIR_BLOCK)
-            users, positions = np.unique(rows[part], return_inverse=True)
-            scores[part] = score_pairs(self._users(users), positions, self._items(), columns[part])
+            users, inverse = np.unique(rows[part], return_inverse=True)
+            scores[part] = score_pairs(self._users(users), inverse, self._items(), columns[part])
         return scores
 
     def _similarities(self) -> Callable[[IntArray], Scores]:
-        """Columns [B] → [B × items] how near each item is to these; −inf for an item that is not to be shown."""
+        """A function: columns [B] → similarities [B × items] to all items; −inf for an item that is not to be shown."""
         factors = self._items().factors
         if not factors.shape[1]:
             raise ParameterError(
@@ -136,13 +138,13 @@ class Recommender(BaseEstimator):
         return lambda columns: np.asarray(unit[columns] @ unit.T)
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
-        """Scores → the scale of the ratings. Increasing, so that the ranking stays."""
+        """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""
         return scores
 
     # --- the verbs ------------------------------------------------------------------------------------------
 
     def fit(self, ratings: Any, y: None = None, *, on_validation: OnValidation | None = None) -> Self:
-        """Learn from Ratings, a DataFrame (user, item, rating) or a SciPy matrix users × items. Returns self.
+        """Learn from Ratings, a DataFrame user, item, rating or a SciPy matrix [users × items]. Returns self.
 
         on_validation(epoch, score) is called after each validation of a model that trains in epochs, score on the
         scale of the ratings; what it raises ends `fit`. y is ignored, as in scikit-learn.
@@ -171,9 +173,10 @@ class Recommender(BaseEstimator):
         return self
 
     def predict(self, users: Any, items: Any) -> npt.NDArray[np.float64]:
-        """[pairs] ratings of the pairs (users[p], items[p]) given as raw ids, clipped to the training scale.
+        """[pairs] float64 ratings of the pairs (users[p], items[p]), raw ids [pairs], clipped to the training scale.
 
-        A pair that is not `known` gets the damped biases of the known side, else the mean.
+        A pair that is not `known` gets the mean and the damped bias of its known side. ParameterError: the model ranks
+        and predicts no ratings. InputError: users and items of different number.
         """
         rows, columns = self._find(users, items)
         if not self.rates:
@@ -184,46 +187,48 @@ class Recommender(BaseEstimator):
         return np.clip(predicted, *self.ratings_.scale)
 
     def known(self, users: Any, items: Any) -> npt.NDArray[np.bool_]:
-        """[pairs] whether `predict` is the model's own: `known_users`, and the item was there in `fit` (`fold_in`)."""
+        """[pairs] whether the model knows user and item, raw ids [pairs]: `known_users`, and the item was in `fit` (or
+        `fold_in`). Other pairs get the fallback from `predict`."""
         rows, columns = self._find(users, items)
         return self._has_history(rows) & (columns >= 0)
 
     def known_users(self, users: Any) -> npt.NDArray[np.bool_]:
-        """[users] whether each was there in `fit` (or `fold_in`) with at least one rating of a known item."""
+        """[users] whether each raw id had at least one rating of a known item in `fit` (or `fold_in`)."""
         return self._has_history(self._fitted().find_users(as_collection(users)))
 
     def recommend(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> pd.DataFrame:
-        """The n best items of each user → DataFrame user, item, score, rank (1 = best) and title when titles are known.
+        """The n best items of each user → DataFrame user, item, score, rank (1 = best) and, if known, title.
 
         users: a raw id or any collection of them, None for all. Rated items are left out unless `exclude_seen=False`.
-        Scores of rating models are on the rating scale, not clipped (a cut would make ties). A user with fewer than n
+        Scores of rating models are on the rating scale, not clipped, which would make ties. A user with fewer than n
         items left gets fewer rows. InputError: an unknown user; fold the user in first.
         """
         frames = list(self.recommend_blocks(users, n, exclude_seen=exclude_seen))
         return pd.concat(frames, ignore_index=True)
 
     def recommend_blocks(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> Iterator[pd.DataFrame]:
-        """`recommend` as a stream of DataFrames, for writing while computing; at least one, maybe empty."""
+        """`recommend` as a stream of DataFrames user, item, score, rank[, title], one a block of users; at least
+        one."""
         ratings = self._fitted()
         n = min(checks.whole("n", n), ratings.n_items)
-        rows = self._rows(users)
+        rows = self._find_rows(users)
         seen = ratings.csr if exclude_seen else None
         if not len(rows):
-            yield self._table(rows, np.empty((0, n), dtype=np.int64), np.empty((0, n)))
+            yield self._make_table(rows, np.empty((0, n), dtype=np.int64), np.empty((0, n)))
         with progress.bar("recommending", len(rows)) as update:
             done = 0
             for block, items, scores in top_n(self._score_rows, rows, ratings.n_items, n, seen):
                 done += len(block)
                 update(done, f"{done:,} of {len(rows):,} users")
-                yield self._table(block, items, scores)
+                yield self._make_table(block, items, scores)
 
     def map_scores(self, rows: IntArray, work: Callable[[slice, Scores], Result]) -> Iterator[Result]:
         """Yield work(part of `rows`, scores [part × items]) in order, in blocks of bounded memory; see `map_blocks`."""
         return map_blocks(self._score_rows, rows, self._fitted().n_items, work)
 
     def encode_users(self, histories: Any) -> Any:
-        """User vectors, for `score`, of the ratings in `histories` [B × items]: a SciPy matrix with the columns and on
-        the scale of `ratings_`. Nothing is learned and the model stays as it is.
+        """User vectors [B], for `score`, of the ratings in `histories` [B × items], a SciPy matrix with the columns and
+        the scale of `ratings_`. Nothing is learned and the model does not change.
 
         InputError: another number of columns, or indices outside them.
         """
@@ -237,17 +242,18 @@ class Recommender(BaseEstimator):
         return self._encode(csr)
 
     def score(self, users: Any) -> Scores:
-        """[B × items] float32 scores of all items, a fresh array; users: B vectors from `encode_users`. Higher is
-        better; of rating models they are on the scale inside the model."""
+        """[B × items] float32 scores of all items, a new array; users: vectors [B] from `encode_users`. Higher is
+        better; scores of rating models are on the scale inside the model."""
         if self._right is None:
             self._right = as_right(self._items())
         return np.asarray(as_left(users) @ self._right.T)
 
     def fold_in(self, new_ratings: Any, of: str = "users") -> Self:
-        """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` is untouched.
+        """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` does not change.
 
-        The other side stays, and is shared with `self`: ratings of items (users) that the model does not know are left
-        out, with a warning that gives the count. Ratings outside the training scale are clipped to it, with a warning.
+        new_ratings: as for `fit`, DataFrame user, item, rating or [new users × items]. The other side is shared with
+        `self`: ratings of items (users) that the model does not know are left out, with a warning that counts them.
+        Ratings outside the training scale are clipped to it, with a warning.
         """
         checks.one_of("of", of, ("users", "items"))
         ratings = align(as_ratings(new_ratings), self._fitted(), of)
@@ -264,8 +270,8 @@ class Recommender(BaseEstimator):
         return model
 
     def similar(self, items: Any, n: int = 10) -> pd.DataFrame:
-        """The n nearest items of each → DataFrame item, similar, cosine, rank (1 = nearest), and title, of the similar
-        item, when titles are known.
+        """The n nearest items of each → DataFrame item, similar, cosine, rank (1 = nearest) and, if known, title of
+        `similar`.
 
         items: a raw id or any collection of them. cosine: of the items' vectors without biases; of a model of choices
         without vectors, of the items' columns of choices. InputError: an unknown item. ParameterError: the model has
@@ -278,9 +284,9 @@ class Recommender(BaseEstimator):
         _refuse_unknown(asked, columns, "item")
         itself = sparse.csr_array((np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items))
         blocks = top_n(self._similarities(), columns, ratings.n_items, n, itself)
-        frames = [_long(ratings.item_ids[rows], ratings.item_ids, found, cosine) for rows, found, cosine in blocks]
+        frames = [_to_long(ratings.item_ids[rows], ratings.item_ids, found, cosine) for rows, found, cosine in blocks]
         if not frames:
-            frames = [_long(ratings.item_ids[:0], ratings.item_ids, np.empty((0, n), int), np.empty((0, n)))]
+            frames = [_to_long(ratings.item_ids[:0], ratings.item_ids, np.empty((0, n), int), np.empty((0, n)))]
         table = pd.concat(frames, ignore_index=True).set_axis(["item", "similar", "cosine", "rank"], axis=1)
         if ratings.titles is not None:
             table["title"] = ratings.titles[ratings.find_items(table["similar"])]
@@ -310,7 +316,7 @@ class Recommender(BaseEstimator):
         counts = np.append(np.diff(self.ratings_.csr.indptr), 0)
         return np.asarray(counts[rows] > 0)
 
-    def _rows(self, users: Any) -> npt.NDArray[np.int64]:
+    def _find_rows(self, users: Any) -> npt.NDArray[np.int64]:
         ratings = self._fitted()
         if users is None:
             return np.arange(ratings.n_users)
@@ -319,16 +325,17 @@ class Recommender(BaseEstimator):
         _refuse_unknown(users, rows, "user")
         return rows
 
-    def _table(self, rows: IntArray, items: IntArray, scores: FloatArray) -> pd.DataFrame:
+    def _make_table(self, rows: IntArray, items: IntArray, scores: FloatArray) -> pd.DataFrame:
         ratings = self.ratings_
-        table = _long(ratings.user_ids[rows], ratings.item_ids, items, self._to_ratings(scores))
+        table = _to_long(ratings.user_ids[rows], ratings.item_ids, items, self._to_ratings(scores))
         if ratings.titles is not None:
             table["title"] = ratings.titles[items[items >= 0]]
         return table
 
 
 def as_collection(ids: Any) -> Any:
-    """A single id → a list of it; sets, views, generators, Arrow arrays → lists; what NumPy knows how to read stays."""
+    """Ids as a collection [n]: a list, array or Series as it is; of a set, generator or Arrow array a list; of one id
+    [id]."""
     if isinstance(ids, (list, tuple, np.ndarray, pd.Series, pd.Index)) and np.ndim(ids):
         return ids
     if hasattr(ids, "to_pylist"):
@@ -338,8 +345,8 @@ def as_collection(ids: Any) -> Any:
     return [ids] if isinstance(ids, str) or not isinstance(ids, Iterable) else list(ids)
 
 
-def _long(left: Any, item_ids: Any, items: IntArray, scores: FloatArray) -> pd.DataFrame:
-    """Blocks [B × n] → one row a found item; −1 marks the ranks left empty."""
+def _to_long(left: Any, item_ids: Any, items: IntArray, scores: FloatArray) -> pd.DataFrame:
+    """Ids left [B], items and scores [B × n] → DataFrame user, item, score, rank; items of −1 are left out."""
     found = items >= 0
     rank = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
     return pd.DataFrame(
@@ -352,8 +359,8 @@ def _long(left: Any, item_ids: Any, items: IntArray, scores: FloatArray) -> pd.D
     )
 
 
-def _refuse_unknown(ids: Any, positions: IntArray, what: str) -> None:
-    unknown = np.flatnonzero(positions < 0)
+def _refuse_unknown(ids: Any, found: IntArray, what: str) -> None:
+    unknown = np.flatnonzero(found < 0)
     if len(unknown):
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise InputError(

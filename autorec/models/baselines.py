@@ -1,4 +1,4 @@
-"""Models to be beaten: the global mean, damped biases, popularity. Named beside every result."""
+"""Baselines: the global mean, damped biases, popularity."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from autorec.ratings.matrix import Ratings
 
 
 class GlobalMean(Recommender):
-    """r̂ = the mean of all training ratings. Its ranking is the order of the items: a floor, not an advice."""
+    """r̂ [users × items] = the mean of all training ratings; it ranks items in the order of the training. A floor."""
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         return {}
@@ -37,8 +37,11 @@ class GlobalMean(Recommender):
 class Bias(Recommender):
     """r̂(u, i) = mean + user bias + item bias, both damped; see `autorec.models.biases.fit_biases`.
 
-    user_damping, item_damping: how many ratings at the mean each user and item is given beforehand, or "auto": chosen
-    on ratings kept aside, see `choose_dampings`. Learned: `user_damping_`, `item_damping_`.
+    user_damping, item_damping  number of extra ratings at the mean that each user and each item counts, from 0 up, or
+                                "auto": chosen on held-out ratings, see `choose_dampings`
+
+    Learned: `biases_` with mean, user [users] and item [items] on the scale of the ratings; `user_damping_`,
+    `item_damping_`.
     """
 
     def __init__(
@@ -102,8 +105,11 @@ class Bias(Recommender):
 
 
 class Popularity(Recommender):
-    """score(u, i) = how many users rated i: the same list for everyone, less what each has seen. Predicts no
-    ratings."""
+    """score(u, i) = how many users rated i: the same list for everyone, without what each has seen. Predicts no
+    ratings.
+
+    Learned: `counts_` [items].
+    """
 
     rates: ClassVar[bool] = False
     counts_: npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Damped user and item biases: the baseline that every rating model must beat, and the answer for unknown ids."""
+"""Damped user and item biases: a baseline, and the fallback for unknown ids."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
-USER_DAMPING = 15.0  # ratings; Surprise's BaselineOnly uses the same two
+USER_DAMPING = 15.0  # ratings; these are the defaults of Surprise's BaselineOnly
 ITEM_DAMPING = 10.0
 SWEEPS = 10
-_BLOCK = 2**18  # ratings in a block of users; what is computed of them stays in a cache
+_BLOCK = 2**18  # ratings in a block of users, whose temporary arrays stay in a cache
 
 
 @dataclass(frozen=True)
 class Biases:
-    """r̂(u, i) = mean + user[u] + item[i], on the scale of the ratings. Floats 64."""
+    """r̂(u, i) = mean + user[u] + item[i], on the scale of the ratings; float64."""
 
     mean: float
     user: FloatArray  # [users]
     item: FloatArray  # [items]
 
     def predict(self, users: IntArray, items: IntArray) -> FloatArray:
-        """[pairs] predictions; an index of −1 (unknown) adds nothing, two of them give the mean."""
+        """Indices users, items [pairs] → predictions [pairs]; the bias of index −1 (unknown) is 0."""
         user = np.where(users >= 0, np.append(self.user, 0.0)[users], 0.0)
         item = np.where(items >= 0, np.append(self.item, 0.0)[items], 0.0)
         return np.asarray(self.mean + user + item)
@@ -42,31 +42,32 @@ def fit_biases(
     item_damping: float = ITEM_DAMPING,
     sweeps: int = SWEEPS,
 ) -> Biases:
-    """Alternating damped means over the observed entries of users × items.
+    """Alternating damped means over the observed entries of ratings [users × items].
 
     Each sweep sets item[i] = Σ(r − mean − user[u]) / (item_damping + n_i), then user[u] = Σ(r − mean − item[i]) /
     (user_damping + n_u): block descent on Σ(r − r̂)² + item_damping·Σ item² + user_damping·Σ user² (Koren, KDD 2008,
-    §2.1; ACM TKDD 4(1), eq. 1). Without ratings everything is 0. Memory beside the ratings is that of users, items and
-    one block.
+    §2.1; ACM TKDD 4(1), eq. 1). Without ratings everything is 0. Memory beside the ratings grows with users and items,
+    not with ratings.
     """
     return bias_fitter(ratings, sweeps)(user_damping, item_damping)
 
 
 def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Callable[[float, float], Biases]:
-    """`fit_biases` of the same ratings for any (user damping, item damping): what they share is made once."""
+    """A function (user damping, item damping) → `fit_biases` of the ratings [users × items]; shared sums are made
+    once."""
     totals = _sum_up(ratings)
     of_users, of_items = totals.user_deviations(), totals.item_deviations()
-    kept = list(_blocks(ratings)) if ratings.nnz <= _BLOCK else None
+    kept = list(_make_blocks(ratings)) if ratings.nnz <= _BLOCK else None
 
     def fit(user_damping: float, item_damping: float) -> Biases:
-        user_weights = _damped(user_damping, totals.user_counts)
-        item_weights = _damped(item_damping, totals.item_counts)
+        user_weights = _add_damping(user_damping, totals.user_counts)
+        item_weights = _add_damping(item_damping, totals.item_counts)
         user, item = np.zeros(ratings.shape[0]), np.zeros(ratings.shape[1])
         taken = np.zeros(ratings.shape[1])  # [items] Σ user[u] over the users of each item
         for _ in range(sweeps):
             item = (of_items - taken) / item_weights
             taken[:] = 0
-            for rows, observed in kept or _blocks(ratings):
+            for rows, observed in kept or _make_blocks(ratings):
                 user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
                 taken += observed.T @ user[rows]
         return Biases(totals.mean, user, item)
@@ -75,16 +76,16 @@ def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Cal
 
 
 def item_means(ratings: "sparse.csr_array | Rows", damping: float) -> FloatArray:
-    """[items] mean of the ratings of each item and of `damping` more at the mean of all."""
+    """Ratings [users × items] → [items] mean of each item's ratings and `damping` more at the mean of all."""
     totals = _sum_up(ratings)
-    return np.asarray(totals.mean + totals.item_deviations() / _damped(damping, totals.item_counts))
+    return np.asarray(totals.mean + totals.item_deviations() / _add_damping(damping, totals.item_counts))
 
 
 def fold_in_users(biases: Biases, csr: sparse.csr_array, *, damping: float = USER_DAMPING) -> Biases:
     """The same items, biases of new users from their rows of `csr` [new users × items]."""
     counts = np.diff(csr.indptr)
-    sums = csr @ np.ones(csr.shape[1]) - biases.mean * counts - _pattern(csr) @ biases.item
-    return replace(biases, user=sums / _damped(damping, counts))
+    sums = csr @ np.ones(csr.shape[1]) - biases.mean * counts - _make_pattern(csr) @ biases.item
+    return replace(biases, user=sums / _add_damping(damping, counts))
 
 
 def fold_in_items(biases: Biases, csr: sparse.csr_array, *, damping: float = ITEM_DAMPING) -> Biases:
@@ -119,8 +120,10 @@ class _Totals:
 def _sum_up(ratings: "sparse.csr_array | Rows") -> _Totals:
     n, m = ratings.shape
     totals = _Totals(np.zeros(n), np.zeros(n), np.zeros(m), np.zeros(m))
-    for rows, observed in _blocks(ratings):
-        values = sparse.csr_array((_values(ratings, rows), observed.indices, observed.indptr), shape=observed.shape)
+    for rows, observed in _make_blocks(ratings):
+        values = sparse.csr_array(
+            (_read_values(ratings, rows), observed.indices, observed.indptr), shape=observed.shape
+        )
         for matrix, of_users, of_items in (
             (values, totals.user_sums, totals.item_sums),
             (observed, totals.user_counts, totals.item_counts),
@@ -130,7 +133,7 @@ def _sum_up(ratings: "sparse.csr_array | Rows") -> _Totals:
     return totals
 
 
-def _blocks(ratings: "sparse.csr_array | Rows") -> Iterator[tuple[slice, sparse.csr_array]]:
+def _make_blocks(ratings: "sparse.csr_array | Rows") -> Iterator[tuple[slice, sparse.csr_array]]:
     """Yield (users, [users × items] ones where a rating is observed, in float64)."""
     indptr, n = ratings.indptr, ratings.shape[0]
     first = 0
@@ -138,20 +141,20 @@ def _blocks(ratings: "sparse.csr_array | Rows") -> Iterator[tuple[slice, sparse.
         last = int(np.searchsorted(indptr, int(indptr[first]) + _BLOCK, side="right")) - 1
         rows = slice(first, min(max(last, first + 1), n))
         entries = slice(int(indptr[rows.start]), int(indptr[rows.stop]))
-        ones = (~np.isnan(_entries(ratings, entries))).astype(np.float64)
+        ones = (~np.isnan(_read_entries(ratings, entries))).astype(np.float64)
         pointers = indptr[rows.start : rows.stop + 1] - indptr[rows.start]
         shape = (rows.stop - rows.start, ratings.shape[1])
         yield rows, sparse.csr_array((ones, ratings.indices[entries], pointers), shape=shape)
         first = rows.stop
 
 
-def _values(ratings: "sparse.csr_array | Rows", rows: slice) -> FloatArray:
+def _read_values(ratings: "sparse.csr_array | Rows", rows: slice) -> FloatArray:
     """[ratings of these users] float64, 0 where one is left out."""
     entries = slice(int(ratings.indptr[rows.start]), int(ratings.indptr[rows.stop]))
-    return np.nan_to_num(_entries(ratings, entries).astype(np.float64), nan=0.0)
+    return np.nan_to_num(_read_entries(ratings, entries).astype(np.float64), nan=0.0)
 
 
-def _entries(ratings: "sparse.csr_array | Rows", entries: slice) -> FloatArray:
+def _read_entries(ratings: "sparse.csr_array | Rows", entries: slice) -> FloatArray:
     """[entries] the ratings, NaN where one is left out."""
     if isinstance(ratings, sparse.csr_array):
         return np.asarray(ratings.data[entries])
@@ -159,11 +162,11 @@ def _entries(ratings: "sparse.csr_array | Rows", entries: slice) -> FloatArray:
     return np.asarray(ratings.table[levels] if levels.dtype == np.uint8 else levels)
 
 
-def _pattern(csr: sparse.csr_array) -> sparse.csr_array:
+def _make_pattern(csr: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array((np.ones(csr.nnz), csr.indices, csr.indptr), shape=csr.shape)
 
 
-def _damped(damping: float, counts: FloatArray | IntArray) -> FloatArray:
-    """damping + n, 1 where both are 0: the sum above it is then 0 too."""
+def _add_damping(damping: float, counts: FloatArray | IntArray) -> FloatArray:
+    """damping + n, the denominator of a damped mean; 1 where both are 0, since the numerator is 0 too."""
     total = damping + counts
     return np.where(total > 0, total, 1.0)

@@ -1,10 +1,10 @@
-"""New columns for a fixed code: what a trained decoder row and bias would be, solved exactly, no training.
+"""Decoder rows and biases of new columns for fixed codes, solved exactly, without training.
 
 For each column c with observed rows R and targets t the objective of training, with all codes fixed, is
 
     Σ_{r ∈ R} (t_r − v · h_r − b)²  +  (λ/2)‖v‖²  +  d·b²
 
-a ridge regression. Its solution is found in the smaller of the two spaces, units or ratings.
+a ridge regression, with as many equations as units or as ratings, whichever are fewer.
 """
 
 from typing import Any
@@ -42,8 +42,11 @@ def solve_columns(
 def fit_columns(
     codes: npt.NDArray[np.float32], targets: sparse.csr_array, decoder: str, l2: float, iterations: int = 100
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """As `solve_columns` with a free bias, for an output that is curved: L-BFGS on Σ (t − g(v · h + b))² +
-    (λ/2)‖v‖²."""
+    """codes [n × H], targets CSR [columns × n] → (V [columns × H], b [columns]) for a bounded output g, named
+    `decoder`.
+
+    As `solve_columns` with a free bias: L-BFGS on Σ (t − g(v · h + b))² + (λ/2)‖v‖². l2 = λ.
+    """
     output = activation(decoder)
     batch = make_batch(sparse.csr_array(targets.T.tocsr()))  # [n × columns]
     H = torch.from_numpy(codes)
@@ -65,7 +68,7 @@ def fit_columns(
 
 def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tuple[FloatArray, float]:
     """H [n × H], t [n] → (v [H], b)."""
-    if bias_damping == 0:  # a free bias is the mean of what is left: centre, solve, put back
+    if bias_damping == 0:  # a free bias is the mean residual: centre, solve, shift back
         centre, mean = H.mean(axis=0), float(t.mean())
         v = _ridge(H - centre, t - mean, l2 / 2)
         return v, mean - float(v @ centre)

@@ -28,8 +28,8 @@ from autorec.network import kernels
 from autorec.network.ranges import run_in_ranges
 from autorec.ratings.matrix import Ratings
 
-_ROWS = 256  # of the matrix, worked on at once
-_FEW_USERS = 0.25  # users an item, below which the way by the users takes less time and no more memory
+_ROWS = 256  # of the matrix in a block
+_FEW_USERS = 0.25  # users an item, below which inverting [users × users] is faster and takes no more memory
 
 
 class Ease(Recommender):
@@ -37,7 +37,9 @@ class Ease(Recommender):
 
     l2        λ; 500 suits MovieLens, more for sparser data; with dropout less
     dropout   p of EDLAE, 0 ≤ p < 1; 0 is EASE
-    relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+
+    Learned: `weights_` B [items × items] float32. NotEnoughMemoryError: it does not fit.
     """
 
     rates: ClassVar[bool] = False
@@ -60,9 +62,9 @@ class Ease(Recommender):
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
         gram = self._make_gram(chosen) if self._gram is None else self._gram.copy()
         if self._has_few_users(*chosen.shape):
-            self.weights_ = _by_users(chosen, gram, self.l2)
+            self.weights_ = _solve_by_users(chosen, gram, self.l2)
         else:
-            self.weights_ = _by_items(gram, gram.diagonal() / np.float32(1 - self.dropout) + np.float32(self.l2))
+            self.weights_ = _solve_by_items(gram, gram.diagonal() / np.float32(1 - self.dropout) + np.float32(self.l2))
         return {"positives": int(chosen.nnz)}
 
     def _fitter(self, ratings: Ratings) -> "Callable[..., Ease]":
@@ -73,22 +75,22 @@ class Ease(Recommender):
             return super()._fitter(ratings)
         gram = self._make_gram(positives(ratings.csr, ratings.scale, self.relevant))
 
-        def fitted(**settings: float) -> Ease:
+        def fit_with(**settings: float) -> Ease:
             model: Ease = clone(self).set_params(**settings)
             model._gram = gram
             model.fit(ratings)
             model._gram = None
             return model
 
-        return fitted
+        return fit_with
 
     def _has_few_users(self, n_users: int, n_items: int) -> bool:
-        """Whether to go the way by the users, which dropout bars: it needs one number on the whole diagonal."""
+        """Whether to invert [users × users]; not with dropout, for which the diagonal added to XᵀX is not constant."""
         return n_users < _FEW_USERS * n_items and not self.dropout
 
     def _make_gram(self, chosen: sparse.csr_array) -> Scores:
         """XᵀX [items × items], or XXᵀ [users × users] where users are few."""
-        return _gram(sparse.csr_array(chosen.T) if self._has_few_users(*chosen.shape) else chosen)
+        return _multiply_by_itself(sparse.csr_array(chosen.T) if self._has_few_users(*chosen.shape) else chosen)
 
     def _require_memory(self, n_users: int, n_items: int) -> None:
         needed, free = self._memory(n_users, n_items, 0), available_memory()
@@ -111,12 +113,12 @@ class Ease(Recommender):
         return positives(histories, self.ratings_.scale, self.relevant)
 
     def score(self, users: sparse.csr_array) -> Scores:
-        """[B × items] sums of the weights of what was chosen; users: choices [B × items]."""
+        """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
         return products(users, self.weights_)
 
     def _similarities(self) -> Callable[[IntArray], Scores]:
-        """√(B_ij · B_ji), with their sign: the cosine of the columns of i and j, each less what all other items say of
-        it (the partial correlation, as B_ij = −P_ij / P_jj)."""
+        """√(B_ij · B_ji), with their sign: the partial correlation of the columns of i and j given all other items, as
+        B_ij = −P_ij / P_jj."""
 
         def partial_correlations(columns: IntArray) -> Scores:
             out, back = self.weights_[columns], self.weights_.T[columns]
@@ -135,7 +137,7 @@ class Ease(Recommender):
         self.weights_ = arrays["weights"]
 
 
-def _gram(X: sparse.csr_array) -> Scores:
+def _multiply_by_itself(X: sparse.csr_array) -> Scores:
     """[n × n] XᵀX, float32, of X [m × n], made in blocks of rows so that no second matrix of that size is there."""
     n = X.shape[1]
     transposed = sparse.csr_array(X.T)
@@ -145,7 +147,7 @@ def _gram(X: sparse.csr_array) -> Scores:
     return gram
 
 
-def _by_items(gram: Scores, diagonal: Scores) -> Scores:
+def _solve_by_items(gram: Scores, diagonal: Scores) -> Scores:
     """B [items × items], in the memory of gram = XᵀX; diagonal [items]: of the matrix that is inverted."""
     weights = gram
     np.fill_diagonal(weights, diagonal)
@@ -155,7 +157,7 @@ def _by_items(gram: Scores, diagonal: Scores) -> Scores:
     return weights
 
 
-def _by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
+def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
     """The same B of gram = XXᵀ: with M = Xᵀ(XXᵀ + λI)⁻¹X it is B_ij = M_ij / (1 − M_jj) for i ≠ j."""
     inverse = linalg.inv(gram + l2 * np.eye(len(gram)))  # [users × users] float64
     by_item = sparse.csr_array(chosen.T)
@@ -172,7 +174,10 @@ def _by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
 
 
 def invert(A: Scores) -> None:
-    """A symmetric positive definite matrix becomes its inverse, in place: by Cholesky, n³ multiplications in all."""
+    """Invert a symmetric positive definite matrix A [n × n] in place, by Cholesky: n³ multiplications.
+
+    LinAlgError: A is not positive definite.
+    """
     factor, failed = linalg.lapack.spotrf(A.T, lower=True, overwrite_a=True)  # A.T: in the order of LAPACK, no copy
     if failed:
         raise linalg.LinAlgError(f"no Cholesky factor: LAPACK's spotrf gave up with {failed}")

@@ -1,4 +1,4 @@
-"""What there is to tell about a training: what was chosen, what was tried, the learning curve."""
+"""The summary of a training: what was chosen, what was tried, the learning curve."""
 
 import warnings
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reading a model folder: all files of one moment, also beside a process that saves there, and ordinary files only."""
+"""Reading a model folder: ordinary files of one save, also while another process saves there."""
 
 import contextlib
 import os
@@ -23,9 +23,9 @@ class _Replaced(Exception):
 
 
 def read_files(path: Path, names: Sequence[str], most: Mapping[str, int] | None = None) -> dict[str, bytearray]:
-    """The bytes of these files of the folder `path`; all are of the same save. most: bytes that a file may have.
+    """Name → bytes of these files of the folder `path`, all of the same save. most: name → bytes that it may have.
 
-    The folder is opened once, and what is open stays when a process puts another folder there.
+    The folder is opened once, and its open files stay readable when a process replaces the folder.
     ModelFileError: there is no such folder or file, one that is no ordinary file, or one larger than `most` says.
     """
     with contextlib.ExitStack() as stack:
@@ -35,7 +35,7 @@ def read_files(path: Path, names: Sequence[str], most: Mapping[str, int] | None 
         size, free = sum(os.fstat(handle).st_size for handle in handles.values()), available_memory()
         if free is not None and size > free:
             raise ModelFileError(f"{path} takes {readable(size)} and {readable(free)} are free: read it where more is")
-        return {name: _content(handle) for name, handle in handles.items()}
+        return {name: _read_content(handle) for name, handle in handles.items()}
 
 
 def is_ordinary(path: Path) -> bool:
@@ -98,8 +98,8 @@ def _require_ordinary(path: Path, found: os.stat_result, most: int | None = None
         raise ModelFileError(f"{path} has {found.st_size:,} bytes, and at most {most:,} are read; restore a copy")
 
 
-def _content(handle: int) -> bytearray:
-    """All bytes; fewer where the file is cut while it is read, which its hash then tells."""
+def _read_content(handle: int) -> bytearray:
+    """All bytes of an open file; fewer where it is truncated meanwhile, which its hash then reveals."""
     content = bytearray(os.fstat(handle).st_size)
     with open(handle, "rb", buffering=0, closefd=False) as file:
         done = 0

@@ -1,4 +1,4 @@
-"""Users kept aside from a training on choices, and how well a part of their choices ranks the rest."""
+"""Users held out from a training on choices, and the NDCG of one part of their choices ranked by the other."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from scipy import sparse
 from autorec.models.topn import best_of_rows
 
 SHARE, MOST = 0.1, 500  # "auto": this share of the users, at most so many; their NDCG has a standard error of .01
-FEWEST_USERS = 20  # fewer tell nothing
-FEWEST_CHOICES = 5  # of a user who is kept aside, so that a fifth of them is at least one
+FEWEST_USERS = 20  # fewer say nothing
+FEWEST_CHOICES = 5  # of a user who is held out, so that a fifth of them is at least one
 WANTED = 0.2  # the part of their choices that is to be ranked high
 LIST = 100  # items
 
@@ -22,7 +22,7 @@ Scores = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """given, wanted: CSR [users × items] of ones, the two parts of the choices of each user kept aside."""
+    """given, wanted: CSR [held-out users × items] of ones, the two parts of the choices of each."""
 
     given: sparse.csr_array
     wanted: sparse.csr_array
@@ -31,9 +31,9 @@ class HeldOut:
 def hold_out_users(
     chosen: sparse.csr_array, share: float | str, rng: np.random.Generator
 ) -> tuple[IntArray, HeldOut | None]:
-    """(rows of `chosen` to train on, those kept aside). None where fewer than 20 would be kept aside.
+    """Choices [users × items] → (rows to train on [n], the held-out users; None where they would be fewer than 20).
 
-    share: of the users, or "auto": 10 %, at most 500. Only users with at least 5 choices are kept aside; a fifth of
+    share: of the users, or "auto": 10 %, at most 500. Only users with at least 5 choices are held out; a fifth of
     these choices is wanted, the rest given (strong generalisation, as in Liang et al., WWW 2018).
     """
     counts = np.diff(chosen.indptr)
@@ -47,12 +47,15 @@ def hold_out_users(
     wanted = np.zeros(part.nnz, dtype=bool)
     for start, end in zip(part.indptr[:-1], part.indptr[1:], strict=True):
         wanted[start + rng.permutation(end - start)[: int(WANTED * (end - start))]] = True
-    return np.setdiff1d(users, aside), HeldOut(_only(part, ~wanted), _only(part, wanted))
+    return np.setdiff1d(users, aside), HeldOut(_select_entries(part, ~wanted), _select_entries(part, wanted))
 
 
 def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) -> float:
-    """Mean NDCG@100 of the wanted items, what was given left out of the ranking: binary gains, ideal cut at
-    min(100, wanted). score: choices [B × items] → scores [B × items], a fresh array."""
+    """Mean NDCG@100 of the wanted items, a scalar; given items are not ranked. Binary gains, ideal cut at min(100,
+    wanted).
+
+    score: choices [B × items] → scores [B × items], a new array.
+    """
     users, n_items = held_out.given.shape
     k = min(LIST, n_items)
     items, _ = best_of_rows(score(held_out.given), k, np.arange(users), held_out.given)  # [B × k]
@@ -64,6 +67,6 @@ def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) ->
     return float(((hits @ gains) / ideal).mean())
 
 
-def _only(csr: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
+def _select_entries(csr: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
     indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
     return sparse.csr_array((csr.data[entries], csr.indices[entries], indptr), shape=csr.shape)

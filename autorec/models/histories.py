@@ -1,4 +1,4 @@
-"""New ratings on the rows or columns of a fitted model."""
+"""New ratings aligned to the rows or columns of a fitted model."""
 
 import warnings
 from dataclasses import replace
@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
-    """`new` with the items of `fitted` as columns (`of="users"`), or with its users as rows (`of="items"`).
+    """`new` as [new users × items of `fitted`] (`of="users"`) or [users of `fitted` × new items] (`of="items"`).
 
     Ratings of items (users) that `fitted` does not have are left out, and counted in a warning. Ratings outside the
     scale of `fitted` are clipped to it, and counted in a warning.
@@ -34,7 +34,7 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     pair = (rows, positions[columns]) if of == "users" else (positions[rows], columns)
     csr = sparse.csr_array((_clip(kept.csr.data, fitted.scale), pair), shape=shape)
     csr.sort_indices()
-    mark_valid(csr)  # made here of ratings that were checked: not again at each fold-in
+    mark_valid(csr)  # its ratings were checked before: no need to check at each fold-in
     changed: dict[str, Any] = {"csr": csr, "timestamps": None, "order": None, "given_scale": fitted.scale}
     if of == "users":
         return replace(fitted, user_ids=new.user_ids, **changed)

@@ -1,8 +1,7 @@
 """Raw ids and titles as plain arrays for a safetensors file, and back.
 
-Integers are one array int64. Text is two: the UTF-8 of all, one after the other, and the offsets at which each begins
-and ends. What is read takes no more memory than the file has, and Arrow checks each text: a file is free to say
-anything.
+Integers are one int64 array. Text is two arrays: the concatenated UTF-8, and the offset of each text in it. Reading
+takes no more memory than the file has bytes, and Arrow validates each text.
 """
 
 from collections.abc import Mapping
@@ -28,30 +27,34 @@ def pack(name: str, values: Ids) -> Arrays:
     return {name: np.frombuffer(b"".join(encoded), dtype=np.uint8), name + _OFFSETS: offsets}
 
 
-def expected(name: str, n: int, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-    """What the arrays of n ids or titles have to be. shapes: of the arrays that there are."""
+def expect(name: str, n: int, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+    """What the arrays of n ids or titles have to be: [n], or bytes and offsets [n + 1]. shapes: of those in the
+    file."""
     if name + _OFFSETS not in shapes:
         return {name: Expected("int64", (n,))}
     return {name: Expected("uint8", (f"bytes of {name}",)), name + _OFFSETS: Expected("int64", (n + 1,), least=0)}
 
 
 def unpack(name: str, arrays: Arrays, *, distinct: bool = True) -> Ids:
-    """The values of `pack`, of arrays that are as `expected`. ValueError, pa.ArrowException: not text, or twice."""
+    """The values [n] of `pack`, from arrays that are as `expect` says.
+
+    ValueError, pa.ArrowException: not UTF-8, or, with `distinct`, a value twice.
+    """
     values = arrays[name]
     if name + _OFFSETS in arrays:
-        values = _texts(name, values, arrays[name + _OFFSETS])
+        values = _decode_texts(name, values, arrays[name + _OFFSETS])
     if distinct and not pd.Index(values).is_unique:
         raise ValueError(f"an id of {name} stands there twice")
     return values
 
 
-def table(columns: Mapping[str, Ids]) -> pa.Table:
+def make_table(columns: Mapping[str, Ids]) -> pa.Table:
     """Columns [n] of integers or text as an Arrow table."""
     types = {name: pa.int64() if values.dtype.kind == "i" else pa.string() for name, values in columns.items()}
     return pa.table({name: pa.array(values, type=types[name]) for name, values in columns.items()})
 
 
-def _texts(name: str, data: npt.NDArray[Any], offsets: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
+def _decode_texts(name: str, data: npt.NDArray[Any], offsets: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
     if offsets[0] != 0 or offsets[-1] != len(data):
         raise ValueError(f"the text of {name} ends at byte {offsets[-1]:,} of {len(data):,}")
     texts = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))

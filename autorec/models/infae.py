@@ -28,14 +28,17 @@ from autorec.models.positives import positives
 from autorec.ratings import validity
 from autorec.ratings.matrix import Ratings
 
-_ROWS = 256  # of the kernel matrix, made at once
+_ROWS = 256  # of the kernel matrix in a block
 
 
 class InfAE(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
     l2        λ, in units of the kernel's diagonal
-    relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+
+    Learned: `choices_` X [n × items], of the n users with a choice; `inverse_` (K + λ·m·I)⁻¹ [n × n] float32.
+    NotEnoughMemoryError: it does not fit.
     """
 
     rates: ClassVar[bool] = False
@@ -51,7 +54,7 @@ class InfAE(Recommender):
         checks.optional(checks.number, "relevant", self.relevant)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        chosen = _of_users(positives(ratings.csr, ratings.scale, self.relevant))
+        chosen = _drop_empty_rows(positives(ratings.csr, ratings.scale, self.relevant))
         n = chosen.shape[0]
         needed, free = 4 * n**2, available_memory()
         if free is not None and needed > free:
@@ -75,12 +78,12 @@ class InfAE(Recommender):
         return positives(histories, self.ratings_.scale, self.relevant)
 
     def score(self, users: sparse.csr_array) -> Scores:
-        """[B × items] of choices [B × items]; 0 where nothing was chosen."""
+        """Choices [B × items] → scores [B × items] float32; 0 for a user without a choice."""
         weights = kernel(users, self.choices_) @ self.inverse_  # [B × users]
         return np.ascontiguousarray((self.choices_.T @ weights.T).T)
 
     def _similarities(self) -> Callable[[IntArray], Scores]:
-        """What the model would rank after the choice of the one item alone."""
+        """The scores of a user who chose one item alone."""
         alone = sparse.csr_array(sparse.eye_array(self.ratings_.n_items, dtype=np.float32))
         return lambda columns: self.score(alone[columns])
 
@@ -105,8 +108,8 @@ class InfAE(Recommender):
 def kernel(left: sparse.csr_array, right: sparse.csr_array) -> Scores:
     """[B × n] k of each row of `left` [B × m] with each of `right` [n × m]; 0 for a row without choices, whose angle to
     others is not defined."""
-    transposed = _normalised(right).T.tocsr()
-    scaled = _normalised(left)
+    transposed = _normalise(right).T.tocsr()
+    scaled = _normalise(left)
     found = np.empty((left.shape[0], right.shape[0]), dtype=np.float32)
     for start in range(0, len(found), _ROWS):
         rows = slice(start, start + _ROWS)
@@ -118,13 +121,13 @@ def kernel(left: sparse.csr_array, right: sparse.csr_array) -> Scores:
     return found
 
 
-def _normalised(chosen: sparse.csr_array) -> sparse.csr_array:
+def _normalise(chosen: sparse.csr_array) -> sparse.csr_array:
     """Rows of length 1."""
     counts = np.diff(chosen.indptr)
     values = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
     return sparse.csr_array((values, chosen.indices, chosen.indptr), shape=chosen.shape)
 
 
-def _of_users(chosen: sparse.csr_array) -> sparse.csr_array:
+def _drop_empty_rows(chosen: sparse.csr_array) -> sparse.csr_array:
     """The rows that hold a choice."""
     return chosen[np.flatnonzero(np.diff(chosen.indptr))]

@@ -18,11 +18,12 @@ from autorec.ratings.matrix import Ratings
 
 
 class ItemKNN(Recommender):
-    """score(u, i) = Σ_{j ∈ N(i), u chose j} cos(i, j), N(i) the k items nearest to i by cosine of their columns of
-    choices.
+    """score(u, i) = Σ_{j ∈ N(i), u chose j} cos(i, j), N(i) the k items nearest to i by cosine of choices [users].
 
     k         neighbours of an item
-    relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+
+    Learned: `neighbours_` CSR [items × items], row i with the cosines of N(i).
     """
 
     rates: ClassVar[bool] = False
@@ -52,7 +53,7 @@ class ItemKNN(Recommender):
         return positives(histories, self.ratings_.scale, self.relevant)
 
     def score(self, users: sparse.csr_array) -> Scores:
-        """[B × items] sums of cosines to what was chosen; users: choices [B × items]."""
+        """Choices [B × items] → [B × items] float32 sums of the cosines to the items chosen."""
         return np.asarray((users @ self.neighbours_.T).todense(), dtype=np.float32)
 
     def _similarities(self) -> Callable[[IntArray], Scores]:
@@ -87,7 +88,7 @@ def nearest_items(chosen: sparse.csr_array, k: int) -> sparse.csr_array:
     n_items = chosen.shape[1]
     by_column = chosen.tocsc()
     counts = np.diff(by_column.indptr)
-    liked = np.flatnonzero(counts)  # items that somebody chose: the others are near to none
+    liked = np.flatnonzero(counts)  # items that somebody chose: the others have no neighbours
     unit = sparse.csc_array(by_column[:, liked] / np.sqrt(counts[liked]))  # [users × liked]
     by_item = sparse.csr_array(unit.T)
     itself = sparse.csr_array(sparse.eye_array(len(liked)))

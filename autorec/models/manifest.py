@@ -1,6 +1,6 @@
-"""`model.json`: what a model folder says of itself, and whether a folder is a model of this library at all.
+"""`model.json`: what a model folder holds, and whether a folder is a model of this library.
 
-Light: no array is read, nothing heavy is imported.
+No array is read here, and no heavy package is imported.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ FORMAT = "autorec model"
 VERSION = 3
 PARTS = ("items.parquet", "ratings.safetensors", "users.parquet", "weights.safetensors")
 FILES = (MANIFEST, *PARTS)
-MOST = 2**24  # bytes of model.json; a learning curve has some hundred an entry
-DEEPEST = 16  # objects and lists within each other
+MOST = 2**24  # bytes of model.json; a point of the learning curve takes about a hundred
+DEEPEST = 16  # levels of nested objects and lists
 
 _OWN = "sha256"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -32,7 +32,10 @@ Manifest = dict[str, Any]
 
 
 def describe(path: files.PathLike) -> Manifest:
-    """What `model.json` says of the model in the folder `path`, without reading the model.
+    """The content of `model.json` in the folder `path`, a dict; no array of the model is read.
+
+    Keys: format, version, library, class, parameters, scale (lowest, highest rating), users, items, ratings (counts),
+    summary (of the training), files (name → SHA-256).
 
     ModelFileError: no model there, or one whose `model.json` is damaged or of another format version.
     """
@@ -41,7 +44,7 @@ def describe(path: files.PathLike) -> Manifest:
 
 
 def check_save_path(path: files.PathLike) -> None:
-    """Raise what `model.save(path)` would raise because of what is at `path`; for asking before a long `fit`.
+    """Raise what `model.save(path)` would raise because of what is at `path`, before a long `fit`.
 
     ModelFileError: something other than a whole model is there. InputError: the current folder, the home folder or a
     mount point. OSError: the folder cannot be written, or the disk is full.
@@ -51,12 +54,12 @@ def check_save_path(path: files.PathLike) -> None:
 
 
 def to_bytes(manifest: Manifest) -> bytes:
-    """The text of `model.json`, with the hash of itself: of the text in which that hash is empty."""
+    """The bytes of `model.json`, which hold their own SHA-256, taken while that entry is empty."""
     text = json.dumps({**manifest, _OWN: ""}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     data = text.encode()
     if len(data) > MOST:
         raise ModelFileError(f"the summary of the training takes {len(data):,} bytes, more than {MOST:,}; not saved")
-    return data.replace(_own(""), _own(sha256(data)))
+    return data.replace(_format_own_hash(""), _format_own_hash(sha256(data)))
 
 
 def parse(folder: Path, data: bytes | bytearray) -> Manifest:
@@ -95,8 +98,8 @@ def owned(folder: Path) -> Collection[str]:
         raise ModelFileError(f"{folder} is a folder with other things in it than a whole model; give a new folder")
     if foreign := sorted(there - set(FILES)):
         raise ModelFileError(
-            f"{folder} holds {_some(foreign)} beside a model, which would be lost; move that elsewhere, or give a new "
-            "folder for the model"
+            f"{folder} holds {_list_names(foreign)} beside a model, which would be lost; move that elsewhere, or give "
+            "a new folder for the model"
         )
     for name in PARTS:
         if name not in there or not model_folder.is_ordinary(folder / name) or hash_of(folder / name) != hashes[name]:
@@ -142,14 +145,14 @@ def _read_json(folder: Path, data: bytes | bytearray) -> Any:
 def _is_plain(value: Any) -> bool:
     """Whether a value, or the keys of an object, can be written again."""
     if isinstance(value, str):
-        return not any("\ud800" <= letter <= "\udfff" for letter in value)  # halves of a pair
+        return not any("\ud800" <= character <= "\udfff" for character in value)  # surrogates
     if isinstance(value, dict):
         return all(map(_is_plain, value))
     return not isinstance(value, float) or math.isfinite(value)
 
 
 def _read_hashes(folder: Path) -> dict[str, str] | None:
-    """name → SHA-256 of the files of the model of whatever version in `folder`; None when there is none."""
+    """Name → SHA-256 of the files of a model of any version in `folder`; None when there is none."""
     path = folder / MANIFEST
     if not os.path.lexists(path) or not model_folder.is_ordinary(path) or path.stat().st_size > MOST:
         return None
@@ -168,10 +171,10 @@ def _read_hashes(folder: Path) -> dict[str, str] | None:
 
 def _is_whole(manifest: Manifest, data: bytes | bytearray) -> bool:
     own = manifest.get(_OWN)
-    return isinstance(own, str) and sha256(data.replace(_own(own), _own(""))) == own
+    return isinstance(own, str) and sha256(data.replace(_format_own_hash(own), _format_own_hash(""))) == own
 
 
-def _own(digest: str) -> bytes:
+def _format_own_hash(digest: str) -> bytes:
     return f'"{_OWN}": "{digest}"'.encode()
 
 
@@ -217,5 +220,5 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _some(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

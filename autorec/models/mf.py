@@ -4,8 +4,8 @@
 
     Σ_observed (r − r̂)²  +  λ (Σ_u n_u (‖p_u‖² + b_u²)  +  Σ_i n_i (‖q_i‖² + b_i²))     (ALS-WR: Zhou et al., AAIM 2008)
 
-n_u, n_i: numbers of ratings. With the items fixed, each user's (p_u, b_u) is a ridge regression of its own, and so are
-the items' with the users fixed; a sweep solves both exactly, so that the objective never rises. Ratings are mapped to
+n_u, n_i: numbers of ratings. With the items fixed, each user's (p_u, b_u) is a ridge regression, and so is each
+item's with the users fixed; a sweep solves both exactly, so that the objective never rises. Ratings are mapped to
 1 … 5 as in AutoRec, so that λ means the same on every scale.
 """
 
@@ -26,9 +26,15 @@ from autorec.ratings.matrix import Ratings
 
 
 class BiasedMF(Recommender):
-    """factors: f; l2: λ; sweeps: over users and items. random_state: of the start, small normal numbers.
+    """Biased matrix factorisation; new users and items fold in by the same regression, exactly, without training.
 
-    New users and new items fold in by the same regression, exactly, without training.
+    factors       f
+    l2            λ
+    sweeps        over users and items
+    random_state  seed of the initial vectors, normal with sd 0.1
+
+    Learned: `users_` [users × (f + 1)] and `items_` [items × (f + 1)], p or q and then the bias; `mean_`; all float64
+    on the scale 1 … 5.
     """
 
     users_: Solutions
@@ -59,17 +65,18 @@ class BiasedMF(Recommender):
         with progress.bar("alternating least squares", sweeps) as update:
             for sweep in range(sweeps):
                 update(sweep, f"sweep {sweep + 1} of {sweeps}")
-                self.users_ = self._solved(csr, self.items_)
-                self.items_ = self._solved(by_item, self.users_)
+                self.users_ = self._solve(csr, self.items_)
+                self.items_ = self._solve(by_item, self.users_)
         return {"sweeps": sweeps}
 
-    def _solved(self, csr: sparse.csr_array, others: Solutions) -> Solutions:
-        """The vectors of the rows of `csr`, given those of its columns; zeros for a row without ratings."""
+    def _solve(self, csr: sparse.csr_array, others: Solutions) -> Solutions:
+        """Ratings [n × m] and the vectors [m × (f + 1)] of their columns → those of their rows [n × (f + 1)]; zeros for
+        a row without ratings."""
         targets = sparse.csr_array((csr.data - self.mean_, csr.indices, csr.indptr), shape=csr.shape)
         return solve_rows(targets, others, self.l2)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        vectors = 2 * 8 * (self.factors + 1) * (n_users + n_items)  # a sweep makes all of them anew
+        vectors = 2 * 8 * (self.factors + 1) * (n_users + n_items)  # a sweep makes new ones
         return super()._memory(n_users, n_items, n_ratings) + vectors + work_bytes(self.factors + 1)
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
@@ -92,10 +99,10 @@ class BiasedMF(Recommender):
         return outside(scores, self.ratings_.scale)
 
     def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
-        return {"users_": self._solved(inside(histories, self.ratings_.scale), self.items_)}
+        return {"users_": self._solve(inside(histories, self.ratings_.scale), self.items_)}
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        return {"items_": self._solved(inside(histories, self.ratings_.scale).T.tocsr(), self.users_)}
+        return {"items_": self._solve(inside(histories, self.ratings_.scale).T.tocsr(), self.users_)}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"users": self.users_, "items": self.items_, "mean": np.array([self.mean_])}

@@ -30,7 +30,8 @@ PRESETS = _Presets()
 
 
 def create(name: str, **settings: Any) -> "Recommender":
-    """The preset's model with `settings` over its own. A name that ends in .json is a preset file, see `read_preset`.
+    """An unfitted model: the preset `name` of MODELS, changed by `settings`; a name that ends in .json is a preset
+    file.
 
     ParameterError: unknown name or setting, with the allowed ones. InputError: a preset file that cannot be read.
     """
@@ -48,14 +49,14 @@ def is_file(name: str) -> bool:
     return name.endswith(".json")
 
 
-def shown(name: str) -> str:
-    """The name in tables: of a preset file its stem, unless a model is called so."""
+def short_name(name: str) -> str:
+    """The name in tables: a preset file's stem, unless a model is called so."""
     stem = Path(name).stem
     return name if not is_file(name) else stem if stem not in MODELS else Path(name).name
 
 
 def read_preset(path: str) -> tuple[str, dict[str, Any]]:
-    """(model, settings) of a preset file: JSON {"model": "i-autorec", "settings": {"hidden": 300}}; other keys tell
+    """(model, settings) of a preset file: JSON {"model": "i-autorec", "settings": {"hidden": 300}}; other keys say
     how it was made.
 
     InputError: no such file, or not of this form. ParameterError: unknown model or setting; both name the file.

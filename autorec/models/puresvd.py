@@ -24,9 +24,11 @@ from autorec.ratings.matrix import Ratings
 class PureSVD(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    factors       f; as many as there are where users or items are fewer
-    relevant      the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
-    random_state  of the vector that ARPACK starts from
+    factors       f; at most the number of users or of items
+    relevant      the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    random_state  seed of the vector that ARPACK starts from
+
+    Learned: `factors_` Q [items × f] float32.
     """
 
     rates: ClassVar[bool] = False
@@ -77,7 +79,7 @@ class PureSVD(Recommender):
 
 
 def truncated_svd(X: sparse.csr_array, factors: int, seed: int) -> tuple[Any, Any, Any]:
-    """(U [n × f], singular values [f], Vᵀ [f × m]) of X [n × m], f = `factors` or as many as there are; float64."""
+    """(U [n × f], singular values [f], Vᵀ [f × m]) of X [n × m], f = min(factors, n, m); float64."""
     X, smaller = X.astype(np.float64), min(X.shape)
     found: Any
     if not X.nnz:

@@ -20,7 +20,7 @@ from autorec.threads import libraries_on_one_thread, run_in_threads, thread_coun
 Solutions = npt.NDArray[np.float64]  # [n × (f + 1)]: factors, bias
 IntArray = npt.NDArray[np.integer[Any]]
 
-_ENTRIES = 2**12  # padded entries of a block: with 50 factors its table of 1.7 MB stays in a cache
+_ENTRIES = 2**12  # padded entries of a block: with 50 factors they take 1.7 MB and stay in a cache
 _LONGER = 1.25  # the longest row of a block, in lengths of its shortest
 
 
@@ -30,7 +30,7 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
     The same bits with any number of threads.
     """
     m, size = others.shape
-    table = np.zeros((m + 1, size + 1))  # (factors, 1, bias); the last row, of zeros, is what rows are padded with
+    table = np.zeros((m + 1, size + 1))  # (factors, 1, bias); the last row is zeros, for padding
     table[:m, : size - 1], table[:m, size - 1], table[:m, size] = others[:, :-1], 1, others[:, -1]
     indices, targets = np.append(csr.indices, m), np.append(csr.data, csr.data.dtype.type(0))
     found = np.zeros((csr.shape[0], size))
@@ -39,23 +39,23 @@ def solve_rows(csr: sparse.csr_array, others: Solutions, l2: float) -> Solutions
         starts, lengths = csr.indptr[rows].astype(np.int64), csr.indptr[rows + 1] - csr.indptr[rows]
         penalties = l2 * lengths.astype(np.float64)
         if lengths.max() < size:
-            z: Solutions = _entries(starts, lengths, range(int(lengths.max())), indices, targets, table)
-            found[rows] = _by_entries(z[..., :size], z[..., size], penalties)
+            z: Solutions = _gather_entries(starts, lengths, range(int(lengths.max())), indices, targets, table)
+            found[rows] = _solve_by_entries(z[..., :size], z[..., size], penalties)
         else:
-            found[rows] = _by_factors(_products(starts, lengths, indices, targets, table), penalties)
+            found[rows] = _solve_by_factors(_sum_products(starts, lengths, indices, targets, table), penalties)
 
-    blocks = list(_blocks(np.diff(csr.indptr)))
+    blocks = list(_make_blocks(np.diff(csr.indptr)))
     with libraries_on_one_thread():
         run_in_threads(lambda i: solve(blocks[i]), len(blocks))
     return found
 
 
 def work_bytes(size: int) -> int:
-    """Bytes that all threads work in, at most about: entries, products, and what is made of them on the way."""
+    """Bytes of the temporary arrays of all threads, at most, about; size: f + 1."""
     return thread_count() * 3 * 8 * max(_ENTRIES, size) * (size + 1)
 
 
-def _blocks(lengths: IntArray) -> Iterator[IntArray]:
+def _make_blocks(lengths: IntArray) -> Iterator[IntArray]:
     """Rows in groups of similar length, the longest first; none of length 0."""
     order = np.argsort(-lengths, kind="stable")
     longest_first = lengths[order]
@@ -68,7 +68,7 @@ def _blocks(lengths: IntArray) -> Iterator[IntArray]:
         start = stop
 
 
-def _by_factors(products: Solutions, penalties: Solutions) -> Solutions:
+def _solve_by_factors(products: Solutions, penalties: Solutions) -> Solutions:
     """[rows × size] x = (ZᵀZ + penalty·I)⁻¹ Zᵀt; products [rows × (size + 1) × (size + 1)] of (Z, t)."""
     size = products.shape[1] - 1
     diagonal = np.arange(size)
@@ -76,7 +76,7 @@ def _by_factors(products: Solutions, penalties: Solutions) -> Solutions:
     return np.asarray(np.linalg.solve(products[:, :size, :size], products[:, :size, size:])[..., 0])
 
 
-def _by_entries(Z: Solutions, t: Solutions, penalties: Solutions) -> Solutions:
+def _solve_by_entries(Z: Solutions, t: Solutions, penalties: Solutions) -> Solutions:
     """[rows × size] the same x = Zᵀ(ZZᵀ + penalty·I)⁻¹ t, by as many equations as a row has entries.
 
     Z [rows × entries × size], t [rows × entries]."""
@@ -86,17 +86,17 @@ def _by_entries(Z: Solutions, t: Solutions, penalties: Solutions) -> Solutions:
     return np.asarray((np.linalg.solve(products, t[..., None]).transpose(0, 2, 1) @ Z)[:, 0])
 
 
-def _products(starts: IntArray, lengths: IntArray, indices: IntArray, targets: Any, table: Any) -> Solutions:
+def _sum_products(starts: IntArray, lengths: IntArray, indices: IntArray, targets: Any, table: Any) -> Solutions:
     """[rows × (size + 1) × (size + 1)] Σ zᵀz over the entries of each row, z = (factors, 1, target − bias)."""
     products = np.zeros((len(starts), table.shape[1], table.shape[1]))
     longest = int(lengths.max())
     for first in range(0, longest, _ENTRIES):  # a row longer than a block is taken in pieces
-        z = _entries(starts, lengths, range(first, min(first + _ENTRIES, longest)), indices, targets, table)
+        z = _gather_entries(starts, lengths, range(first, min(first + _ENTRIES, longest)), indices, targets, table)
         products += np.matmul(z.transpose(0, 2, 1), z)
     return products
 
 
-def _entries(
+def _gather_entries(
     starts: IntArray, lengths: IntArray, positions: range, indices: IntArray, targets: Any, table: Any
 ) -> Solutions:
     """[rows × positions × (size + 1)] z of the entries at these positions of each row; zeros beyond its end."""

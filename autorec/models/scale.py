@@ -1,4 +1,4 @@
-"""The way between the scale of the ratings and 1 … 5, on which the constants of models mean the same for every file."""
+"""Mapping between the scale of the ratings and 1 … 5, on which the constants of models mean the same for every file."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ _BLOCK = 2**20  # ratings mapped at once, in float64
 
 
 def inside(csr: sparse.csr_array, scale: tuple[float, float]) -> sparse.csr_array:
-    """Ratings on their own scale → 1 … 5. Stored entries stay stored."""
+    """Ratings [users × items] on `scale` → the same entries on 1 … 5, float32."""
     return sparse.csr_array((_inside(csr.data, scale), csr.indices, csr.indptr), shape=csr.shape)
 
 
 def rows_inside(csr: sparse.csr_array, scale: tuple[float, float]) -> Rows:
-    """The same, bit for bit, as Rows: of the size of the ratings only one byte each is new."""
+    """`inside`, bit for bit, as Rows [users × items]; one new byte a rating where few values occur."""
     indptr, indices = csr.indptr.astype(np.int64, copy=False), csr.indices.astype(np.int32, copy=False)
     found = to_levels(csr.data)
     if found is None:
@@ -40,6 +40,6 @@ def _inside(values: FloatArray, scale: tuple[float, float]) -> npt.NDArray[np.fl
 
 
 def outside(scores: FloatArray, scale: tuple[float, float]) -> FloatArray:
-    """1 … 5 → the scale of the ratings."""
+    """Scores of any shape on 1 … 5 → the same on `scale`."""
     low, high = scale
     return np.asarray(low + (scores - LOW) * ((high - low) / (HIGH - LOW)))

@@ -1,4 +1,4 @@
-"""EASE with a sparse matrix of weights, for catalogues where a dense one of items × items does not fit.
+"""EASE with a sparse weight matrix, for catalogues whose dense items × items matrix does not fit.
 
 Column j of EASE's B is the ridge regression of the column x_j of the choices on all others. Here it is the regression
 on the at most k items N(j) nearest to j by cosine, of those that were chosen together with j,
@@ -35,7 +35,9 @@ class SparseEase(Recommender):
 
     k         neighbours of an item, the entries of a column of B
     l2        λ
-    relevant  the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+
+    Learned: `weights_` Bᵀ, CSR [items × items], row j with the at most k entries of b_j.
     """
 
     rates: ClassVar[bool] = False
@@ -70,11 +72,11 @@ class SparseEase(Recommender):
         return positives(histories, self.ratings_.scale, self.relevant)
 
     def score(self, users: sparse.csr_array) -> Scores:
-        """[B × items] sums of the weights of what was chosen; users: choices [B × items]."""
+        """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
         return np.asarray((users @ self.weights_.T).todense(), dtype=np.float32)
 
     def _similarities(self) -> Callable[[IntArray], Scores]:
-        """√(B_ij · B_ji), with the sign of B_ij; −inf where one of them is not there."""
+        """√(B_ij · B_ji), with the sign of B_ij; −inf where one of them is missing."""
         back = sparse.csr_array(self.weights_.T)
 
         def partial_correlations(columns: IntArray) -> Scores:
@@ -119,12 +121,12 @@ def _solve(gram: sparse.csr_array, nearest: sparse.csr_array, l2: float) -> spar
         for item, row in zip(items, found, strict=True):
             weights[nearest.indptr[item] : nearest.indptr[item + 1]] = row[: lengths[item]]
 
-    for _ in map_in_threads(solve, _blocks(order, lengths)):
+    for _ in map_in_threads(solve, _make_blocks(order, lengths)):
         pass
     return sparse.csr_array((weights, nearest.indices, nearest.indptr), shape=nearest.shape)
 
 
-def _blocks(order: IntArray, lengths: IntArray) -> list[IntArray]:
+def _make_blocks(order: IntArray, lengths: IntArray) -> list[IntArray]:
     """Items of ascending length in blocks whose matrices take a few megabytes."""
     blocks, start = [], 0
     while start < len(order):

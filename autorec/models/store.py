@@ -8,8 +8,8 @@ The files of the folder:
     users.parquet          raw ids in the order of the rows, for people and other programs
     items.parquet          the same of the columns, and titles when given
 
-`load` takes ids and titles from `ratings.safetensors`: Arrow ends the process, by a C++ exception that nobody catches,
-on some Parquet files that are made to do harm.
+`load` takes ids and titles from `ratings.safetensors`: on some malicious Parquet files Arrow ends the process by an
+uncaught C++ exception.
 """
 
 import importlib
@@ -42,17 +42,17 @@ CLASSES = classes()  # name → module, so that reading a model imports no other
 
 _FALLBACK = "fallback."
 
-# What reading a file that was made to fail may raise, beside a ModelFileError.
+# What reading a damaged or malicious file may raise, beside a ModelFileError.
 _DAMAGE = (
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, RecursionError),
     *(AssertionError, struct.error, pa.ArrowException, OSError),
 )
 
-Model = Any  # autorec.models.base.Recommender, which stands above
+Model = Any  # autorec.models.base.Recommender, which imports this file
 
 
 def save(model: Model, path: files.PathLike) -> None:
-    """Write a fitted model to the folder `path`, instead of an older model if there is one.
+    """Write a fitted model to the folder `path`, replacing an older model there.
 
     A kill at any moment leaves the old model or the new one, and a process that loads meanwhile reads one of them.
     Only a folder that holds a whole model and nothing else is replaced. ModelFileError: something else is at `path`;
@@ -61,15 +61,15 @@ def save(model: Model, path: files.PathLike) -> None:
     ratings = getattr(model, "ratings_", None)
     if ratings is None:
         raise NotFittedError(f"this {type(model).__name__} is not fitted; call fit(ratings) before save")
-    manifest = _manifest(model, ratings)
+    manifest = _make_manifest(model, ratings)
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
-        safetensors.numpy.save_file(_weights(model), folder / "weights.safetensors")
+        safetensors.numpy.save_file(_collect_weights(model), folder / "weights.safetensors")
         safetensors.numpy.save_file(_pack(ratings), folder / "ratings.safetensors")
         titles = {} if ratings.titles is None else {"title": ratings.titles}
         tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **titles}}
         for name, columns in tables.items():
             with (folder / name).open("wb") as file:  # Arrow itself opens no path that is not UTF-8
-                pa_parquet.write_table(id_arrays.table(columns), file)
+                pa_parquet.write_table(id_arrays.make_table(columns), file)
         manifest["files"] = {name: manifests.hash_of(folder / name) for name in PARTS}
         (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 
@@ -77,9 +77,9 @@ def save(model: Model, path: files.PathLike) -> None:
 def load(path: files.PathLike) -> Model:
     """Read the model in the folder `path`: the same class, parameters and scores, bit for bit.
 
-    What is read is checked against what `model.json` and the class say before it is used, so that also a folder that
-    was made to do harm ends in a ModelFileError: missing, damaged, of another format version, or of a class unknown to
-    this version.
+    All arrays are checked against `model.json` and the class before they are used: names, types, shapes, bounds. So a
+    malicious folder too ends in a ModelFileError, as does one that is missing, damaged, of another format version, or
+    of a class unknown to this version.
     """
     folder = Path(path)
     contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
@@ -90,7 +90,7 @@ def load(path: files.PathLike) -> Model:
                 f"{folder / name} is not the file that was saved (its SHA-256 differs); "
                 "restore the whole folder or train the model again"
             )
-    kind = _class(folder, manifest["class"])
+    kind = _import_class(folder, manifest["class"])
     name = MANIFEST
     try:
         model = kind(**manifest["parameters"])
@@ -104,7 +104,7 @@ def load(path: files.PathLike) -> Model:
     return model
 
 
-def _manifest(model: Model, ratings: Ratings) -> Manifest:
+def _make_manifest(model: Model, ratings: Ratings) -> Manifest:
     name = type(model).__name__
     if CLASSES.get(name) != type(model).__module__:
         raise ParameterError(f"a model of class {name} cannot be saved; classes that can: {', '.join(CLASSES)}")
@@ -113,17 +113,17 @@ def _manifest(model: Model, ratings: Ratings) -> Manifest:
         "version": manifests.VERSION,
         "library": __version__,
         "class": name,
-        "parameters": _plain(model.get_params(deep=False), f"{name} parameters"),
+        "parameters": _to_json(model.get_params(deep=False), f"{name} parameters"),
         "scale": list(ratings.scale),
         "users": ratings.n_users,
         "items": ratings.n_items,
         "ratings": len(ratings),
-        "summary": _plain(model.summary_, f"{name} summary"),
+        "summary": _to_json(model.summary_, f"{name} summary"),
     }
 
 
-def _plain(value: Any, what: str) -> Any:
-    """NumPy numbers become Python's; anything JSON cannot say is refused here, not found missing later."""
+def _to_json(value: Any, what: str) -> Any:
+    """The value as JSON has it, NumPy numbers as Python's. ParameterError: JSON cannot hold it."""
 
     def number(item: Any) -> Any:
         if isinstance(item, np.generic):
@@ -138,7 +138,7 @@ def _plain(value: Any, what: str) -> Any:
         raise ParameterError(f"{what} hold a number that is not finite: {value}") from error
 
 
-def _weights(model: Model) -> Arrays:
+def _collect_weights(model: Model) -> Arrays:
     fallback = model.fallback_
     arrays = {"mean": np.array([fallback.mean]), "user": fallback.user, "item": fallback.item}
     named = {_FALLBACK + name: array for name, array in arrays.items()} | model._arrays()
@@ -191,7 +191,7 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
         has_titles = any(name.startswith("titles") for name in shapes)
         sizes = {"users": users, "items": items} | ({"titles": items} if has_titles else {})
         return matrix | {
-            name: spec for of, size in sizes.items() for name, spec in id_arrays.expected(of, size, shapes).items()
+            name: spec for of, size in sizes.items() for name, spec in id_arrays.expect(of, size, shapes).items()
         }
 
     arrays = read_arrays(content, expect)
@@ -208,7 +208,7 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
 _READERS = {"ratings.safetensors": _read_ratings, "weights.safetensors": _read_weights}  # the second needs the first
 
 
-def _class(folder: Path, name: Any) -> Any:
+def _import_class(folder: Path, name: Any) -> Any:
     if not isinstance(name, str) or name not in CLASSES:
         raise ModelFileError(
             f"{folder} holds a model of class {name!r}; this autorec {__version__} has {', '.join(CLASSES)}"

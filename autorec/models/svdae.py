@@ -26,9 +26,12 @@ from autorec.ratings.matrix import Ratings
 class SvdAE(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    rank          of the decomposition, as a share of the users or the items, whichever are fewer; at least 1
-    relevant      the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
-    random_state  of the vector that ARPACK starts from
+    rank          of the decomposition as a share, 0 … 1, of the users or the items, whichever are fewer; f is at least
+    1
+    relevant      the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    random_state  seed of the vector that ARPACK starts from
+
+    Learned: `basis_` D_i^−½ V and `factors_` (Σ⁻¹ Uᵀ X)ᵀ, [items × f] float32 each.
     """
 
     rates: ClassVar[bool] = False
@@ -50,23 +53,23 @@ class SvdAE(Recommender):
         seed = checks.seed("random_state", self.random_state)
         of_users, of_items = (_inverse_root(chosen.sum(axis=axis)) for axis in (1, 0))
         scaled = sparse.diags_array(of_users) @ chosen @ sparse.diags_array(of_items)
-        U, singular, Vt = truncated_svd(sparse.csr_array(scaled), self._factors(*chosen.shape), seed)
+        U, singular, Vt = truncated_svd(sparse.csr_array(scaled), self._count_factors(*chosen.shape), seed)
         kept = singular > 1e-6 * singular.max(initial=0)  # what is 0 has no inverse
         left = np.ascontiguousarray((U[:, kept] / singular[kept]).astype(np.float32))
         self.factors_ = products(sparse.csr_array(chosen.T), left)
         self.basis_ = np.ascontiguousarray((of_items * Vt[kept]).T, dtype=np.float32)
         return {"positives": int(chosen.nnz), "factors": int(kept.sum())}
 
-    def _factors(self, n_users: int, n_items: int) -> int:
+    def _count_factors(self, n_users: int, n_items: int) -> int:
         return max(1, round(self.rank * min(n_users, n_items)))
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        found = self._factors(n_users, n_items)
+        found = self._count_factors(n_users, n_items)
         vectors = 8 * ((2 * found + 1) * min(n_users, n_items) + 2 * found * (n_users + n_items))
         return super()._memory(n_users, n_items, n_ratings) + vectors
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
-        found = self._factors(n_users, n_items)
+        found = self._count_factors(n_users, n_items)
         return 4e-8 * found * n_ratings + 8e-9 * found**2 * (n_users + n_items)
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:

@@ -16,7 +16,9 @@ from autorec.compiled import kernel
 from autorec.threads import map_in_threads, thread_count
 
 BLOCK_BYTES = 16 * 2**20  # of float32 scores in one block, at most: about half of an L3 cache
-_LANES = 256  # of a row at least: many, so that few items are looked at twice; few, so that their maxima are soon found
+_LANES = (
+    256  # of a row at least: the more, the fewer items are checked twice; the fewer, the sooner are their maxima found
+)
 
 IntArray = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.float32]
@@ -27,8 +29,8 @@ Result = TypeVar("Result")
 def map_blocks(
     score_rows: ScoreRows, rows: IntArray, n_items: int, work: Callable[[slice, Scores], Result]
 ) -> Iterator[Result]:
-    """Yield work(part, scores) in order, `part` a slice of `rows` [n] and scores [len(part) × items] float32,
-    C-contiguous, which `work` may overwrite. Several threads call `score_rows` and `work` at once."""
+    """Yield work(part, scores) in order, `part` a slice of `rows` [n] and scores [B × n_items] of these B rows, float32
+    and contiguous, which `work` may overwrite. Several threads call `score_rows` and `work` at once."""
     per_block = max(1, BLOCK_BYTES // (4 * max(n_items, 1)))
     count = -(-len(rows) // per_block)
     if count > 1:  # as many for each thread
@@ -81,10 +83,11 @@ def _exclude(scores: Any, starts: Any, ends: Any, seen: Any) -> None:
 
 @kernel
 def _select(scores: Any, items: Any, best: Any, maxima: Any, reaching: Any) -> None:
-    """The n largest of each row into items and best [B × n], descending. maxima, reaching [lanes, lanes + 1]: memory.
+    """The n largest of each row of scores [B × items] into items and best [B × n], descending.
 
     Lane j holds the items j, j + lanes, … At least n items reach a bound that the maxima of n lanes reach, and all of
-    them are in lanes whose maximum reaches it: of the other lanes no item is looked at again.
+    them are in lanes whose maximum reaches it: the other lanes are skipped. maxima [lanes], reaching [lanes + 1]:
+    buffers.
     """
     lanes, n = len(maxima), items.shape[1]
     for i in range(len(scores)):
@@ -94,7 +97,7 @@ def _select(scores: Any, items: Any, best: Any, maxima: Any, reaching: Any) -> N
             part = row[start : start + lanes]
             for lane in range(len(part)):  # vectorised
                 maxima[lane] = part[lane] if part[lane] > maxima[lane] else maxima[lane]
-        bound = _bound(maxima, n)
+        bound = _find_bound(maxima, n)
         count = 0
         for lane in range(lanes):
             reaching[count] = lane
@@ -109,7 +112,7 @@ def _select(scores: Any, items: Any, best: Any, maxima: Any, reaching: Any) -> N
 
 
 @kernel
-def _bound(maxima: Any, n: int) -> Any:
+def _find_bound(maxima: Any, n: int) -> Any:
     """A number that at least n of the maxima reach, and not many more, by bisection; the lowest float32 where fewer
     than n are finite."""
     low, high = np.float32(np.inf), np.float32(-np.inf)
@@ -133,7 +136,7 @@ def _bound(maxima: Any, n: int) -> Any:
 
 @kernel
 def _insert(score: Any, item: int, best: Any, items: Any) -> None:
-    """Insert a score above the last of the descending best [n], which falls out, behind all that are not lower."""
+    """Insert a score, higher than the last, into the descending best [n], after equal ones; the last one is dropped."""
     rank = len(best) - 1
     while rank > 0 and best[rank - 1] < score:
         best[rank], items[rank] = best[rank - 1], items[rank - 1]

@@ -1,4 +1,4 @@
-"""What a user gets whom the model has never seen and of whom no ratings are given: the same list for all."""
+"""Recommendations for users without any rating: the same list for all."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from autorec.ratings.ids import as_ids, from_tokens
 
 
 def recommend_unknown(model: Recommender, users: Any, n: int = 10) -> pd.DataFrame:
-    """The n items of the highest damped mean → DataFrame as `model.recommend` gives it.
+    """The n items of the highest damped mean → DataFrame user, item, score, rank[, title], n rows for each of `users`.
 
-    score = mean + item bias of `model.fallback_`: what `predict` answers for these users. Ties go to the item
-    that comes first in the model.
+    score = mean + item bias of `model.fallback_`, as `predict` answers for these users. Of equal items the first in the
+    model comes first. users: a raw id or any collection of them. ParameterError: n is below 1.
     """
     n = checks.whole("n", n)
     ratings, users = model.ratings_, as_ids(as_collection(users), "user ids")

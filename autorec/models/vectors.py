@@ -1,7 +1,7 @@
 """Vectors of users or items: score(u, i) = factors_u · factors_i + bias_u + bias_i.
 
-A mean of all ratings is part of one of the two biases. A model without factors has vectors of width 0 and ranks by the
-biases alone.
+The mean of all ratings is part of one of the two biases. A model without factors has d = 0 and ranks by the biases
+alone.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ Float32 = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
-_PAIRS = 1024  # pairs whose factors are copied at once; they stay in a cache
+_PAIRS = 1024  # pairs whose factors are copied at once and stay in a cache
 
 
 class Vectors(NamedTuple):
@@ -24,19 +24,19 @@ class Vectors(NamedTuple):
 
 
 def vectors(factors: FloatArray | None, bias: FloatArray) -> Vectors:
-    """Vectors in float32; without factors of width 0."""
+    """Factors [n × d], None for d = 0, and bias [n] → Vectors, float32."""
     found = np.empty((len(bias), 0)) if factors is None else factors
     return Vectors(np.asarray(found, dtype=np.float32), np.asarray(bias, dtype=np.float32))
 
 
 def as_left(users: Vectors) -> Float32:
     """[n × (d + 2)] factors, 1, bias: the left side of the one product that gives all scores; see `as_right`."""
-    return _joined(users.factors, 1, users.bias)
+    return _join(users.factors, 1, users.bias)
 
 
 def as_right(items: Vectors) -> Float32:
     """[n × (d + 2)] factors, bias, 1; scores = as_left(users) @ as_right(items).T."""
-    return _joined(items.factors, items.bias, 1)
+    return _join(items.factors, items.bias, 1)
 
 
 def score_pairs(users: Vectors, rows: IntArray, items: Vectors, columns: IntArray) -> Float32:
@@ -49,7 +49,7 @@ def score_pairs(users: Vectors, rows: IntArray, items: Vectors, columns: IntArra
     return scores
 
 
-def _joined(factors: Float32, first: Any, second: Any) -> Float32:
+def _join(factors: Float32, first: Any, second: Any) -> Float32:
     joined = np.empty((len(factors), factors.shape[1] + 2), dtype=np.float32)
     joined[:, :-2] = factors
     joined[:, -2] = first
