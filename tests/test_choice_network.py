@@ -84,6 +84,27 @@ def test_the_divergence_of_a_gaussian_code_is_that_of_monte_carlo() -> None:
         PENALTIES["gaussian_kl"].make(0.5)(network, trace_of(mean, None))
 
 
+def test_the_discrepancy_from_the_prior_is_that_of_the_double_sum_over_draws() -> None:
+    generator = torch.Generator().manual_seed(0)
+    network = Autoencoder(Encoder(5, (3,), "tanh", generator), {})
+    for spread, shift in ((1.0, 0.0), (0.3, 0.8)):
+        code = shift + spread * torch.randn(60, 3, generator=generator)
+        found = PENALTIES["mmd"].make(2.0)(network, trace_of(code, None)).item() / (2.0 * 60)
+
+        def kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return (-torch.cdist(x.double(), y.double()).square() / 6).exp()
+
+        prior, other = torch.randn(2, 8000, 3, generator=generator)
+        among = (kernel(code, code).sum() - 60) / (60 * 59)
+        naive = among - 2 * kernel(code, prior).mean() + kernel(prior, other).mean()
+        assert found == pytest.approx(naive.item(), abs=0.01)
+    codes = [torch.randn(50, 3, generator=generator) for _ in range(200)]
+    estimates = [PENALTIES["mmd"].make(1.0)(network, trace_of(code, None)).item() / 50 for code in codes]
+    assert abs(np.mean(estimates)) < 3 * np.std(estimates) / np.sqrt(
+        200
+    )  # unbiased: 0 where code and prior are the same
+
+
 def test_the_elbo_is_the_evidence_where_the_posterior_is_exact_and_below_it_elsewhere() -> None:
     """x = V z + b + noise with orthogonal columns of V: the posterior of z is a Gaussian of independent units. The
     masked loss is twice −log likelihood, so the divergence counts twice."""

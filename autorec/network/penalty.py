@@ -98,12 +98,38 @@ def gaussian_kl(strength: float) -> Penalty:
     return penalty
 
 
+def mmd(strength: float) -> Penalty:
+    """λ MMD² for each row, between the codes of a batch and N(0, 1) in each of K units: a Wasserstein autoencoder
+    (Tolstikhin et al., ICLR 2018). Kernel k(x, y) = exp(−‖x − y‖² / 2K); the unbiased estimator, with the means over
+    the prior in closed form (Rustamov, Stat 2021) instead of draws:
+
+        Σ_{i≠j} k(x_i, x_j) / n(n−1)  −  2/n Σ_i (K/(K+1))^{K/2} exp(−‖x_i‖² / 2(K+1))  +  (K/(K+2))^{K/2}
+
+    A batch of one row has no such estimate, and no penalty.
+    """
+
+    def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
+        code, (n, units) = trace.code, trace.code.shape
+        if n < 2:
+            return code.sum() * 0
+        squares = code.square().sum(dim=1)  # [n]
+        distances = squares[:, None] + squares - 2 * code @ code.T  # [n × n]
+        among = (-distances / (2 * units)).exp()
+        among_codes = (among.sum() - among.diagonal().sum()) / (n * (n - 1))
+        to_prior = (units / (units + 1)) ** (units / 2) * (-squares / (2 * (units + 1))).exp().mean()
+        total: torch.Tensor = strength * n * (among_codes - 2 * to_prior + (units / (units + 2)) ** (units / 2))
+        return total
+
+    return penalty
+
+
 PENALTIES: dict[str, Kind[Penalty]] = {
     "l2": Kind(l2, 0.0),
     "l1": Kind(l1, 0.0),
     "kl_sparsity": Kind(kl_sparsity, 0.0),
     "contractive": Kind(contractive, 0.0),
     "gaussian_kl": Kind(gaussian_kl, 0.0),
+    "mmd": Kind(mmd, 0.0),
     "bias": Kind(bias, 0.0),
 }
 
