@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from autorec.models.presets import create as create
     from autorec.models.puresvd import PureSVD as PureSVD
     from autorec.models.registry import MODELS as MODELS
-    from autorec.models.registry import Model as Model
     from autorec.models.registry import find_model as find_model
+    from autorec.models.row import Model as Model
     from autorec.models.sparse_ease import SparseEase as SparseEase
     from autorec.models.store import load as load
     from autorec.models.svdae import SvdAE as SvdAE
@@ -82,8 +82,8 @@ _HOME = {
     "InfAE": "autorec.models.infae",
     "ItemKNN": "autorec.models.knn",
     "MODELS": "autorec.models.registry",
-    "Model": "autorec.models.registry",
     "Map": "autorec.insight.map",
+    "Model": "autorec.models.row",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",

@@ -15,7 +15,8 @@ from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import Recommender
 from autorec.models.presets import create
-from autorec.models.registry import MODELS, Grid, Space
+from autorec.models.registry import MODELS
+from autorec.models.row import Grid, Space
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import per_user_split, random_split
 from autorec.report.results import Choice, Tried

@@ -10,7 +10,7 @@ from autorec.errors import ParameterError
 from autorec.evaluation.baselines import GRIDS, baselines
 from autorec.models.base import Recommender
 from autorec.models.presets import create, short_name
-from autorec.models.registry import Grid
+from autorec.models.row import Grid
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split
 

@@ -8,7 +8,7 @@ import pandas as pd
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models.base import Recommender
-from autorec.models.registry import MODELS
+from autorec.models.registry import MODELS, OF_OTHERS
 from autorec.models.vectors import Float32
 
 SIDES = ("users", "items")
@@ -49,4 +49,4 @@ def _has_vectors(kind: type[Recommender]) -> bool:
 
 
 def _with_vectors() -> list[str]:
-    return [row.name for row in MODELS.values() if row.group != "paper" and _has_vectors(row.load())]
+    return [row.name for row in MODELS.values() if row.group not in OF_OTHERS and _has_vectors(row.load())]

@@ -5,7 +5,8 @@ from typing import Any
 
 from autorec.errors import ParameterError
 from autorec.models.presets import create
-from autorec.models.registry import MODELS, Range, Space
+from autorec.models.registry import MODELS
+from autorec.models.row import Range, Space
 from autorec.ratings.matrix import Ratings
 
 SPACES: dict[str, Space] = {name: row.space for name, row in MODELS.items() if row.space}

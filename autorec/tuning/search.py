@@ -23,7 +23,7 @@ from autorec.errors import DivergedError, InputError, NotEnoughMemoryError
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import OnValidation, Recommender
 from autorec.models.presets import create
-from autorec.models.registry import Space
+from autorec.models.row import Space
 from autorec.models.spaces import setting, space_of
 from autorec.ratings.matrix import Ratings
 from autorec.tuning.trials import NUMBER, Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
