@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.evaluation.warmup import warm_up as warm_up
+    from autorec.insight.anomalies import anomalies as anomalies
     from autorec.insight.cluster import Clusters as Clusters
     from autorec.insight.cluster import cluster as cluster
     from autorec.insight.embed import embed as embed
@@ -92,6 +93,7 @@ _HOME = {
     "Split": "autorec.ratings.split",
     "SvdAE": "autorec.models.svdae",
     "Tuning": "autorec.tuning.tune",
+    "anomalies": "autorec.insight.anomalies",
     "audit": "autorec.audits.of_ratings",
     "check_save_path": "autorec.models.manifest",
     "cluster": "autorec.insight.cluster",

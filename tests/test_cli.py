@@ -329,6 +329,7 @@ def test_two_outputs_have_two_names(home):
         "embed model -o titles.csv/vectors.npy",
         "cluster model -o d.csv",
         "map model -o titles.csv/map.html",
+        "anomalies model -o d.csv",
         "compare ratings.csv -m bias -o titles.csv/report.md",
         "compare ratings.csv -m bias --per-user titles.csv/report.csv",
         "tune ratings.csv -m bias -o titles.csv/preset.json",

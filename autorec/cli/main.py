@@ -30,6 +30,7 @@ VERBS = (
     "embed",
     "cluster",
     "map",
+    "anomalies",
     "warmup",
 )
 
