@@ -1,4 +1,4 @@
-"""The area under the ROC curve of each user: the one ranking metric that looks at the whole order, not at its top."""
+"""The area under the ROC curve of each user: the one ranking metric of the whole order, not of its top."""
 
 from typing import Any
 

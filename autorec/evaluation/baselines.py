@@ -1,4 +1,4 @@
-"""The baselines of every comparison, each at its best: a weak baseline makes any model look good.
+"""The baselines of every comparison, with tuned settings: a weak baseline makes any model look good.
 
 Settings are chosen on validation ratings cut from a training part; nothing of its test part is seen. Then the baseline
 learns from the whole training part.
@@ -38,7 +38,8 @@ Settings = Mapping[str, Any]
 
 
 def baselines(which: str, ratings: Ratings) -> list[tuple[str, Recommender]]:
-    """(name, model) of all, simple or none; those that rate only where ratings vary. ParameterError: another word."""
+    """A list of (name, model) for `which`: all, simple or none; rating models only where ratings vary. ParameterError:
+    another word."""
     if which not in BASELINES:
         raise ParameterError(f"baselines is {which!r}; allowed: {', '.join(BASELINES)}")
     models = [(name, create(name)) for name in BASELINES[which]]

@@ -1,4 +1,4 @@
-"""How far a metric would move with other users of the same kind: 95 % intervals by drawing the test users again."""
+"""95 % bootstrap intervals of metrics over the test users."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ _BLOCK = 2**24  # numbers drawn at once
 
 
 def bootstrap_intervals(per_user: pd.DataFrame, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """Metric → the middle 95 % of its values over 1,000 draws of as many users, with replacement (Efron, 1979).
+    """Metric → (2.5 %, 97.5 %) quantiles of its values over 1,000 samples of the users, with replacement (Efron, 1979).
 
-    per_user: one row a test user: `ratings` (how many are tested), `squared_error` (their mean, where the model rates)
-    and one column a metric that is a mean over users, NaN for users without a value. RMSE is that over all ratings of
-    the users drawn. Left out: metrics that fewer than two users have. It measures the choice of users, not that of the
-    split or of the model's seed.
+    per_user: DataFrame of one row a test user: `ratings` (how many are tested), `squared_error` (their mean, where the
+    model rates) and one column a metric that is a mean over users, NaN for users without a value. RMSE is that over all
+    ratings of the users drawn. Left out: metrics that fewer than two users have. It measures the choice of users, not
+    that of the split or of the model's seed.
     """
     values = per_user.drop(columns=["user", "ratings", "squared_error"], errors="ignore")
     parts: dict[Any, tuple[Any, Any]] = {
@@ -31,7 +31,7 @@ def bootstrap_intervals(per_user: pd.DataFrame, seed: int = 0) -> dict[str, tupl
         return {}
     above, below = (np.stack([part[i] for part in parts.values()], axis=1).astype(np.float64) for i in (0, 1))
     rng = np.random.default_rng(seed)
-    drawn = [_ratios(rng, rows, above, below) for rows in _blocks(len(per_user))]
+    drawn = [_draw_ratios(rng, rows, above, below) for rows in _split_samples(len(per_user))]
     found = np.concatenate(drawn)  # [samples × metrics]
     if "rmse" in parts:
         found[:, list(parts).index("rmse")] **= 0.5
@@ -39,13 +39,13 @@ def bootstrap_intervals(per_user: pd.DataFrame, seed: int = 0) -> dict[str, tupl
     return {str(name): (float(low[i]), float(high[i])) for i, name in enumerate(parts)}
 
 
-def _blocks(n_users: int) -> list[int]:
+def _split_samples(n_users: int) -> list[int]:
     """SAMPLES in numbers that fit memory."""
     size = max(1, min(SAMPLES, _BLOCK // n_users))
     return [min(size, SAMPLES - start) for start in range(0, SAMPLES, size)]
 
 
-def _ratios(
+def _draw_ratios(
     rng: np.random.Generator, samples: int, above: npt.NDArray[np.float64], below: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """[samples × metrics] Σ above ÷ Σ below over the users drawn; NaN where no user drawn has a value."""

@@ -1,5 +1,4 @@
-"""What makes the numbers of an evaluation say less than they seem to: test ratings that the model knows, and those of
-another scale."""
+"""What makes the numbers of an evaluation misleading: test ratings that the model knows, and those of another scale."""
 
 import warnings
 
@@ -10,11 +9,13 @@ from autorec.ratings.matrix import Ratings, liked_from
 
 
 def caution(test: Ratings, *known: Ratings) -> str | None:
-    """A sentence where pairs of user and item of the test are among the ratings that the model has; None where none
-    is. known: the ratings of its training and those folded in."""
+    """A sentence that counts pairs of user and item of the test among `known`; None without any.
+
+    known: Ratings that the model has, of its training and folded in; test: Ratings; both [users × items].
+    """
     seen = np.zeros(len(test), dtype=bool)
     for ratings in known:
-        seen |= _stand_in(ratings, test)
+        seen |= _are_among(ratings, test)
     if not seen.any():
         return None
     return (
@@ -24,7 +25,7 @@ def caution(test: Ratings, *known: Ratings) -> str | None:
 
 
 def relevant_from(test: Ratings, scale: tuple[float, float], asked: float | None) -> float:
-    """The rating from which on a test item is relevant: as asked for, or `liked_from` of the model's scale.
+    """The lowest rating of a relevant item of the test [users × items]: as asked, or `liked_from` of the model's scale.
 
     Where test ratings lie outside that scale, a warning says so, and if none of them would be relevant, the threshold
     is that of their own scale. A model that learned from ratings all alike, which are choices, has no scale.
@@ -45,7 +46,7 @@ def relevant_from(test: Ratings, scale: tuple[float, float], asked: float | None
     return threshold
 
 
-def _stand_in(ratings: Ratings, test: Ratings) -> npt.NDArray[np.bool_]:
+def _are_among(ratings: Ratings, test: Ratings) -> npt.NDArray[np.bool_]:
     """[test ratings] whether the pair is in `ratings`, whatever its value."""
     rows, columns = ratings.find_users(test.user_ids)[test.rows()], ratings.find_items(test.item_ids)[test.csr.indices]
     pairs = np.where((rows >= 0) & (columns >= 0), rows * ratings.n_items + columns, -1)

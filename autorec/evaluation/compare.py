@@ -46,7 +46,7 @@ class _Round:
     split: Split
 
     def parts(self, model: Recommender) -> Split:
-        """What this model learns from and is tested on: of a split of choices the ratings themselves if it rates."""
+        """The split that this model is trained and tested on: of a split of choices, the ratings for a rating model."""
         return self.split.rated or self.split if model.rates else self.split
 
 
@@ -70,6 +70,7 @@ def compare(
 ) -> Comparison:
     """Fit and evaluate each model on the same splits.
 
+    ratings    Ratings, DataFrame user, item, rating or sparse matrix [users × items]; None with given:TRAIN,TEST
     models     preset names, preset files (shown by their stem), or (name, estimator) pairs
     by         as in `autorec.split`; repeat i uses seed + i, for the split and for the models' random_state. Of
                `strong:N` models that rate get the ratings, the others the choices; lists alone are judged
@@ -83,7 +84,8 @@ def compare(
     Presets in `baselines.GRIDS`, where they are baselines or asked for by name, get the settings that are best on
     validation ratings inside the first training part, on all splits: in further splits some of these validation ratings
     are test ratings, which can flatter baselines only. Nothing else of a test part reaches `fit`. A model that refuses
-    a training part is a row that says why. Other arguments as in `evaluate`.
+    a training part is a row that says why. Other arguments as in `evaluate`. ParameterError, InputError: an argument
+    that is not allowed, or every model refused.
     """
     repeats = checks.whole("repeats", repeats)
     data = None if ratings is None else as_ratings(ratings)
@@ -91,7 +93,7 @@ def compare(
     splits = [one.split for one in rounds]
     entries = entries_of(models, settings or {}, baselines, (splits[0].rated or splits[0]).train)
     entries, left_out, seconds = afforded(entries, splits)
-    announce(f"Comparing {_many(entries, 'model')} on {_many(splits, 'split')}: {duration(seconds)} expected.")
+    announce(f"Comparing {_count(entries, 'model')} on {_count(splits, 'split')}: {duration(seconds)} expected.")
     data = whole(splits[0]) if data is None else data
     audited = data_audit(data, splits)
     people = example_users(splits[0], relevant)
@@ -112,7 +114,7 @@ def compare(
     )
 
 
-def _many(things: Sized, what: str) -> str:
+def _count(things: Sized, what: str) -> str:
     return f"{len(things)} {what}{'s' * (len(things) != 1)}"
 
 
@@ -150,7 +152,7 @@ def _run(
 
 def _choose(result: Result, entry: Entry, one: _Round, how: _How) -> None:
     """The settings of the model of `result`, on the first split."""
-    with _notes_of(result.name):
+    with _name_in_warnings(result.name):
         choice = choose(
             result.name, entry.model, entry.grid, one.parts(entry.model).train, int(np.min(how.k)), one.seed
         )
@@ -166,7 +168,7 @@ def _measure(result: Result, one: _Round, how: _How) -> Recommender:
     if "random_state" in fresh.get_params():
         fresh.set_params(random_state=one.seed)
     start = time.perf_counter()
-    with peak_memory() as peak, _notes_of(result.name):
+    with peak_memory() as peak, _name_in_warnings(result.name):
         fresh.fit(parts.train)
     seconds = time.perf_counter() - start
     if fresh.summary_.get("stopped") == "interrupted":
@@ -178,7 +180,7 @@ def _measure(result: Result, one: _Round, how: _How) -> Recommender:
 
 
 @contextlib.contextmanager
-def _notes_of(name: str) -> Iterator[None]:
+def _name_in_warnings(name: str) -> Iterator[None]:
     """Warnings of the block begin with the name of the model."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""What a comparison found: of each model its evaluations on every split, and the reports made of them."""
+"""The result of a comparison: for each model its evaluations on every split, and the reports made of them."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,10 +28,12 @@ from autorec.report.results import (
 
 @dataclass(eq=False)
 class Result:
-    """One model, with the settings that are used, and an entry a split in each list: evaluations, seconds of fit, bytes
-    of memory that it took at its peak (None where unknown), the fitted model's summary.
+    """One model on all splits.
 
-    choice: how its settings were chosen, None where they were not. refused: why there is no result.
+    model        with the settings that were used; choice: how they were chosen, None where they were not
+    refused      why there is no result, else None
+    evaluations  [splits]; fit_seconds [splits]; fit_memory [splits] bytes at the peak of `fit`, None where unknown
+    summaries    [splits] `summary_` of the fitted models
     """
 
     name: str
@@ -50,7 +52,7 @@ class Result:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in self.model.get_params().items()}
 
     def add(self, evaluation: Evaluation, seconds: float, memory: int | None, summary: dict[str, Any]) -> None:
-        """One split more."""
+        """Append the results of a split."""
         self.evaluations.append(evaluation)
         self.fit_seconds.append(seconds)
         self.fit_memory.append(memory)
@@ -63,16 +65,21 @@ class Result:
             of_splits.clear()
 
     def values(self, metric: str) -> list[float]:
-        """[splits] NaN where undefined."""
+        """[splits] of a metric, NaN where undefined."""
         return [evaluation.metrics.get(metric, float("nan")) for evaluation in self.evaluations]
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """results: one a model, in the order asked for, then baselines.
+    """The result of `compare`.
 
-    audit: what is suspicious in the ratings and the splits. examples: a few users of the first split, what they rated
-    and what each model lists. left_out: baseline → why it did not run. command: how it was asked for; date: when.
+    results      [models] in the order asked for, then baselines
+    data, split  sizes of the ratings [users × items] and of the parts
+    environment  versions, processor, threads
+    audit        what is suspicious in the ratings and the splits
+    examples     a few users of the first split: what they rated, and what each model lists
+    left_out     baseline → why it did not run
+    command      the command line, None in Python; date: when it was made
     """
 
     results: list[Result]
@@ -99,10 +106,10 @@ class Comparison:
         return ComparisonReport(
             data=self.data,
             date=self.date,
-            models=tuple(self._model(result) for result in self.results),
+            models=tuple(self._summarize(result) for result in self.results),
             split=self.split,
             significance=tuple(self.significance),
-            main_metrics=self._main_metrics(),
+            main_metrics=self._choose_main_metrics(),
             formulas=formulas(self.metrics()),
             environment=self.environment,
             audit=self.audit,
@@ -118,7 +125,8 @@ class Comparison:
         return verdicts({result.name: [one.per_user for one in result.evaluations] for result in found})
 
     def per_user(self) -> pd.DataFrame:
-        """One row a model, split and test user: model, split (from 0), and the columns of `Evaluation.per_user`."""
+        """DataFrame model, split (from 0), then the columns of `Evaluation.per_user`: one row a model, split and test
+        user."""
         tables = [
             evaluation.per_user.assign(model=result.name, split=split)
             for result in self.results
@@ -132,21 +140,22 @@ class Comparison:
         return comparison_markdown(self.report())
 
     def to_html(self) -> str:
-        """One page with table, figures, what can be told apart, and how it was made; needs nothing from elsewhere."""
+        """One HTML page with tables, figures and settings, which loads nothing. AutoRecError: the extra `report` is
+        missing."""
         return comparison_page(self.report())
 
     def metrics(self) -> list[str]:
         """Names of all metrics that a model has."""
         return list(dict.fromkeys(name for r in self.results for e in r.evaluations for name in e.metrics))
 
-    def _main_metrics(self) -> list[str]:
-        """Those that say most, few enough for a terminal."""
+    def _choose_main_metrics(self) -> list[str]:
+        """The few for a terminal: RMSE, NDCG at each k, recall and coverage at the first."""
         ks = next(result.evaluations[0].settings.k for result in self.results if not result.refused)
         wanted = ["rmse", *(f"ndcg@{k}" for k in ks), f"recall@{ks[0]}", f"coverage@{ks[0]}"]
         known = self.metrics()
         return [name for name in wanted if name in known]
 
-    def _model(self, result: Result) -> ModelResult:
+    def _summarize(self, result: Result) -> ModelResult:
         if result.refused:
             return ModelResult(result.name, result.baseline, result.params, refused=result.refused)
         measured = {name: spread(result.values(name)) for name in self.metrics()}
@@ -165,11 +174,11 @@ class Comparison:
             summaries=tuple(result.summaries),
             choice=result.choice,
             slices=result.evaluations[0].slices,
-            curve=_curve(result.summaries[0]),
+            curve=_make_curve(result.summaries[0]),
         )
 
 
-def _curve(summary: dict[str, Any]) -> tuple[CurvePoint, ...]:
+def _make_curve(summary: dict[str, Any]) -> tuple[CurvePoint, ...]:
     """Validation RMSE by epoch, of a model that learns in epochs."""
     points = [(point["epoch"], point["validation_rmse"]) for point in summary.get("curve", [])]
     return tuple(CurvePoint(epoch, rmse) for epoch, rmse in points if rmse is not None)

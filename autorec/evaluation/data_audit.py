@@ -1,4 +1,4 @@
-"""The audits of what a comparison stands on: the ratings as a whole and each split, as part of its report."""
+"""The audits of a comparison: of all ratings and of each split."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,6 @@ from autorec.report.results import DataAudit, SplitAudit
 
 
 def data_audit(ratings: Ratings, splits: Sequence[Split]) -> DataAudit:
-    """Audit the ratings and each split."""
+    """Audit the ratings [users × items] and each split."""
     of_splits = tuple(SplitAudit(one.name, tuple(audit_split(one))) for one in splits)
     return DataAudit(tuple(audit_ratings(ratings)), of_splits)

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from autorec.evaluation.metrics import means
 
-LISTS = 100  # that are taken, evenly spaced over the users; their mean has a standard error under a hundredth
+LISTS = 100  # lists measured, evenly spaced over the users; the standard error of their mean is below 0.01
 
 Float = npt.NDArray[np.float64]
 
@@ -29,17 +29,17 @@ def diversity(
     recommended = np.unique(lists[lists >= 0])
     raters = sparse.csc_array(ratings[:, recommended])  # [users × recommended items]
     weights = 1 / np.sqrt(np.maximum(counts[recommended], 1))
-    values = [_of_list(np.searchsorted(recommended, one[one >= 0]), ks, raters, weights) for one in lists]
+    values = [_measure_list(np.searchsorted(recommended, one[one >= 0]), ks, raters, weights) for one in lists]
     return means(np.array(values).reshape(len(lists), len(ks)))
 
 
-def _of_list(
+def _measure_list(
     columns: npt.NDArray[np.integer[Any]], ks: Sequence[int], raters: sparse.csc_array, weights: Float
 ) -> Float:
     """[ks] mean of 1 − cos over the pairs of the first k items, which are these columns of `raters` [users × items].
 
     With x_i [users] 1/√(who rated i) for those who rated it, else 0, Σ_{i ≠ j} cos(i, j) = ‖Σ_i x_i‖² − Σ_i ‖x_i‖²: no
-    pair has to be looked at. weights [items]: the 1/√.
+    loop over pairs. weights [items]: the 1/√.
     """
     values = np.full(len(ks), np.nan)
     total, rated = np.zeros(raters.shape[0]), 0  # Σ x_i, and Σ ‖x_i‖²: the items that somebody rated

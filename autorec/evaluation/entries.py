@@ -23,14 +23,14 @@ _SCORE = 1.5e-9  # seconds of ranking one item for one user
 
 @dataclass(frozen=True)
 class Entry:
-    """A model to compare. grid: the settings that are searched before; empty for a model that is taken as it is."""
+    """A model to compare. grid: name → values of the settings to search first; empty for a model taken as it is."""
 
     model: Recommender
     grid: Grid = field(default_factory=dict)
     baseline: bool = False
 
     def seconds(self, splits: Sequence[Split]) -> float:
-        """Expected, about: of the search on the first split, of a training and an evaluation on each split."""
+        """Expected seconds: a search on the first of `splits`, then a training and an evaluation on each."""
         train = splits[0].train
         choices = [{name: value} for name, values in self.grid.items() for value in values]
         fits = [self._fit_seconds(one, train) for one in choices]
@@ -82,8 +82,10 @@ def _asked(asked: Model, settings: Mapping[str, Any]) -> Entry:
 
 
 def afforded(entries: Mapping[str, Entry], splits: Sequence[Split]) -> tuple[dict[str, Entry], dict[str, str], float]:
-    """Entries without the baselines that are expected to take longer than all models asked for together, and longer
-    than AFFORDED; name → why, of those left out; the expected seconds of the others."""
+    """(the entries to run, name → why a baseline is left out, expected seconds of the entries to run).
+
+    A baseline is left out where it is expected to take longer than AFFORDED and than all models asked for together.
+    """
     seconds = {name: entry.seconds(splits) for name, entry in entries.items()}
     asked = sum(seconds[name] for name, entry in entries.items() if not entry.baseline)
     left_out = {

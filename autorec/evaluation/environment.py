@@ -1,4 +1,4 @@
-"""What a result was made with: versions, processor, threads."""
+"""The environment of a result: versions, processor, threads."""
 
 import os
 import platform

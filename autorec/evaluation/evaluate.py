@@ -1,4 +1,4 @@
-"""One model on ratings it has not seen: the error of its ratings, the quality of its lists."""
+"""One model on ratings that it has not seen: the error of its ratings, the quality of its lists."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,12 +27,15 @@ from autorec.report.results import Counts, EvaluationReport, Settings, Slices
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """metrics: name → value, NaN where undefined; models that do not rate have no rmse and mae.
+    """The result of `evaluate`.
 
-    counts: what went in and what could not be answered by the model itself. per_user: one row a test user: raw id,
-    number of test ratings, mean squared error, ranking metrics. slices: the rating error by predicted level, by
-    training ratings of the user and of the item; None for models that do not rate. model: its class and settings;
-    date: when it was evaluated. caution: a sentence where test ratings are among those that the model has.
+    metrics   name → value, NaN where undefined; models that do not rate have no rmse and mae
+    counts    how much was tested, and how much the model itself could not answer
+    per_user  DataFrame user, ratings (number tested)[, squared_error (their mean)], ranking metrics; one row a test
+    user
+    slices    the rating error by predicted level, by training ratings of the user and of the item; None without ratings
+    model     its class and settings; date: when it was evaluated
+    caution   a sentence where the model has test ratings, else None
     """
 
     metrics: dict[str, float]
@@ -50,7 +53,7 @@ class Evaluation:
         return bootstrap_intervals(self.per_user)
 
     def report(self) -> EvaluationReport:
-        """What pages and files print."""
+        """The content of pages and files."""
         return EvaluationReport(
             model=self.model,
             date=self.date,
@@ -64,7 +67,7 @@ class Evaluation:
         )
 
     def of_lists(self) -> "Evaluation":
-        """Without the errors of predicted ratings, for a test part of liked items alone."""
+        """The same without rating metrics, for a test part of liked items alone."""
         lists = {name: value for name, value in self.metrics.items() if name not in metrics.RATING}
         table = self.per_user.drop(columns="squared_error", errors="ignore")
         return replace(self, metrics=lists, per_user=table, slices=None)
@@ -74,7 +77,8 @@ class Evaluation:
         return self.report().to_dict()
 
     def to_html(self) -> str:
-        """One page with metrics, figures and formulas; needs nothing from elsewhere."""
+        """One HTML page with metrics, figures and formulas, which loads nothing. AutoRecError: the extra `report` is
+        missing."""
         return evaluation_page(self.report())
 
     def to_markdown(self) -> str:
@@ -102,16 +106,19 @@ def evaluate(
     fold_in: Any = None,
     cold: float | None = None,
 ) -> Evaluation:
-    """Evaluate a fitted model on test ratings (Ratings, DataFrame or SciPy matrix).
+    """Evaluate a fitted model on test ratings.
 
-    k: lengths of the lists. relevant: a test rating from here up makes its item relevant; default low + ¾·(high −
-    low) of the model's scale, which is 4 on 1 … 5. fold_in: ratings of users the model has not seen; they become its
-    users first. cold: the prediction for pairs whose user or item is unknown, as 3.0 in the AutoRec paper; None: the
-    model's fallback, damped biases, which is better.
+    test      Ratings, DataFrame user, item, rating or sparse matrix [users × items]
+    k         length of the lists, or several
+    relevant  the lowest test rating of a relevant item; None: low + ¾·(high − low) of the model's scale, 4 on 1 … 5
+    fold_in   ratings, as `test`, of users whom the model has not seen; they become its users first
+    cold      the prediction for pairs whose user or item is unknown, as 3.0 in the AutoRec paper; None: the model's
+              fallback, damped biases, which is better
 
-    Test ratings that the model was given are named in `Evaluation.caution`; those outside its scale in a warning.
-    Rating metrics take every test pair; those with an unknown user or item are counted. Ranking metrics take test users
-    that the model knows and that have a relevant test item; the others are counted.
+    Rating metrics take every test pair, also with an unknown user or item. Ranking metrics take test users whom the
+    model knows and who have a relevant test item. `Evaluation.counts` counts the others, `Evaluation.caution` names
+    test ratings that the model has, and a warning those outside its scale. InputError: no test ratings. ParameterError:
+    k.
     """
     test = as_ratings(test)
     if not len(test):
@@ -126,8 +133,8 @@ def evaluate(
     rows = test.rows()
     users, items = test.user_ids[rows], test.item_ids[test.csr.indices]
     known = model.known(users, items)
-    rating, errors, slices = _rating_part(model, test, known, cold) if model.rates else ({}, {}, None)
-    ranking, per_user, ranked = ranking_part(model, test, ks, threshold)
+    rating, errors, slices = _measure_ratings(model, test, known, cold) if model.rates else ({}, {}, None)
+    ranking, per_user, ranked = measure_ranking(model, test, ks, threshold)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)
     counts = Counts(len(test), test.n_users, int((~known).sum()), **ranked)
     return Evaluation(
@@ -142,7 +149,7 @@ def evaluate(
 
 
 def value_of(metric: str, model: Recommender, test: Ratings) -> float:
-    """rmse or ndcg@K alone, as `evaluate` gives it; for choosing among many. NaN where undefined."""
+    """rmse or ndcg@K on test ratings [users × items] alone, a scalar as `evaluate` gives it. NaN where undefined."""
     if metric == "rmse":
         predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
         return metrics.rmse(predicted, test.csr.data.astype(np.float64))
@@ -151,10 +158,10 @@ def value_of(metric: str, model: Recommender, test: Ratings) -> float:
     return float(metrics.means(metrics.RANKING[name](lists.hits, lists.relevant))[0])
 
 
-def _rating_part(
+def _measure_ratings(
     model: Recommender, test: Ratings, known: npt.NDArray[np.bool_], cold: float | None
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], Slices]:
-    """Metrics; [test users] mean squared error; slices. known [test ratings]: pairs that the model itself answers."""
+    """(metrics, {"squared_error": [test users]}, slices). known [test ratings]: pairs that the model itself answers."""
     rows = test.rows()
     true = test.csr.data.astype(np.float64)
     predicted = model.predict(test.user_ids[rows], test.item_ids[test.csr.indices])
@@ -168,13 +175,13 @@ def _rating_part(
     }
     slices = Slices(
         calibration(predicted, true, model.ratings_.scale),
-        error_by_count(predicted, true, _known_ratings(model, test, "users")[rows]),
-        error_by_count(predicted, true, _known_ratings(model, test, "items")[test.csr.indices]),
+        error_by_count(predicted, true, _count_known_ratings(model, test, "users")[rows]),
+        error_by_count(predicted, true, _count_known_ratings(model, test, "items")[test.csr.indices]),
     )
     return values, {"squared_error": by_user}, slices
 
 
-def _known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDArray[np.int64]:
+def _count_known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDArray[np.int64]:
     """[test users or items] how many ratings the model was given of each; 0 where it is unknown."""
     fitted = model.ratings_
     if of == "users":
@@ -184,15 +191,15 @@ def _known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDArray[np
     return np.where(rows >= 0, counts[rows], 0).astype(np.int64)
 
 
-def ranking_part(
+def measure_ranking(
     model: Recommender, test: Ratings, ks: Sequence[int], threshold: float
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int]]:
-    """Metrics by list; [test users] those that are means over users; the counts of users in `Counts`."""
+    """(metrics, metric → [test users] those that are means over users, the counts of users in `Counts`)."""
     fitted = model.ratings_
     lists = ranked_lists(model, test, threshold, ks)
     found = {name: metric(lists.hits, lists.relevant) for name, metric in metrics.RANKING.items()}  # [users × ks]
     found["ndcg_graded"] = metrics.ndcg_graded(lists.tested, lists.gains, lists.best_gains)
-    per_user = {name: _spread_out(of_users, lists.users, test.n_users) for name, of_users in found.items()}
+    per_user = {name: _scatter(of_users, lists.users, test.n_users) for name, of_users in found.items()}
     means = {name: metrics.means(of_users) for name, of_users in found.items()}
     in_lists, ratings = shown(lists.items, ks, fitted.n_items), fitted.item_counts
     diverse = diversity(lists.items, ks, fitted.csr, ratings)
@@ -208,7 +215,7 @@ def ranking_part(
         values[f"popularity_lift@{k}"] = metrics.popularity_lift(in_lists[j], ratings)
         values[f"diversity@{k}"] = float(diverse[j])
     auc = lists.auc[:, None]
-    columns["auc"], values["auc"] = _spread_out(auc, lists.users, test.n_users)[:, 0], float(metrics.means(auc)[0])
+    columns["auc"], values["auc"] = _scatter(auc, lists.users, test.n_users)[:, 0], float(metrics.means(auc)[0])
     counts = {
         "ranked_users": len(lists.users),
         "users_without_relevant": int((lists.liked == 0).sum()),
@@ -217,7 +224,7 @@ def ranking_part(
     return values, columns, counts
 
 
-def _spread_out(values: npt.NDArray[np.float64], users: npt.NDArray[np.int64], n_users: int) -> npt.NDArray[np.float64]:
+def _scatter(values: npt.NDArray[np.float64], users: npt.NDArray[np.int64], n_users: int) -> npt.NDArray[np.float64]:
     """[users × ks] → [test users × ks], NaN for those who have none."""
     spread = np.full((n_users, values.shape[1]), np.nan)
     spread[users] = values

@@ -1,4 +1,4 @@
-"""A few users as people see them: what they rated, and what each model would show them."""
+"""A few users as examples: what they rated, and what each model would show them."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from autorec.ratings.matrix import Ratings, liked_from
 from autorec.ratings.split import Split
 from autorec.report.results import Example, Item
 
-SHARES = (0.25, 0.5, 0.75)  # of the users by number of known ratings: a quiet, a middling and a busy one
+SHARES = (0.25, 0.5, 0.75)  # quantiles of the users by number of known ratings
 RATED, LISTED = 6, 6  # items shown of each
 
 
 def example_users(one: Split, relevant: float | None) -> npt.NDArray[Any]:
-    """Raw ids of users who are known and liked something in the test part; [] where there is none."""
+    """[at most 3] raw ids of known users who liked something in the test part, by ascending number of known ratings."""
     known = one.train if one.fold_in is None else one.fold_in
     liked = one.test.csr.data >= (liked_from(known.scale) if relevant is None else relevant)
     users = one.test.user_ids[np.unique(one.test.rows()[liked])]
@@ -28,8 +28,10 @@ def example_users(one: Split, relevant: float | None) -> npt.NDArray[Any]:
 
 
 def rated(one: Split, users: npt.NDArray[Any], user_ids: bool) -> list[Example]:
-    """One example a user: the best rated known items and the test items, best first; no lists yet. user_ids: whether
-    the examples name their users."""
+    """Raw ids users [n] → examples [n]: the best rated known items and the test items, best first; no lists yet.
+
+    user_ids: whether the examples name their users.
+    """
     known = one.train if one.fold_in is None else one.fold_in
     examples = []
     for user in users.tolist():
@@ -39,7 +41,7 @@ def rated(one: Split, users: npt.NDArray[Any], user_ids: bool) -> list[Example]:
 
 
 def lists(model: Recommender, users: npt.NDArray[Any]) -> list[tuple[Item, ...]]:
-    """What the model lists for each user, best first."""
+    """Raw ids users [n] → [n] tuples of the items that the model recommends, best first."""
     if not len(users):
         return []
     table = model.recommend(list(users), LISTED)

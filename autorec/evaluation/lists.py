@@ -1,4 +1,4 @@
-"""The lists that users are tested on: the best of all items not rated in training, and where the test items stand."""
+"""The lists of the test users, the best of all items not rated in training, and the ranks of test items in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ Float = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Lists:
-    """Of each user who can be tested, those whom the model knows and who like something in the test part.
+    """The lists of the U users whom the model knows and who like something in the test part.
 
-    liked        [test users] how many liked test items each has, those unknown to the model included
+    liked        [test users] number of liked test items, those unknown to the model included
     users        [U] rows of the test ratings
-    items        [U × k] the best items as columns of the model, −1 where too few are left
-    hits         where liked test items stand in the lists
-    tested       where any test items stand in the lists
+    items        [U × K] the best items as columns of the model, −1 where too few are left
+    hits         ranks of liked test items in the lists
+    tested       ranks of any test items in the lists
     gains        [tested] test rating − lowest rating of the scale (of the test where that is lower); 1 where all
                  ratings are alike
     best_gains   [U × ks] Σ gain / log₂(1 + rank) over the first k of all test items, the highest rating first
@@ -49,8 +49,10 @@ class Lists:
 
 
 def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequence[int]) -> Lists:
-    """The best items of each user, all items ranked; a test rating of `relevant` or more is a liked one. ks: lengths at
-    which the lists are cut, ascending; the last one is that of `items`."""
+    """The K best items of each user of test [users × items], all items ranked; ratings of `relevant` or more are liked.
+
+    ks: lengths at which the lists are cut, ascending, up to K.
+    """
     fitted = model.ratings_
     liked = np.bincount(test.rows()[test.csr.data >= relevant], minlength=test.n_users)
     model_rows = fitted.find_users(test.user_ids)
@@ -59,7 +61,7 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
     csr = test.csr[users]  # [U × test items]
     owners = np.repeat(np.arange(len(users)), np.diff(csr.indptr))  # [entries] 0 … U − 1
     columns = fitted.find_items(test.item_ids)[csr.indices]  # [entries] of the model, −1 where unknown
-    likes, gains = csr.data >= relevant, _gains(csr.data, fitted.scale)  # [entries]
+    likes, gains = csr.data >= relevant, _compute_gains(csr.data, fitted.scale)  # [entries]
 
     items = np.full((len(users), ks[-1]), -1, dtype=np.int32)
     ranks = np.zeros(len(owners), dtype=np.int64)  # [entries] 0 where not in the list
@@ -73,7 +75,7 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
         items[part, : found.shape[1]] = found
         known = wanted >= 0
         near = known & (scores[rows, wanted] >= best[rows, -1])  # others are in no list
-        ranks[entries][near] = _ranks(found[rows[near]], wanted[near])
+        ranks[entries][near] = _find_ranks(found[rows[near]], wanted[near])
         relevant = known & likes[entries]
         aucs[part] = auc(scores, rows[relevant], wanted[relevant])
 
@@ -83,7 +85,9 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
     in_list = in_list[np.lexsort((ranks[in_list], owners[in_list]))]
     hit = in_list[likes[in_list]]
     hits, tested = (Hits(len(users), ks, owners[one], ranks[one]) for one in (hit, in_list))
-    return Lists(liked, users, items, hits, tested, gains[in_list], _best_gains(owners, gains, len(users), ks), aucs)
+    return Lists(
+        liked, users, items, hits, tested, gains[in_list], _sum_best_gains(owners, gains, len(users), ks), aucs
+    )
 
 
 def shown(items: npt.NDArray[np.integer[Any]], ks: Sequence[int], n_items: int) -> Int:
@@ -92,19 +96,19 @@ def shown(items: npt.NDArray[np.integer[Any]], ks: Sequence[int], n_items: int) 
     return np.cumsum([np.bincount(part[part >= 0], minlength=n_items) for part in parts], axis=0)
 
 
-def _ranks(lists: npt.NDArray[np.int32], items: Int) -> Int:
+def _find_ranks(lists: npt.NDArray[np.int32], items: Int) -> Int:
     """[pairs] rank, from 1, of items[p] in lists[p]; 0 where it is not in it. lists [pairs × k]."""
     found = lists == items[:, None]
     return np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0)
 
 
-def _gains(values: npt.NDArray[np.float32], scale: tuple[float, float]) -> Float:
+def _compute_gains(values: npt.NDArray[np.float32], scale: tuple[float, float]) -> Float:
     """[ratings] what each is worth in a list; see `Lists`."""
     low, high = min(scale[0], values.min(initial=np.inf)), max(scale[1], values.max(initial=-np.inf))
     return values.astype(np.float64) - low if low < high else np.ones(len(values))
 
 
-def _best_gains(owners: Int, gains: Float, n_users: int, ks: Sequence[int]) -> Float:
+def _sum_best_gains(owners: Int, gains: Float, n_users: int, ks: Sequence[int]) -> Float:
     """[users × ks] Σ gain / log₂(1 + rank) over each user's k largest gains. owners [gains] ascending."""
     gains = gains[np.lexsort((-gains, owners))]
     ranks = np.arange(1, len(owners) + 1) - np.searchsorted(owners, np.arange(n_users))[owners]

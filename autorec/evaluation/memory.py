@@ -1,4 +1,4 @@
-"""The memory that a piece of work takes at its peak, as the operating system counts it."""
+"""The peak memory of a block of code, as the operating system counts it."""
 
 import contextlib
 import threading

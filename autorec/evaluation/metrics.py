@@ -1,4 +1,4 @@
-"""Metrics as formulas. Rating metrics take pairs; ranking metrics take who was hit where.
+"""Metrics as formulas. Rating metrics take predicted and true ratings; ranking metrics take the ranks of hits.
 
 For ranking a user's list is the K best of all items that the user has not rated in training (full ranking, never
 sampled candidates), ties to the lower item. A hit is a relevant item in it: one with a test rating at the threshold or
@@ -22,8 +22,12 @@ Lengths = Sequence[int]
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Where items of note stand in the lists: users [hits] 0 … n_users − 1, ascending; ranks [hits] from 1, ascending
-    for each user. ks: lengths at which the lists are cut, ascending; ranks beyond the last one count nowhere."""
+    """The ranks of some items, such as relevant ones, in the lists of users.
+
+    users  [hits] 0 … n_users − 1, ascending
+    ranks  [hits] from 1, ascending for each user; those beyond the last of ks count nowhere
+    ks     lengths at which the lists are cut, ascending
+    """
 
     n_users: int
     ks: Lengths
@@ -65,60 +69,60 @@ def discounts(k: int) -> Float:
 
 
 def rmse(predicted: Float, true: Float) -> float:
-    """√(Σ (r̂ − r)² / n) over all pairs at once; NaN without pairs."""
+    """predicted r̂, true r [pairs] → √(Σ (r̂ − r)² / n), a scalar; NaN without pairs."""
     return float(np.sqrt(np.mean((predicted - true) ** 2))) if len(true) else float("nan")
 
 
 def mae(predicted: Float, true: Float) -> float:
-    """Σ |r̂ − r| / n over all pairs; NaN without pairs."""
+    """predicted r̂, true r [pairs] → Σ |r̂ − r| / n, a scalar; NaN without pairs."""
     return float(np.mean(np.abs(predicted - true))) if len(true) else float("nan")
 
 
 def rmse_by_user(squared_error: Float) -> float:
-    """Mean over users of the root of their mean squared error, each user alike; NaN without users."""
+    """Mean squared errors [users] → the mean of their roots, a scalar; NaN without users."""
     return float(np.sqrt(squared_error).mean()) if len(squared_error) else float("nan")
 
 
 def precision(hits: Hits, relevant: Counts) -> Float:
-    """hits / k, also where fewer than k items could be recommended."""
-    return _defined(hits.counts / hits.ks, relevant)
+    """[users × ks] hits / k, also where fewer than k items could be recommended."""
+    return _mask_undefined(hits.counts / hits.ks, relevant)
 
 
 def recall(hits: Hits, relevant: Counts) -> Float:
-    """hits / n, n the relevant items of the user."""
-    return _defined(hits.counts / np.maximum(relevant, 1)[:, None], relevant)
+    """[users × ks] hits / n, n the relevant items of the user."""
+    return _mask_undefined(hits.counts / np.maximum(relevant, 1)[:, None], relevant)
 
 
 def recall_truncated(hits: Hits, relevant: Counts) -> Float:
-    """hits / min(k, n): 1 is always in reach. The recall of the Mult-VAE papers."""
-    return _defined(hits.counts / _reachable(relevant, hits.ks), relevant)
+    """[users × ks] hits / min(k, n), so that 1 is possible; the recall of the Mult-VAE papers."""
+    return _mask_undefined(hits.counts / _count_reachable(relevant, hits.ks), relevant)
 
 
 def hit(hits: Hits, relevant: Counts) -> Float:
-    """1 with at least one hit, else 0."""
-    return _defined((hits.counts > 0).astype(np.float64), relevant)
+    """[users × ks] 1 with at least one hit, else 0."""
+    return _mask_undefined((hits.counts > 0).astype(np.float64), relevant)
 
 
 def mrr(hits: Hits, relevant: Counts) -> Float:
-    """1 / rank of the first hit, 0 without a hit."""
-    return _defined(hits.sums((hits.ordinals == 1) / hits.ranks), relevant)
+    """[users × ks] 1 / rank of the first hit, 0 without a hit."""
+    return _mask_undefined(hits.sums((hits.ordinals == 1) / hits.ranks), relevant)
 
 
 def ndcg(hits: Hits, relevant: Counts) -> Float:
-    """Σ_hits 1/log₂(1 + rank) ÷ Σ_{rank ≤ min(k, n)} 1/log₂(1 + rank): binary gain, ideal cut at min(k, n)."""
-    ideal = np.cumsum(discounts(hits.ks[-1]))[_reachable(relevant, hits.ks) - 1]
-    return _defined(hits.sums(hits.discounts) / ideal, relevant)
+    """[users × ks] Σ_hits 1/log₂(1 + rank) ÷ Σ_{rank ≤ min(k, n)} 1/log₂(1 + rank): binary gain, ideal at min(k, n)."""
+    ideal = np.cumsum(discounts(hits.ks[-1]))[_count_reachable(relevant, hits.ks) - 1]
+    return _mask_undefined(hits.sums(hits.discounts) / ideal, relevant)
 
 
 def average_precision(hits: Hits, relevant: Counts) -> Float:
-    """Σ_hits (hits up to this rank / rank) ÷ min(k, n). Its mean over users is MAP@k."""
-    return _defined(hits.sums(hits.ordinals / hits.ranks) / _reachable(relevant, hits.ks), relevant)
+    """[users × ks] Σ_hits (hits up to this rank / rank) ÷ min(k, n). Its mean over users is MAP@k."""
+    return _mask_undefined(hits.sums(hits.ordinals / hits.ranks) / _count_reachable(relevant, hits.ks), relevant)
 
 
 def ndcg_graded(hits: Hits, gains: Float, best: Float) -> Float:
-    """Σ gain/log₂(1 + rank) ÷ the same sum over the user's test items in the best order, at most k of them.
+    """[users × ks] Σ gain/log₂(1 + rank) ÷ the same sum over the user's k best test items in the best order.
 
-    hits: where the test items stand, all of them and not the relevant ones only; gains [hits]: test rating − lowest
+    hits: ranks of all test items, not of the relevant ones only; gains [hits]: test rating − lowest
     rating of the scale; best [users × ks]: the sums of the best order. Gains are linear, as in scikit-learn's
     ndcg_score (others take 2^gain − 1). NaN where the best is 0.
     """
@@ -140,12 +144,12 @@ RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
 
 
 def coverage(counts: Counts) -> float:
-    """Items in at least one list ÷ all items of the model. counts [items]: a row of `lists.shown`."""
+    """counts [items], a row of `lists.shown` → items in at least one list ÷ all items of the model."""
     return float(np.count_nonzero(counts) / len(counts)) if len(counts) else float("nan")
 
 
 def gini(counts: Counts) -> float:
-    """Gini coefficient of how often each item is recommended: 0 all alike, towards 1 the same few for everyone.
+    """Gini coefficient of counts [items], how often each is recommended: 0 equally often, near 1 the same few.
 
     Σ_j (2j − n − 1)·c_j ÷ (n·Σ c), c sorted ascending, j from 1, n items of the model; NaN when nothing is recommended.
     """
@@ -155,13 +159,15 @@ def gini(counts: Counts) -> float:
 
 
 def novelty(counts: Counts, popularity: Float) -> float:
-    """Mean of −log₂(share of users who rated the item) over all recommended items. popularity [items], above 0."""
+    """Mean of −log₂(popularity) over all recommended items. counts [items]: how often each is recommended; popularity
+    [items]: share of users who rated it, above 0."""
     return _mean(-np.log2(popularity), counts)
 
 
 def popularity_lift(counts: Counts, ratings: Counts) -> float:
-    """Mean ratings of a recommended item ÷ mean ratings of the item of a training rating; 1: as popular as what users
-    rate anyway, above: more. ratings [items]: training ratings. NaN when nothing is recommended."""
+    """Mean number of ratings of a recommended item ÷ that of the item of a training rating; 1: as popular as what users
+    rate. counts [items]: how often each is recommended; ratings [items]: number of training ratings. NaN when nothing
+    is recommended."""
     return _mean(ratings, counts) / _mean(ratings, ratings)
 
 
@@ -194,7 +200,7 @@ def means(values: Float) -> Float:
     return np.where(n > 0, np.where(known, values, 0).sum(axis=1) / np.maximum(n, 1), np.nan)
 
 
-def _reachable(relevant: Counts, ks: Lengths) -> Counts:
+def _count_reachable(relevant: Counts, ks: Lengths) -> Counts:
     """[users × ks] min(k, n), 1 where n is 0."""
     return np.asarray(np.minimum(np.maximum(relevant, 1)[:, None], np.asarray(ks)))
 
@@ -204,5 +210,5 @@ def _mean(values: npt.NDArray[Any], weights: Counts) -> float:
     return float(values @ weights.astype(np.float64)) / total if total else float("nan")
 
 
-def _defined(values: Float, relevant: Counts) -> Float:
+def _mask_undefined(values: Float, relevant: Counts) -> Float:
     return np.where(relevant[:, None] > 0, values, np.nan)

@@ -34,27 +34,27 @@ Difference = Callable[[pd.DataFrame, pd.DataFrame], tuple[float, Float]]
 
 
 def verdicts(tables: dict[str, Sequence[pd.DataFrame]]) -> list[Verdict]:
-    """One verdict a pair of models and metric.
+    """[pairs of models × metrics] verdicts.
 
-    tables: of each model `Evaluation.per_user` of each split. Pairs of rating models are tested on RMSE, every pair on
-    NDCG at the first k.
+    tables: model → [splits] `Evaluation.per_user`, DataFrame user, ratings, metrics. Pairs of rating models are tested
+    on RMSE, every pair on NDCG at the first k.
     """
     entries: list[Verdict] = []
-    for metric, columns, difference, lower_is_better in _tested(tables):
-        found = {name: _per_user(list(runs), columns) for name, runs in tables.items()}
+    for metric, columns, difference, lower_is_better in _list_tests(tables):
+        found = {name: _sum_by_user(list(runs), columns) for name, runs in tables.items()}
         pairs = [(a, b) for a, b in combinations(found, 2) if found[a] is not None and found[b] is not None]
-        measured = [_paired(found[a], found[b], difference) for a, b in pairs]
+        measured = [_test_pairs(found[a], found[b], difference) for a, b in pairs]
         corrected = holm([p for _, _, p in measured])
-        entries += _marked(
+        entries += _mark_best(
             [
-                _entry(*pair, metric, size, half, p, lower_is_better)
+                _make_verdict(*pair, metric, size, half, p, lower_is_better)
                 for pair, (size, half, _), p in zip(pairs, measured, corrected, strict=True)
             ]
         )
     return entries
 
 
-def _marked(entries: list[Verdict]) -> list[Verdict]:
+def _mark_best(entries: list[Verdict]) -> list[Verdict]:
     """With of_best, what a reader wants first."""
     names = dict.fromkeys(name for entry in entries for name in entry.models)
     wins = {name: sum(entry.winner == name for entry in entries) for name in names}
@@ -74,19 +74,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def _tested(tables: dict[str, Sequence[pd.DataFrame]]) -> list[tuple[str, list[str], Difference, bool]]:
+def _list_tests(tables: dict[str, Sequence[pd.DataFrame]]) -> list[tuple[str, list[str], Difference, bool]]:
     """(metric, columns of `per_user`, difference of two tables, whether lower is better)."""
     names = [name for runs in tables.values() for run in runs for name in run.columns]
     tested: list[tuple[str, list[str], Difference, bool]] = []
     if "squared_error" in names:
-        tested.append(("RMSE", ["squared_error", "ratings"], _of_rmse, True))
+        tested.append(("RMSE", ["squared_error", "ratings"], _compare_rmse, True))
     ndcg = next((name for name in names if name.startswith("ndcg@")), None)
     if ndcg is not None:
-        tested.append((f"NDCG{ndcg.removeprefix('ndcg')}", [ndcg], _of_means, False))
+        tested.append((f"NDCG{ndcg.removeprefix('ndcg')}", [ndcg], _compare_means, False))
     return tested
 
 
-def _per_user(runs: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame | None:
+def _sum_by_user(runs: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame | None:
     """User → the columns: sums of squared errors and of ratings, else means over the splits. None without them."""
     if any(column not in run.columns for run in runs for column in columns):
         return None
@@ -97,19 +97,19 @@ def _per_user(runs: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame | No
     return table.groupby("user").mean()
 
 
-def _of_means(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, Float]:
+def _compare_means(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, Float]:
     """(mean difference, [users] differences)."""
     difference = (a.iloc[:, 0] - b.iloc[:, 0]).to_numpy(dtype=np.float64)
     return float(difference.mean()), difference
 
 
-def _of_rmse(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, Float]:
+def _compare_rmse(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, Float]:
     """(difference of the RMSE, [users] d_u of the module's formula)."""
-    (theta_a, of_a), (theta_b, of_b) = _rmse(a), _rmse(b)
+    (theta_a, of_a), (theta_b, of_b) = _influence_on_rmse(a), _influence_on_rmse(b)
     return theta_a - theta_b, of_a - of_b
 
 
-def _rmse(table: pd.DataFrame) -> tuple[float, Float]:
+def _influence_on_rmse(table: pd.DataFrame) -> tuple[float, Float]:
     """(θ, [users] influence of each user on it)."""
     errors, ratings = (table[name].to_numpy(dtype=np.float64) for name in ("squared_error", "ratings"))
     theta = float(np.sqrt(errors.sum() / ratings.sum()))
@@ -118,7 +118,7 @@ def _rmse(table: pd.DataFrame) -> tuple[float, Float]:
     return theta, len(errors) * (errors - theta**2 * ratings) / (2 * theta * ratings.sum())
 
 
-def _paired(a: Any, b: Any, difference: Difference) -> tuple[float, float, float]:
+def _test_pairs(a: Any, b: Any, difference: Difference) -> tuple[float, float, float]:
     """(difference a − b, half its 95 % interval, p of a difference of 0) over the users of both."""
     users = a.index.intersection(b.index)
     n = len(users)
@@ -134,7 +134,7 @@ def _paired(a: Any, b: Any, difference: Difference) -> tuple[float, float, float
     return size, float(stats.t.ppf(1 - LEVEL / 2, n - 1) * error), float(p)
 
 
-def _entry(a: str, b: str, metric: str, size: float, half: float, p: float, lower_is_better: bool) -> Verdict:
+def _make_verdict(a: str, b: str, metric: str, size: float, half: float, p: float, lower_is_better: bool) -> Verdict:
     corrected = f"p {'< 0.0001' if p < 0.0001 else f'= {p:.2g}'} after Holm's correction"
     winner = None
     if p >= LEVEL:

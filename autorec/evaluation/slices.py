@@ -1,4 +1,4 @@
-"""Where a model fails: its rating error by predicted level, by activity of the user, by popularity of the item."""
+"""The rating error by predicted level, by activity of the user, by popularity of the item."""
 
 from typing import Any
 
@@ -15,8 +15,11 @@ GROUPS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000)  # training ratings from …
 
 
 def calibration(predicted: Float, true: Float, scale: tuple[float, float]) -> tuple[CalibrationBin, ...]:
-    """Of each level of the prediction: mean prediction, mean true rating, number of ratings. Empty levels are left
-    out."""
+    """predicted, true [ratings] → for each level of the prediction its mean, the mean true rating, the number of
+    ratings.
+
+    Levels: tenths of `scale`; empty ones are left out.
+    """
     low, high = scale
     level = np.clip(((predicted - low) / (high - low) * LEVELS).astype(np.int64), 0, LEVELS - 1)
     found = []
@@ -27,7 +30,10 @@ def calibration(predicted: Float, true: Float, scale: tuple[float, float]) -> tu
 
 
 def error_by_count(predicted: Float, true: Float, counts: Counts) -> tuple[ErrorGroup, ...]:
-    """RMSE of the test ratings whose user (or item) has so many training ratings; empty groups are left out."""
+    """predicted, true [ratings], counts [ratings] of training ratings of the user (or item) → RMSE by group of counts.
+
+    Groups begin at GROUPS; empty ones are left out.
+    """
     group = np.searchsorted(GROUPS, counts, side="right") - 1
     found = []
     for one in np.unique(group):

@@ -1,4 +1,4 @@
-"""How far a metric varies between splits."""
+"""The variation of a metric between splits."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from autorec.report.results import Spread
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean, sd (n − 1) and 95 % t-interval of the mean of the values that are not NaN; None for what is undefined."""
+    """Values [splits] → mean, sd (n − 1) and 95 % t-interval of the mean of those not NaN; None where undefined."""
     known = np.array(values)[~np.isnan(values)]
     mean = float(known.mean()) if len(known) else None
     sd = float(known.std(ddof=1)) if len(known) > 1 else None

@@ -1,4 +1,4 @@
-"""Compiling ahead, as when an image is built: whoever uses it then waits for nothing."""
+"""Compiling ahead of the first use, as when an image is built."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from autorec.ratings.split import random_split
 def warm_up() -> Path:
     """Compile what training, recommending and evaluating need, by doing each once on the built-in sample.
 
-    Returns the folder in which the compiled functions are kept. What is there already is not compiled again.
+    Returns the folder in which the compiled functions are kept. Functions kept there already are not compiled again.
     InputError: they cannot be kept.
     """
     split = random_split(load_sample(), 0.1)

@@ -1,4 +1,4 @@
-"""Charts by matplotlib as SVG text to stand in a page: nothing fetched, colours from the page's style, light and dark.
+"""Charts by matplotlib as SVG text for a page: they load nothing and take the colours of the page, light and dark.
 
 matplotlib draws with placeholder colours; `svg` replaces them by CSS variables (--ink, --c0 …) which the page defines.
 Text stays text. matplotlib is imported when something is drawn, not before.
@@ -26,8 +26,8 @@ INK, FAINT, RULE, PAPER = "#010100", "#010101", "#010102", "#010103"
 _NAMES = ("ink", "faint", "rule", "paper", *(f"c{n}" for n in range(COLOURS)))
 _POINT = 72  # points an inch
 _LABEL_HEIGHT = 11  # points from one label to the next
-_LETTER = 5.6  # points of a letter, about
-_LONGEST = 20  # letters of a name beside a chart
+_CHARACTER = 5.6  # points of a character, about
+_LONGEST = 20  # characters of a name beside a chart
 _STYLE: Any = {  # matplotlib types its keys one by one
     "svg.fonttype": "none",
     "svg.hashsalt": "autorec",
@@ -54,8 +54,13 @@ _STYLE: Any = {  # matplotlib types its keys one by one
 
 @dataclass(frozen=True)
 class Series:
-    """A line: name, points with x ascending, colour 0, 1, …. faint: which points are of few ratings; labels: what a
-    point says when the mouse is over it."""
+    """A line of a chart.
+
+    x, y    [points] x ascending
+    colour  0, 1, …
+    faint   [points] whether a point is of few ratings; () for none
+    labels  [points] the tooltip of each point; () for name and y
+    """
 
     name: str
     x: Sequence[float]
@@ -65,7 +70,7 @@ class Series:
     labels: Sequence[str] = ()
 
     def known(self) -> "Series":
-        """Without the points that have no value."""
+        """The same without the points whose x or y is not finite."""
         keep = [k for k in range(len(self.x)) if isfinite(self.x[k]) and isfinite(self.y[k])]
         faint = self.faint or [False] * len(self.x)
         labels = self.labels or [f"{self.name}: {value:.4g}" for value in self.y]
@@ -79,7 +84,7 @@ def colour(number: int) -> str:
 
 
 def draw(paint: Callable[[Any], None], title: str, height: float = HEIGHT) -> str:
-    """The SVG of a figure that `paint` draws on. title: for those who do not see it; height: inches."""
+    """The SVG of a figure that `paint` draws on. title: for screen readers; height: inches."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -102,8 +107,8 @@ def set_margins(figure: Any, left: float = 46, right: float = 10, bottom: float 
 
 
 def label_width(labels: Sequence[str]) -> float:
-    """Points that the longest label takes, about, with a distance to the axes."""
-    return max(map(len, labels), default=0) * _LETTER + 10
+    """Points (1/72 inch) that the longest of the labels [n] takes, about, with its distance from the axes."""
+    return max(map(len, labels), default=0) * _CHARACTER + 10
 
 
 def short(name: str) -> str:
@@ -112,7 +117,7 @@ def short(name: str) -> str:
 
 
 def plot_line(axes: "Axes", series: Series) -> None:
-    """A line with its points; faint points and the parts between them are pale."""
+    """Draw one series [points] as a line with its points; faint points and the segments at them are pale."""
     shade = colour(series.colour)
     x, y, faint = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float), np.asarray(series.faint)
     for pale in np.unique(faint):
@@ -128,8 +133,8 @@ def plot_line(axes: "Axes", series: Series) -> None:
 
 
 def label_ends(axes: "Axes", series: Sequence[Series]) -> None:
-    """The name of each line beside its last point, in its colour, moved apart where two would overlap."""
-    for y, one in zip(_apart(axes, series), series, strict=True):
+    """Write the name of each of the series [n] beside its last point, in its colour; names do not overlap."""
+    for y, one in zip(_move_labels_apart(axes, series), series, strict=True):
         axes.annotate(
             short(one.name), (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             color=colour(one.colour), va="center", annotation_clip=False,
@@ -137,9 +142,9 @@ def label_ends(axes: "Axes", series: Sequence[Series]) -> None:
 
 
 def label_points(axes: "Axes", points: Sequence[Series]) -> None:
-    """The name of each single point on that side of it where there is room, moved apart where two would overlap."""
+    """Write the name of each of the single points [n] on the side with more room; names do not overlap."""
     low, high = axes.get_xlim()
-    for y, one in zip(_apart(axes, points), points, strict=True):
+    for y, one in zip(_move_labels_apart(axes, points), points, strict=True):
         left = one.x[-1] > (low + high) / 2
         axes.annotate(
             short(one.name), (one.x[-1], y), (-7 if left else 7, 0), textcoords="offset points",
@@ -147,7 +152,7 @@ def label_points(axes: "Axes", points: Sequence[Series]) -> None:
         )  # fmt: skip
 
 
-def _apart(axes: "Axes", series: Sequence[Series]) -> list[float]:
+def _move_labels_apart(axes: "Axes", series: Sequence[Series]) -> list[float]:
     """The last y of each line, moved apart by the height of a label."""
     low, high = axes.get_ylim()
     height = axes.get_window_extent().height / axes.figure.dpi * _POINT
@@ -155,8 +160,8 @@ def _apart(axes: "Axes", series: Sequence[Series]) -> list[float]:
 
 
 def move_apart(values: Sequence[float], gap: float) -> list[float]:
-    """The values moved as little as needed for the distance between any two to be `gap` or more, order kept: the
-    groups that overlap are spread around their mean."""
+    """Values [n] → [n] the values moved as little as needed to be at least `gap` apart, in the same order: groups that
+    overlap are spread around their mean."""
     order = sorted(range(len(values)), key=lambda k: values[k])
     groups: list[list[int]] = []
     for k in order:

@@ -1,4 +1,4 @@
-"""A comparison in words and tables: what both reports, the page and Markdown, say of it."""
+"""A comparison as sentences and tables, for both the page and Markdown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,15 +33,15 @@ def comparison_markdown(report: ComparisonReport) -> str:
         verdict(report),
         as_markdown(main_table(report)),
         spread_text(report),
-        _section("What can be told apart", [entry.sentence for entry in report.significance]),
+        _make_section("What can be told apart", [entry.sentence for entry in report.significance]),
         f"## All metrics\n\n{as_markdown(full_table(report))}",
-        _section("Data audit", audit_lines(report.audit)),
-        _examples(report.examples),
-        _section("Settings chosen on validation ratings", choices_text(report)),
+        _make_section("Data audit", audit_lines(report.audit)),
+        _describe_examples(report.examples),
+        _make_section("Settings chosen on validation ratings", choices_text(report)),
         "## How it was made",
         first_counts(report),
         formulas_text(report.formulas),
-        _section("Settings", settings_text(report)),
+        _make_section("Settings", settings_text(report)),
         f"Command: `{report.command}`" if report.command else "",
         "Made with: " + ", ".join(f"{name} {value}" for name, value in report.environment.items()) + ".",
     ]
@@ -76,17 +76,17 @@ def verdict(report: ComparisonReport) -> str:
         if ordered and name:
             means = [number(model.mean(name)) for model in ordered]
             first = f"{ordered[0].name} {does}, {metric_label(name)} {means[0]}"
-            parts.append(first + _ahead(report, ordered, name.upper(), means))
+            parts.append(first + _describe_lead(report, ordered, name.upper(), means))
     return "; ".join(parts) + "."
 
 
 def best_first(models: Sequence[ModelResult], metric: str) -> list[ModelResult]:
-    """The models that have the metric, by its mean."""
+    """[models with the metric] from the best mean to the worst."""
     known = [(mean, model) for model in models if (mean := model.mean(metric)) is not None]
     return [model for _, model in sorted(known, key=lambda pair: -better(metric) * pair[0])]
 
 
-def _ahead(report: ComparisonReport, ordered: Sequence[ModelResult], metric: str, means: Sequence[str]) -> str:
+def _describe_lead(report: ComparisonReport, ordered: Sequence[ModelResult], metric: str, means: Sequence[str]) -> str:
     """How sure the first rank is."""
     if len(ordered) < 2:
         return ""
@@ -111,16 +111,16 @@ def sorted_models(report: ComparisonReport) -> list[ModelResult]:
 def main_table(report: ComparisonReport) -> Table:
     """The metrics that say most, a row a model."""
     models, names = sorted_models(report), report.main_metrics
-    best = {name: _best(models, name) for name in names}
+    best = {name: _find_best(models, name) for name in names}
 
     def row(model: ModelResult) -> list[Cell]:
         if model.refused:
             return [Cell(model.name), *[Cell("–")] * len(names), Cell("refused"), Cell("–")]
-        cells = [_cell(model, name, best[name]) for name in names]
+        cells = [_make_cell(model, name, best[name]) for name in names]
         return [Cell(model.name), *cells, Cell(f"{model.fit_seconds or 0:.1f}"), Cell(size(model.fit_memory))]
 
     groups = [("Asked for", [m for m in models if not m.baseline]), ("Baselines", [m for m in models if m.baseline])]
-    head = [Head("model"), *(_head(report, name) for name in names)]
+    head = [Head("model"), *(_make_head(report, name) for name in names)]
     head += [
         Head("fit s", "seconds of a training, mean over the splits"),
         Head("memory MiB", "resident memory of a training at its highest, less that at the start"),
@@ -133,22 +133,22 @@ def full_table(report: ComparisonReport) -> Table:
     models = sorted_models(report)
     rows = []
     for name in report.metrics:
-        best = _best(models, name)
-        rows.append([Cell(metric_label(name) + arrow(name)), *(_cell(model, name, best) for model in models)])
+        best = _find_best(models, name)
+        rows.append([Cell(metric_label(name) + arrow(name)), *(_make_cell(model, name, best) for model in models)])
     return Table([Head("metric"), *(Head(model.name) for model in models)], [Group("", rows)])
 
 
-def _head(report: ComparisonReport, metric: str) -> Head:
+def _make_head(report: ComparisonReport, metric: str) -> Head:
     return Head(metric_label(metric) + arrow(metric), report.formulas.get(metric.partition("@")[0], ""))
 
 
-def _best(models: Sequence[ModelResult], metric: str) -> str:
+def _find_best(models: Sequence[ModelResult], metric: str) -> str:
     """The best mean as it is printed; "" where there is none."""
     ordered = best_first(models, metric)
     return number(ordered[0].mean(metric)) if better(metric) and len(ordered) > 1 else ""
 
 
-def _cell(model: ModelResult, metric: str, best: str) -> Cell:
+def _make_cell(model: ModelResult, metric: str, best: str) -> Cell:
     """Mean and ± over the splits; of one split the value and its interval over the users."""
     interval = (model.intervals or {}).get(metric)
     text, half = with_interval(model.metrics.get(metric))
@@ -187,7 +187,7 @@ def _sentence(reason: str) -> str:
 def choices_text(report: ComparisonReport) -> list[str]:
     """One line a model whose settings were chosen: which, out of how many, at what cost."""
     return [
-        f"{model.name}: {_words(model.choice.settings)} ({len(model.choice.tried)} tried on the first split in "
+        f"{model.name}: {_list_settings(model.choice.settings)} ({len(model.choice.tried)} tried on the first split in "
         f"{model.choice.seconds:.1f} s)"
         for model in report.models
         if model.choice is not None
@@ -196,10 +196,10 @@ def choices_text(report: ComparisonReport) -> list[str]:
 
 def settings_text(report: ComparisonReport) -> list[str]:
     """One line a model: the settings that were used."""
-    return [f"{model.name}: {_words(model.params)}" for model in report.models]
+    return [f"{model.name}: {_list_settings(model.params)}" for model in report.models]
 
 
-def _words(settings: Mapping[str, object]) -> str:
+def _list_settings(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={value}" for name, value in settings.items()) or "no settings"
 
 
@@ -230,12 +230,12 @@ def person(number: int, example: Example) -> str:
     return f"{who}, with {example.ratings:,} training rating{'s' * (example.ratings != 1)}"
 
 
-def _examples(examples: Sequence[Example]) -> str:
-    blocks = [_example(number, example) for number, example in enumerate(examples, 1)]
+def _describe_examples(examples: Sequence[Example]) -> str:
+    blocks = [_describe_example(number, example) for number, example in enumerate(examples, 1)]
     return "\n\n".join(["## Examples", *blocks]) if blocks else ""
 
 
-def _example(number: int, example: Example) -> str:
+def _describe_example(number: int, example: Example) -> str:
     tested = {item.item for item in example.test}
     rows = [("rated in training", example.known), ("rated in test", example.test[:TESTED])]
     lines = [f"- {name}: {'; '.join(map(item_text, items))}" for name, items in rows]
@@ -245,5 +245,5 @@ def _example(number: int, example: Example) -> str:
     return "\n".join([f"{person(number, example)} (bold: rated in test)", "", *lines])
 
 
-def _section(heading: str, lines: Sequence[str]) -> str:
+def _make_section(heading: str, lines: Sequence[str]) -> str:
     return f"## {heading}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""

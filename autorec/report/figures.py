@@ -1,4 +1,4 @@
-"""Which charts a report has, and what each shows: where models differ, and where they fail."""
+"""The charts of a report: where models differ, and where they fail."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -43,39 +43,40 @@ class Figure:
 
 
 def model_colours(models: Sequence[ModelResult]) -> Colours:
+    """Name → colour, its index among the models [n]."""
     return {model.name: number for number, model in enumerate(models)}
 
 
 def model_figures(models: Sequence[ModelResult]) -> list[Figure]:
-    """Of the first split: learning curves, calibration, error by training ratings of the user and of the item, recall
-    by length of the list, accuracy against coverage. A figure without points is left out."""
+    """Figures of the models [n] on the first split: learning curves, calibration, error by training ratings of the user
+    and of the item, recall by length of the list, accuracy against coverage. A figure without points is left out."""
     colours = model_colours(models)
     sliced = [(model.name, model.slices) for model in models if model.slices is not None]
     found = [
-        _learning_curves(models, colours),
-        _calibration(sliced, colours),
-        _error_by_ratings("user", [(name, slices.error_by_user_ratings) for name, slices in sliced], colours),
-        _error_by_ratings("item", [(name, slices.error_by_item_ratings) for name, slices in sliced], colours),
-        _recall(models, colours),
-        _accuracy_and_coverage(models, colours),
+        _draw_learning_curves(models, colours),
+        _draw_calibration(sliced, colours),
+        _draw_errors("user", [(name, slices.error_by_user_ratings) for name, slices in sliced], colours),
+        _draw_errors("item", [(name, slices.error_by_item_ratings) for name, slices in sliced], colours),
+        _draw_recall(models, colours),
+        _draw_accuracy_and_coverage(models, colours),
     ]
     return [figure for figure in found if figure is not None]
 
 
 def difference_figures(models: Sequence[ModelResult], verdicts: Sequence[Verdict]) -> list[Figure]:
-    """For each metric that was tested the best model against every other: differences with 95 % intervals."""
+    """One figure for each metric tested: the best model against every other, differences with 95 % intervals."""
     colours = model_colours(models)
     figures = []
     for metric in dict.fromkeys(verdict.metric for verdict in verdicts):
         tested = [verdict for verdict in verdicts if verdict.metric == metric and verdict.of_best]
         best = best_of(tested, models)
         if best is not None:
-            figures.append(_differences(metric, best, tested, colours))
+            figures.append(_draw_differences(metric, best, tested, colours))
     return figures
 
 
 def best_of(tested: Sequence[Verdict], models: Sequence[ModelResult]) -> str | None:
-    """The model that all these verdicts are about; of two models the one with the better mean."""
+    """The model that all verdicts [n] of one metric are about; of two models the one with the better mean."""
     common = set.intersection(*(set(verdict.models) for verdict in tested)) if tested else set()
     if not common:
         return None
@@ -88,9 +89,9 @@ def best_of(tested: Sequence[Verdict], models: Sequence[ModelResult]) -> str | N
 # --- one figure each ----------------------------------------------------------------------------------------
 
 
-def _differences(metric: str, best: str, tested: Sequence[Verdict], colours: Colours) -> Figure:
+def _draw_differences(metric: str, best: str, tested: Sequence[Verdict], colours: Colours) -> Figure:
     worse = "above" if metric == "RMSE" else "below"
-    rows = sorted((_behind(verdict, best) for verdict in tested), key=lambda row: row[1])
+    rows = sorted((_measure_lag(verdict, best) for verdict in tested), key=lambda row: row[1])
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()
@@ -116,7 +117,7 @@ def _differences(metric: str, best: str, tested: Sequence[Verdict], colours: Col
     return Figure(title, draw(paint, title, 0.65 + _ROW * len(rows)))
 
 
-def _behind(verdict: Verdict, best: str) -> tuple[str, float, float, bool]:
+def _measure_lag(verdict: Verdict, best: str) -> tuple[str, float, float, bool]:
     """(the other model, by how much it is worse than `best`, half the 95 % interval, whether it is told apart)."""
     first, second = verdict.models
     sign = -1 if (best == first) == (verdict.metric == "RMSE") else 1
@@ -124,7 +125,9 @@ def _behind(verdict: Verdict, best: str) -> tuple[str, float, float, bool]:
     return second if best == first else first, sign * verdict.difference, half, verdict.winner is not None
 
 
-def _lines(title: str, x: str, y: str, series: Sequence[Series], labels: Sequence[str] = (), note: str = "") -> Figure:
+def _draw_lines(
+    title: str, x: str, y: str, series: Sequence[Series], labels: Sequence[str] = (), note: str = ""
+) -> Figure:
     """Lines with their names at their ends. labels: text of x = 0, 1, …, where these are groups."""
 
     def paint(figure: Any) -> None:
@@ -136,7 +139,7 @@ def _lines(title: str, x: str, y: str, series: Sequence[Series], labels: Sequenc
             axes.set_xticks(range(len(labels)), labels)
         elif all(value == int(value) for one in series for value in one.x):
             axes.xaxis.get_major_locator().set_params(integer=True)
-        _label(figure, axes, series)
+        _label_lines(figure, axes, series)
 
     return Figure(title, draw(paint, title), note)
 
@@ -147,35 +150,35 @@ def _paint_lines(axes: "Axes", series: Sequence[Series]) -> None:
     axes.margins(y=0.08)
 
 
-def _label(figure: Any, axes: "Axes", series: Sequence[Series], left: float = 46) -> None:
+def _label_lines(figure: Any, axes: "Axes", series: Sequence[Series], left: float = 46) -> None:
     set_margins(figure, left, right=label_width([short(one.name) for one in series]))
     label_ends(axes, series)
 
 
-def _known(series: Sequence[Series]) -> list[Series]:
+def _drop_unknown(series: Sequence[Series]) -> list[Series]:
     return [known for one in series if (known := one.known()).x]
 
 
-def _learning_curves(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
-    series = _known(
+def _draw_learning_curves(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
+    series = _drop_unknown(
         [
             Series(model.name, [point.epoch for point in model.curve], [point.rmse for point in model.curve], n)
             for model in models
             for n in [colours[model.name]]
         ]
     )
-    return _lines("Learning curves", "epoch", "validation RMSE", series) if series else None
+    return _draw_lines("Learning curves", "epoch", "validation RMSE", series) if series else None
 
 
-def _calibration(sliced: Sequence[tuple[str, Slices]], colours: Colours) -> Figure | None:
+def _draw_calibration(sliced: Sequence[tuple[str, Slices]], colours: Colours) -> Figure | None:
     """Mean rating by predicted level, with the diagonal; below it how many ratings each level has."""
     series, counts = [], []
     for name, slices in sliced:
         bins = slices.calibration
         x = [one.predicted for one in bins]
         labels = [f"{name}: predicted {b.predicted:.2f}, true {b.true:.2f}, {b.ratings:,} ratings" for b in bins]
-        series.append(Series(name, x, [b.true for b in bins], colours[name], _few(bins), labels).known())
-        counts.append(Series(name, x, [b.ratings for b in bins], colours[name], _few(bins), labels).known())
+        series.append(Series(name, x, [b.true for b in bins], colours[name], _find_few(bins), labels).known())
+        counts.append(Series(name, x, [b.ratings for b in bins], colours[name], _find_few(bins), labels).known())
     if not any(one.x for one in series):
         return None
 
@@ -194,48 +197,50 @@ def _calibration(sliced: Sequence[tuple[str, Slices]], colours: Colours) -> Figu
         below.set_xlabel("predicted rating")
         axes.set_ylabel("mean true rating")
         figure.align_ylabels()
-        _label(figure, axes, series, left=58)
+        _label_lines(figure, axes, series, left=58)
 
     title = "Calibration of ratings"
     note = f"Dashed: true = predicted. Faint: levels of fewer than {FEW} ratings."
     return Figure(title, draw(paint, title, 4.2), note)
 
 
-def _few(parts: Sequence[Any]) -> list[bool]:
+def _find_few(parts: Sequence[Any]) -> list[bool]:
     return [part.ratings < FEW for part in parts]
 
 
-def _error_by_ratings(side: str, groups: Sequence[tuple[str, Sequence[ErrorGroup]]], colours: Colours) -> Figure | None:
+def _draw_errors(side: str, groups: Sequence[tuple[str, Sequence[ErrorGroup]]], colours: Colours) -> Figure | None:
     starts = sorted({group.at_least for _, parts in groups for group in parts})
     series = []
     for name, parts in groups:
         x = [float(starts.index(group.at_least)) for group in parts]
         labels = [f"{name}: RMSE {g.rmse:.4f} of {g.ratings:,} ratings" for g in parts]
-        series.append(Series(name, x, [g.rmse for g in parts], colours[name], _few(parts), labels))
-    series = _known(series)
+        series.append(Series(name, x, [g.rmse for g in parts], colours[name], _find_few(parts), labels))
+    series = _drop_unknown(series)
     title = f"Error by {'activity of the user' if side == 'user' else 'popularity of the item'}"
     below = f"training ratings of the {side}, at least"
     note = f"Faint: fewer than {FEW} test ratings."
-    return _lines(title, below, "RMSE", series, [str(start) for start in starts], note) if series else None
+    return _draw_lines(title, below, "RMSE", series, [str(start) for start in starts], note) if series else None
 
 
-def _recall(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
+def _draw_recall(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
     ks = models[0].ks
     if len(ks) < 2:
         return None
-    value = partial(_value, metrics=[f"recall@{k}" for k in ks])
-    series = _known([Series(model.name, ks, value(model), colours[model.name]) for model in models])
-    return _lines("Recall by length of the list", "k", "recall@k", series) if series else None
+    value = partial(_find_means, metrics=[f"recall@{k}" for k in ks])
+    series = _drop_unknown([Series(model.name, ks, value(model), colours[model.name]) for model in models])
+    return _draw_lines("Recall by length of the list", "k", "recall@k", series) if series else None
 
 
-def _accuracy_and_coverage(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
+def _draw_accuracy_and_coverage(models: Sequence[ModelResult], colours: Colours) -> Figure | None:
     """NDCG against coverage, a point a model with its name."""
     k = models[0].ks[0]
     x, y = f"coverage@{k}", f"ndcg@{k}"
     points = [
         point
         for model in models
-        if (point := Series(model.name, _value(model, [x]), _value(model, [y]), colours[model.name]).known()).x
+        if (
+            point := Series(model.name, _find_means(model, [x]), _find_means(model, [y]), colours[model.name]).known()
+        ).x
     ]
     if len(points) < 2:
         return None
@@ -254,7 +259,7 @@ def _paint_points(figure: Any, points: Sequence[Series], x: str, y: str) -> None
     label_points(axes, points)
 
 
-def _value(model: ModelResult, metrics: Sequence[str]) -> list[float]:
+def _find_means(model: ModelResult, metrics: Sequence[str]) -> list[float]:
     """NaN where the model has none: such points are not drawn."""
     means = [model.mean(metric) for metric in metrics]
     return [float("nan") if mean is None else mean for mean in means]

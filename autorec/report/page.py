@@ -33,12 +33,12 @@ def comparison_page(report: ComparisonReport) -> str:
         differences=difference_figures(models, report.significance),
         verdicts=[entry.sentence for entry in report.significance],
         figures=model_figures(models),
-        people=[_person(number, example, models) for number, example in enumerate(report.examples, 1)],
+        people=[_describe_person(number, example, models) for number, example in enumerate(report.examples, 1)],
         in_view=IN_VIEW,
         full=text.full_table(report),
         audit=text.audit_lines(report.audit),
         counts=text.first_counts(report),
-        formulas=_labelled(report.formulas),
+        formulas=_label_metrics(report.formulas),
         command=report.command,
         choices=text.choices_text(report),
         settings=text.settings_text(report),
@@ -69,12 +69,12 @@ def evaluation_page(report: EvaluationReport) -> str:
         ],
         caution=report.caution,
         main=Table([Head("metric"), Head("value"), Head(INTERVAL), Head("formula")], [Group("", rows)]),
-        figures=model_figures([_as_result(report)]),
+        figures=model_figures([_to_result(report)]),
         counts=counts_text(counts, report.settings),
     )
 
 
-def _as_result(report: EvaluationReport) -> ModelResult:
+def _to_result(report: EvaluationReport) -> ModelResult:
     """An evaluation as the only model of a comparison, for the figures."""
     metrics = {name: Spread(value, None, None, (value,)) for name, value in report.metrics.items()}
     return ModelResult(
@@ -91,20 +91,20 @@ def _as_result(report: EvaluationReport) -> ModelResult:
     )
 
 
-def _labelled(formulas: Any) -> dict[str, str]:
+def _label_metrics(formulas: Any) -> dict[str, str]:
     return {metric_label(name): formula for name, formula in formulas.items()}
 
 
-def _person(number: int, example: Example, models: Sequence[ModelResult]) -> dict[str, Any]:
+def _describe_person(number: int, example: Example, models: Sequence[ModelResult]) -> dict[str, Any]:
     """What the template shows of one user: own items, lists of the models asked for, lists of baselines."""
     tested = {item.item for item in example.test}
     own = [
-        ("Rated in training, best first", _marked(example.known, set())),
-        ("Rated in test", _marked(example.test[: text.TESTED], set())),
+        ("Rated in training, best first", _mark_hits(example.known, set())),
+        ("Rated in test", _mark_hits(example.test[: text.TESTED], set())),
     ]
     lists = {
         baseline: [
-            (model.name, _marked(example.lists[model.name], tested))
+            (model.name, _mark_hits(example.lists[model.name], tested))
             for model in models
             if model.baseline is baseline and model.name in example.lists
         ]
@@ -113,7 +113,7 @@ def _person(number: int, example: Example, models: Sequence[ModelResult]) -> dic
     return {"who": text.person(number, example), "own": own, "asked": lists[False], "baselines": lists[True]}
 
 
-def _marked(items: Sequence[Item], tested: set[object]) -> list[tuple[str, bool]]:
+def _mark_hits(items: Sequence[Item], tested: set[object]) -> list[tuple[str, bool]]:
     """(text, whether it is a hit) of each item."""
     return [(text.item_text(item), item.item in tested) for item in items]
 

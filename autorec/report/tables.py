@@ -30,7 +30,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows under one title, "" for none."""
+    """Rows [rows × columns] of cells under one title, "" for none."""
 
     title: str
     rows: Sequence[Sequence[Cell]]
@@ -38,6 +38,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
+    """head [columns]; groups of rows, each [rows × columns]."""
+
     head: Sequence[Head]
     groups: Sequence[Group]
 
@@ -78,27 +80,27 @@ def size(value: int | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Without control characters, which no page may hold."""
+    """Text with control characters replaced, which a page may not hold."""
     return (
         text
         if text.isprintable()
-        else "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+        else "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     )
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """First column left, the others right."""
+    """columns [n], rows [m × n] → Markdown; the first column is aligned left, the others right."""
     marks = ["---", *("---:" for _ in columns[1:])]
     lines = [columns, marks, *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def as_markdown(table: Table) -> str:
-    """The best in bold, titles of groups left out."""
-    rows = [[_marked(cell) for cell in row] for group in table.groups for row in group.rows]
+    """The table [rows × columns] as Markdown; the best in bold, titles of groups left out."""
+    rows = [[_format_cell(cell) for cell in row] for group in table.groups for row in group.rows]
     return markdown_table([head.text for head in table.head], rows)
 
 
-def _marked(cell: Cell) -> str:
+def _format_cell(cell: Cell) -> str:
     text = f"**{cell.text}**" if cell.best else cell.text
     return f"{text} {cell.small}".strip()

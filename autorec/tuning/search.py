@@ -1,8 +1,8 @@
 """The search for settings: each trial fits on a training part and is scored on a validation part; Optuna chooses what
 to try.
 
-A trial has a number, 0 for the defaults, and draws with a seed of its own made of the task's seed and its number. So a
-search that goes on from its storage tries what it would have tried without the break.
+A trial has a number, 0 for the defaults, and a seed made of the task's seed and its number. So a search that continues
+from its storage tries the same settings as one without a break.
 """
 
 import contextvars
@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is searched. fixed: settings that every trial has, the defaults too. metric: rmse or ndcg@K."""
+    """What is searched.
+
+    model              name of the preset; fixed: settings that every trial has, the defaults too
+    metric             "rmse" or "ndcg@K"
+    train, validation  Ratings [users × items] each
+    """
 
     model: str
     fixed: dict[str, Any]
@@ -68,22 +73,22 @@ class Task:
 def search(
     task: Task, trials: int, *, storage: Path | None = None, fingerprint: dict[str, Any], jobs: int = 1
 ) -> tuple[list[Trial], bool]:
-    """All finished trials by number, and whether Ctrl-C ended the search before `trials` of them were there.
+    """([trials] the finished ones by number, whether Ctrl-C ended the search before `trials` were finished).
 
-    storage: where trials are kept, for a search that goes on. fingerprint: what distinguishes this search from others;
-    InputError when the storage holds another. jobs: trials at a time, each in a process of its own.
+    storage: file of the trials, to continue later. fingerprint: what distinguishes this search from others; InputError
+    when the storage holds another. jobs: trials at a time, each in its own process.
     """
     with silent_optuna(), tempfile.TemporaryDirectory(prefix="autorec-tune-") as folder:
         if storage is None and jobs > 1:
             storage = Path(folder) / "trials"
         if storage is not None:
             mend(storage)  # here, where no other process writes to it
-        study = _study(storage, task)
+        study = _open_study(storage, task)
         claim(study, fingerprint, storage)
         with progress.bar("tuning", trials) as update:
 
             def report() -> None:
-                update(len(done(study)), _line(study, task))
+                update(len(done(study)), _describe_best(study, task))
 
             report()
             try:
@@ -102,11 +107,11 @@ def search(
         return finished(study), False
 
 
-def _study(storage: Path | None, task: Task) -> "optuna.Study":
+def _open_study(storage: Path | None, task: Task) -> "optuna.Study":
     return open_study(storage, task.by_error, getattr(task.estimator({}), "epochs", 0))
 
 
-def _line(study: "optuna.Study", task: Task) -> str:
+def _describe_best(study: "optuna.Study", task: Task) -> str:
     best = best_of(finished(study), task.by_error)
     if best is None:
         return "the defaults first"
@@ -118,22 +123,22 @@ def _line(study: "optuna.Study", task: Task) -> str:
 
 
 def run_trial(study: "optuna.Study", task: Task, number: int, stopped: Callable[[], bool] | None = None) -> None:
-    """Ask Optuna for settings, measure them, report to Optuna. What is broken off is reported as failed, without an
-    error, and so is done again by the next search. stopped: whether to break off; None where no other trial runs."""
+    """Ask Optuna for settings, measure them, report to Optuna. An interrupted trial is reported as failed, without an
+    error, so that the next search repeats it. stopped: whether to stop; None where no other trial runs."""
     import optuna
 
     seed = int(np.random.SeedSequence([task.seed, number]).generate_state(1)[0])
     with warnings.catch_warnings():  # constant_liar, which counts what others are trying, was long experimental
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=stopped is not None)
-    trial = study.ask(_distributions(task.space))
+    trial = study.ask(_make_distributions(task.space))
     settings = {name: setting(what, trial.params[name]) for name, what in task.space.items()}
     trial.set_user_attr(NUMBER, number)
     trial.set_user_attr("settings", settings)
     start = time.perf_counter()
     state, value = optuna.trial.TrialState.FAIL, None
     try:
-        value = _measured(task, task.estimator(settings), _reporter(trial, task, stopped))
+        value = _measure(task, task.estimator(settings), _make_reporter(trial, task, stopped))
         state = optuna.trial.TrialState.COMPLETE
     except optuna.TrialPruned:
         state = optuna.trial.TrialState.PRUNED
@@ -145,12 +150,12 @@ def run_trial(study: "optuna.Study", task: Task, number: int, stopped: Callable[
 
 
 def _run_elsewhere(task: Task, storage: Path, number: int, stopped: Callable[[], bool]) -> None:
-    """A trial in a process of its own."""
+    """A trial in another process."""
     with silent_optuna():
-        run_trial(_study(storage, task), task, number, stopped)
+        run_trial(_open_study(storage, task), task, number, stopped)
 
 
-def _measured(task: Task, model: Recommender, on_validation: OnValidation) -> float:
+def _measure(task: Task, model: Recommender, on_validation: OnValidation) -> float:
     """Fit on the training part, quietly; the metric on the validation part."""
 
     def work() -> float:
@@ -170,7 +175,7 @@ def _measured(task: Task, model: Recommender, on_validation: OnValidation) -> fl
     return value
 
 
-def _reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool] | None) -> OnValidation:
+def _make_reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool] | None) -> OnValidation:
     """Reports the learning curve to Optuna, and prunes, but no rankings: a curve of errors says little of them.
 
     With λ fixed to auto there are several curves, the first of which is reported."""
@@ -204,14 +209,14 @@ def _run_defaults(study: "optuna.Study", task: Task) -> None:
 
     model = task.estimator({})
     start = time.perf_counter()
-    value = _measured(task, model, keep)
+    value = _measure(task, model, keep)
     seconds = time.perf_counter() - start
     settings = {name: model.get_params()[name] for name in task.space}
     drawn = {name: model.l2_ if task.space[name][0] == "l2" else value for name, value in settings.items()}
     best = min(curves, key=lambda curve: min(curve.values()), default={})
     finished_trial = optuna.trial.create_trial(
         params=drawn,
-        distributions=_distributions(task.space),
+        distributions=_make_distributions(task.space),
         value=value,
         intermediate_values=best if task.by_error else {},
         user_attrs={NUMBER: 0, "settings": settings, "seconds": seconds},
@@ -219,7 +224,7 @@ def _run_defaults(study: "optuna.Study", task: Task) -> None:
     study.add_trial(finished_trial)
 
 
-def _distributions(space: Space) -> "dict[str, optuna.distributions.BaseDistribution]":
+def _make_distributions(space: Space) -> "dict[str, optuna.distributions.BaseDistribution]":
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
     found: dict[str, BaseDistribution] = {}

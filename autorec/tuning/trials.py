@@ -1,4 +1,4 @@
-"""The trials of a search as Optuna keeps them: in memory, or in a file that a later search takes up again."""
+"""The trials of a search as Optuna keeps them: in memory, or in a file that a later search continues."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def open_study(storage: Path | None, by_error: bool, epochs: Any) -> "optuna.Stu
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
     direction: Literal["minimize", "maximize"] = "minimize" if by_error else "maximize"
-    warmup = epochs // WARMUP if isinstance(epochs, int) else 0  # what is no number the model itself refuses
+    warmup = epochs // WARMUP if isinstance(epochs, int) else 0  # the model refuses other types itself
     pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=warmup)
     if storage is None:
         return optuna.create_study(direction=direction, pruner=pruner)
@@ -53,7 +53,7 @@ def open_study(storage: Path | None, by_error: bool, epochs: Any) -> "optuna.Stu
 
 
 def mend(storage: Path) -> None:
-    """A kill can cut the last line; what is written after it would be unreadable, so it goes."""
+    """Remove a last line that a kill has cut: lines appended to it would be unreadable. InputError: no storage."""
     if not storage.exists():
         return
     written = storage.read_bytes()
@@ -79,7 +79,7 @@ def claim(study: "optuna.Study", fingerprint: dict[str, Any], storage: Path | No
 
 
 def done(study: "optuna.Study") -> dict[int, "optuna.trial.FrozenTrial"]:
-    """Number → finished trial. Not those that were broken off."""
+    """Number → finished trial, without interrupted ones."""
     found: dict[int, optuna.trial.FrozenTrial] = {}
     for trial in study.get_trials(deepcopy=False):
         state = trial.state.name
@@ -89,6 +89,7 @@ def done(study: "optuna.Study") -> dict[int, "optuna.trial.FrozenTrial"]:
 
 
 def finished(study: "optuna.Study") -> list[Trial]:
+    """[trials] the finished ones, by number."""
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     return [
         Trial(
@@ -104,7 +105,7 @@ def finished(study: "optuna.Study") -> list[Trial]:
 
 
 def best_of(trials: Sequence[Trial], by_error: bool) -> Trial | None:
-    """The best complete trial, of equals the earliest; None without one."""
+    """The best complete one of `trials` [n], of equals the earliest; None without one."""
     complete = [trial for trial in trials if trial.value is not None]
     sign = 1 if by_error else -1
     return min(complete, key=lambda trial: sign * (trial.value or 0.0), default=None)

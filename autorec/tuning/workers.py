@@ -1,4 +1,4 @@
-"""Trainings side by side, each in a process of its own.
+"""Trainings side by side, each in its own process.
 
 Processes, not threads: the number of threads of torch and Numba is a setting of a whole process. joblib's loky starts
 them without importing the caller's script again, so that a script needs no `if __name__ == "__main__"`.
@@ -46,21 +46,21 @@ def fitting_jobs(jobs: int, each: int, free: int | None) -> tuple[int, str | Non
 
 
 def side_by_side(work: Work, numbers: Sequence[int], jobs: int, report: Callable[[], None]) -> None:
-    """Call work(number, stopped) for all numbers, `jobs` at a time, in new processes; `report()` here after each.
+    """Call work(number, stopped) for all numbers [n], `jobs` at a time, in new processes; `report()` here after each.
 
-    On Ctrl-C and on an error those under way see stopped() become True, and no other begins. AutoRecError: a process
+    On Ctrl-C and on an error stopped() becomes True in the running ones, and no other begins. AutoRecError: a process
     was killed from outside.
     """
     threads = max(1, thread_count() // jobs)
-    with _work_folder() as folder:
+    with _make_work_folder() as folder:
         file, stop = folder / "work", folder / "stop"
-        file.write_bytes(pickle.dumps(work))  # once, and not with each number: it holds the ratings
+        file.write_bytes(pickle.dumps(work))  # once, not with each number: it holds the ratings
         pool = ProcessPoolExecutor(
             min(jobs, max(len(numbers), 1)), initializer=_begin, initargs=(file, stop, threads, os.getpid())
         )
         futures: list[Future[None]] = []
         try:
-            with _ignoring_ctrl_c():
+            with _ignore_ctrl_c():
                 futures = [pool.submit(_work, number) for number in numbers]
             for future in as_completed(futures):
                 future.result()
@@ -78,7 +78,7 @@ def side_by_side(work: Work, numbers: Sequence[int], jobs: int, report: Callable
 
 
 @contextlib.contextmanager
-def _work_folder() -> Iterator[Path]:
+def _make_work_folder() -> Iterator[Path]:
     """A temporary folder; those that killed processes left are removed."""
     for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         with contextlib.suppress(OSError):
@@ -89,13 +89,13 @@ def _work_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _ignoring_ctrl_c() -> Iterator[None]:
-    """Processes started within the block never get a Ctrl-C, which a terminal sends to all; this one gets it after: a
-    process that is half started would fail with a traceback."""
+def _ignore_ctrl_c() -> Iterator[None]:
+    """Processes started within the block never get a Ctrl-C, which a terminal sends to all: one that is half started
+    would fail with a traceback. This process gets it after the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # here, because it unblocks the signal when it has started
+    resource_tracker.ensure_running()  # before the signal is blocked, which its start would undo
     got: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: got.append(number))
     _mask(signal.SIG_BLOCK)  # which a new process inherits
@@ -125,7 +125,7 @@ def _begin(file: Path, stop: Path, threads: int, parent: int) -> None:
 
 
 def _leave_with_parent(parent: int) -> None:
-    """A parent that is killed cannot end its workers: they look for it once a second."""
+    """End this process when its parent is gone, checked once a second: a killed parent cannot end its workers."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import autorec
-from autorec.evaluation.evaluate import ranking_part
+from autorec.evaluation.evaluate import measure_ranking
 from autorec.models.topn import BLOCK_BYTES, top_n
 from benchmarks.timing import Row, best, users_by_items
 
@@ -57,7 +57,7 @@ def evaluation(shape: str) -> Iterator[Row]:
             pass
 
     repeats = 30 if shape == "ml-1m" else 3  # a difference of times that vary by more than it
-    seconds = best({"bare": bare, "ours": lambda: ranking_part(model, one.test, LENGTHS, 4.0)}, repeats)
+    seconds = best({"bare": bare, "ours": lambda: measure_ranking(model, one.test, LENGTHS, 4.0)}, repeats)
     more = seconds["ours"] - seconds["bare"]
     what = f"all ranking metrics at {', '.join(map(str, LENGTHS))}, {shape}, beyond the scores"
     yield Row(
