@@ -23,7 +23,7 @@ from autorec.errors import AutoRecError
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.report.charts import Series, move_apart, short
 from autorec.report.comparison_text import full_table, main_table
-from autorec.report.figures import _lines, difference_figures
+from autorec.report.figures import _draw_lines, difference_figures
 from autorec.report.results import ModelResult, Settings, Spread, Verdict
 from autorec.report.tables import printable
 
@@ -187,7 +187,7 @@ def test_nothing_is_imported_for_drawing_before_something_is_drawn() -> None:
 
 
 def chart(*series: Series) -> str:
-    return _lines("t", "x", "y", [one.known() for one in series]).svg
+    return _draw_lines("t", "x", "y", [one.known() for one in series]).svg
 
 
 def test_charts_of_one_point_and_of_equal_points() -> None:

@@ -722,7 +722,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path, monkey
         (folder / "work").touch()
     for folder in (left, used, other):
         os.utime(folder, (0, 0))
-    with locks.held(used), workers._work_folder() as own:
+    with locks.held(used), workers._make_work_folder() as own:
         assert set(tmp_path.iterdir()) == {used, new, other, own}
         assert not locks.is_abandoned(own)
     assert set(tmp_path.iterdir()) == {used, new, other}
