@@ -13,7 +13,7 @@ from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.evaluate import value_of
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.split import random_split
-from autorec.report.results import Counts
+from autorec.report.evaluation_report import Counts
 
 
 def test_ranking_is_full_and_by_hand() -> None:

@@ -22,9 +22,10 @@ from autorec.cli.main import autorec as command
 from autorec.errors import AutoRecError
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.report.charts import Series, move_apart, short
+from autorec.report.comparison_report import ModelResult, Spread, Verdict
 from autorec.report.comparison_text import full_table, main_table
+from autorec.report.evaluation_report import Settings
 from autorec.report.figures import _draw_lines, difference_figures
-from autorec.report.results import ModelResult, Settings, Spread, Verdict
 from autorec.report.tables import printable
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")

@@ -19,7 +19,7 @@ from autorec.models.registry import MODELS
 from autorec.models.row import Grid, Space
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import per_user_split, random_split
-from autorec.report.results import Choice, Tried
+from autorec.report.comparison_report import Choice, Tried
 
 BASELINES = {
     "all": tuple(name for name, row in MODELS.items() if row.baseline),

@@ -26,7 +26,7 @@ from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
-from autorec.report.results import DataFacts, Item, SplitFacts
+from autorec.report.comparison_report import DataFacts, Item, SplitFacts
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,8 @@ def compare(
     read: Callable[[str], Ratings] = read_ratings,
     announce: Callable[[str], None] = progress.note,
 ) -> Comparison:
-    """Fit and evaluate each model on the same splits.
+    """Fit and evaluate each model on the same splits of ratings [users × items], as `evaluate` takes them.
 
-    ratings    Ratings, DataFrame user, item, rating or sparse matrix [users × items]; None with given:TRAIN,TEST
     models     preset names, preset files (shown by their stem), or (name, estimator) pairs
     by         as in `autorec.split`; repeat i uses seed + i, for the split and for the models' random_state. Of
                `strong:N` models that rate get the ratings, the others the choices; lists alone are judged
@@ -84,8 +83,7 @@ def compare(
     Presets in `baselines.GRIDS`, where they are baselines or asked for by name, get the settings that are best on
     validation ratings inside the first training part, on all splits: in further splits some of these validation ratings
     are test ratings, which can flatter baselines only. Nothing else of a test part reaches `fit`. A model that refuses
-    a training part is a row that says why. Other arguments as in `evaluate`. ParameterError, InputError: an argument
-    that is not allowed, or every model refused.
+    a training part is a row that says why; an error, where all refuse. Other arguments as in `evaluate`.
     """
     repeats = checks.whole("repeats", repeats)
     data = None if ratings is None else as_ratings(ratings)

@@ -11,9 +11,7 @@ from autorec.evaluation.evaluate import Evaluation, formulas, now
 from autorec.evaluation.significance import verdicts
 from autorec.evaluation.spread import spread
 from autorec.models.base import Recommender
-from autorec.report.comparison_text import comparison_markdown
-from autorec.report.page import comparison_page
-from autorec.report.results import (
+from autorec.report.comparison_report import (
     Choice,
     ComparisonReport,
     CurvePoint,
@@ -24,6 +22,8 @@ from autorec.report.results import (
     SplitFacts,
     Verdict,
 )
+from autorec.report.comparison_text import comparison_markdown
+from autorec.report.page import comparison_page
 
 
 @dataclass(eq=False)

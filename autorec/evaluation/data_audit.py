@@ -6,7 +6,7 @@ from autorec.audits.of_ratings import audit_ratings
 from autorec.audits.of_split import audit_split
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split
-from autorec.report.results import DataAudit, SplitAudit
+from autorec.report.comparison_report import DataAudit, SplitAudit
 
 
 def data_audit(ratings: Ratings, splits: Sequence[Split]) -> DataAudit:

@@ -20,9 +20,9 @@ from autorec.evaluation.slices import calibration, error_by_count
 from autorec.models.base import Recommender
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
+from autorec.report.evaluation_report import Counts, EvaluationReport, Settings, Slices
 from autorec.report.evaluation_text import evaluation_markdown
 from autorec.report.page import evaluation_page
-from autorec.report.results import Counts, EvaluationReport, Settings, Slices
 
 
 @dataclass(frozen=True, eq=False)

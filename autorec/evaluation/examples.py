@@ -8,7 +8,7 @@ import numpy.typing as npt
 from autorec.models.base import Recommender
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.ratings.split import Split
-from autorec.report.results import Example, Item
+from autorec.report.comparison_report import Example, Item
 
 SHARES = (0.25, 0.5, 0.75)  # quantiles of the users by number of known ratings
 RATED, LISTED = 6, 6  # items shown of each

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from autorec.report.results import Verdict
+from autorec.report.comparison_report import Verdict
 
 LEVEL = 0.05
 Float = npt.NDArray[np.float64]

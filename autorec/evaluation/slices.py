@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autorec.report.results import CalibrationBin, ErrorGroup
+from autorec.report.evaluation_report import CalibrationBin, ErrorGroup
 
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from autorec.report.results import Spread
+from autorec.report.comparison_report import Spread
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from autorec.report.comparison_report import ComparisonReport, DataAudit, Example, Item, ModelResult
 from autorec.report.evaluation_text import counts_text, formulas_text, interval_text
-from autorec.report.results import ComparisonReport, DataAudit, Example, Item, ModelResult
 from autorec.report.tables import (
     Cell,
     Group,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from autorec.report.results import Counts, EvaluationReport, Interval, Settings
+from autorec.report.evaluation_report import Counts, EvaluationReport, Interval, Settings
 from autorec.report.tables import markdown_table, number
 
 INTERVAL = "95 % interval over users"

@@ -20,7 +20,8 @@ from autorec.report.charts import (
     set_margins,
     short,
 )
-from autorec.report.results import ErrorGroup, ModelResult, Slices, Verdict
+from autorec.report.comparison_report import ModelResult, Verdict
+from autorec.report.evaluation_report import ErrorGroup, Slices
 from autorec.report.tables import metric_label
 
 if TYPE_CHECKING:

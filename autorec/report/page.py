@@ -9,9 +9,10 @@ from typing import Any
 
 from autorec.extras import require
 from autorec.report import comparison_text as text
+from autorec.report.comparison_report import ComparisonReport, Example, Item, ModelResult, Spread
+from autorec.report.evaluation_report import EvaluationReport
 from autorec.report.evaluation_text import INTERVAL, counts_text, interval_text
 from autorec.report.figures import difference_figures, model_figures
-from autorec.report.results import ComparisonReport, EvaluationReport, Example, Item, ModelResult, Spread
 from autorec.report.tables import Cell, Group, Head, Table, arrow, metric_label, number, printable
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from autorec.report.results import Spread
+from autorec.report.comparison_report import Spread
 
 _LOWER = ("rmse", "mae", "rmse_by_user")
 _NEITHER = ("gini", "novelty", "popularity_lift", "diversity")  # describe lists; neither end is better

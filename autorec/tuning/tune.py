@@ -32,7 +32,7 @@ from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split, split
-from autorec.report.results import Verdict
+from autorec.report.comparison_report import Verdict
 from autorec.tuning.search import Task, search
 from autorec.tuning.trials import Trial, best_of
 from autorec.tuning.workers import fitting_jobs

@@ -1,119 +1,13 @@
-"""What an evaluation and a comparison found, as plain data: `autorec.evaluation` makes it, this folder prints it.
+"""The result of a comparison as plain data: `autorec.evaluation` makes it, this folder prints it.
 
-Each class has `to_dict`, which gives its part of the JSON of `autorec evaluate --json` and `autorec compare --json`.
+Each class has `to_dict`, which gives its part of the JSON of `autorec compare --json`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import isnan
-from typing import Any
 
 from autorec.audits.finding import LEVELS, Finding
-
-Json = dict[str, Any]
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How lists and ratings were judged. k: lengths of the lists, ascending; relevant: the rating from which a test
-    item is relevant; cold: the prediction for pairs unknown to the model, None for the model's own fallback."""
-
-    k: tuple[int, ...]
-    relevant: float
-    cold: float | None
-
-    def to_dict(self) -> Json:
-        return asdict(self) | {"k": list(self.k)}
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What was tested, and what the model itself could not answer.
-
-    cold_ratings           test ratings whose user or item is unknown to the model
-    ranked_users           test users whose lists are judged
-    users_without_relevant test users who have no relevant test item
-    unknown_users          test users with relevant items whom the model does not know
-    """
-
-    test_ratings: int
-    test_users: int
-    cold_ratings: int
-    ranked_users: int
-    users_without_relevant: int
-    unknown_users: int
-
-    def to_dict(self) -> Json:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class CalibrationBin:
-    """Test ratings predicted within one tenth of the scale: their mean prediction, their mean, how many they are."""
-
-    predicted: float
-    true: float
-    ratings: int
-
-    def to_dict(self) -> Json:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ErrorGroup:
-    """Test ratings whose user (or item) has `at_least` training ratings, and fewer than the next group."""
-
-    at_least: int
-    rmse: float
-    ratings: int
-
-    def to_dict(self) -> Json:
-        return {"from": self.at_least, "rmse": self.rmse, "ratings": self.ratings}
-
-
-@dataclass(frozen=True)
-class Slices:
-    """Where a rating model errs. Groups without test ratings are left out."""
-
-    calibration: tuple[CalibrationBin, ...]
-    error_by_user_ratings: tuple[ErrorGroup, ...]
-    error_by_item_ratings: tuple[ErrorGroup, ...]
-
-    def to_dict(self) -> Json:
-        return {name: [part.to_dict() for part in parts] for name, parts in vars(self).items()}
-
-
-@dataclass(frozen=True)
-class EvaluationReport:
-    """One model. metrics: name → value, NaN where undefined; intervals: 95 % over the test users, not for all metrics;
-    slices: None for a model that predicts no ratings; formulas: of each metric, by its name without @k. model: its
-    class and settings; date: when it was evaluated; caution: a sentence that is to be read first, None without one."""
-
-    model: str
-    date: str
-    metrics: Mapping[str, float]
-    intervals: Mapping[str, Interval]
-    counts: Counts
-    settings: Settings
-    slices: Slices | None
-    formulas: Mapping[str, str]
-    caution: str | None = None
-
-    def to_dict(self) -> Json:
-        """An undefined metric is None."""
-        return {
-            "metrics": {name: None if isnan(value) else value for name, value in self.metrics.items()},
-            "intervals": dict(self.intervals),
-            "counts": self.counts.to_dict(),
-            "settings": self.settings.to_dict(),
-            "slices": {} if self.slices is None else self.slices.to_dict(),
-            "formulas": dict(self.formulas),
-            "caution": self.caution,
-        }
-
-
-# --- a comparison -------------------------------------------------------------------------------------------
+from autorec.report.evaluation_report import Counts, Interval, Json, Settings, Slices
 
 
 @dataclass(frozen=True)
