@@ -9,7 +9,7 @@ import pandas as pd
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models.base import Recommender
-from autorec.models.registry import MODELS
+from autorec.models.registry import named
 from autorec.ratings.matrix import Ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -38,7 +38,7 @@ def anomalies(model: Recommender, of: str = "users", n: int | None = None) -> pd
     ratings = model._fitted()
     n = len(ratings) if n is None else checks.whole("n", n)
     if not model.rates:
-        able = ", ".join(row.name for row in MODELS.values() if row.group == "ratings")
+        able = ", ".join(named("ratings"))
         raise ParameterError(f"{type(model).__name__} predicts no ratings to compare with; models that do: {able}")
     rows, columns = ratings.rows(), ratings.csr.indices
     predicted = np.clip(model._to_ratings(model._score_pairs(rows, columns)), *ratings.scale)
