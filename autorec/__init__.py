@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from autorec.ratings.split import user_split as user_split
     from autorec.ratings.summary import summarize as summarize
     from autorec.threads import set_threads as set_threads
-    from autorec.tuning.tune import Tuning as Tuning
     from autorec.tuning.tune import tune as tune
+    from autorec.tuning.tuning import Tuning as Tuning
 
 __version__ = "0.1.0"
 
@@ -92,7 +92,7 @@ _HOME = {
     "SparseEase": "autorec.models.sparse_ease",
     "Split": "autorec.ratings.split",
     "SvdAE": "autorec.models.svdae",
-    "Tuning": "autorec.tuning.tune",
+    "Tuning": "autorec.tuning.tuning",
     "anomalies": "autorec.insight.anomalies",
     "audit": "autorec.audits.of_ratings",
     "check_save_path": "autorec.models.manifest",
