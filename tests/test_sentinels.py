@@ -9,7 +9,7 @@ import pytest
 from autorec import audit, read_ratings
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
-from autorec.ratings.sentinels import suspected_sentinel
+from autorec.ratings.sentinels import find_suspect
 
 
 def frame(values: list[float], sentinel: float | None, n: int = 400) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def frame(values: list[float], sentinel: float | None, n: int = 400) -> pd.DataF
 )
 def test_a_rating_apart_from_all_others_is_suspected(values: list[float], sentinel: float) -> None:
     ratings = as_ratings(frame(values, sentinel))
-    assert suspected_sentinel(ratings) == (sentinel, 40)
+    assert find_suspect(ratings) == (sentinel, 40)
     (finding,) = [finding for finding in audit(ratings) if finding.name == "sentinel"]
     assert (finding.count, finding.share) == (40, 0.1)
     assert finding.sentence.startswith(f"40 ratings are {sentinel}, apart from all others")
@@ -46,7 +46,7 @@ def test_reading_warns_of_a_suspect_among_many_unless_the_scale_is_stated(tmp_pa
     "values", [[1, 2, 3, 4, 5], [1, 3, 4, 5], [0.5, 1, 4, 5], [0, 1], list(np.arange(-10, 10.1, 0.5)), [3]]
 )
 def test_usual_scales_are_not(values: list[float]) -> None:
-    assert suspected_sentinel(as_ratings(frame(values, None))) is None
+    assert find_suspect(as_ratings(frame(values, None))) is None
 
 
 def test_what_stands_for_none_is_left_out_and_counted(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_a_damaged_storage_is_refused(tmp_path):
 
 def test_interrupted_keeps_the_best_so_far_and_goes_on(found, monkeypatch, tmp_path):
     how = {"trials": 14, "seed": 3, "settings": QUICK, "repeats": 1, "storage": tmp_path / "search"}
-    measured, calls = search._measured, []
+    measured, calls = search._measure, []
 
     def ctrl_c(*arguments):
         calls.append(arguments)
@@ -267,7 +267,7 @@ def test_interrupted_keeps_the_best_so_far_and_goes_on(found, monkeypatch, tmp_p
         return measured(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(search, "_measured", ctrl_c)
+        patched.setattr(search, "_measure", ctrl_c)
         part = tune(people(), "i-autorec", **how)
     assert part.interrupted and part.improved is None
     assert part.held_out is part.comparison is None
