@@ -56,19 +56,18 @@ class Map:
     def to_html(self, *, user_ids: bool = False) -> str:
         """One page that fetches nothing. user_ids: whether a map of users names them."""
         named = self.of == "items" or user_ids
-        names = self.points.get("title", pd.Series("", index=self.points.index))
-        one = self.of.removesuffix("s")
-        dots = [
-            Dot(x, y, ratings, segment - 1, f"{(name or f'{one} {key}') if named else one} · ratings: {ratings:,}")
-            for key, x, y, ratings, segment, name in zip(
-                self.points.index, *(self.points[column] for column in ("x", "y", "ratings", "segment")), names,
-                strict=True,
-            )
-        ]  # fmt: skip
+        dots = [self._dot(row, named) for row in self.points.itertuples()]
         most = "" if len(dots) == self.known else f", the most rated of {self.known:,}"
         facts = [f"{len(dots):,} {self.of}{most}", f"by {_NAMES[self.by]}", f"{len(self.clusters.segments)} segments"]
         groups = [_about(segment, self.of) for segment in self.clusters.segments]
         return map_page(f"Map of {self.of}", dots, groups, facts, self._notes())
+
+    def _dot(self, row: Any, named: bool) -> Dot:
+        """A point that says its title, else its id, and its number of ratings."""
+        one = self.of.removesuffix("s")
+        name = getattr(row, "title", "") or f"{one} {row.Index}"
+        text = f"{name if named else one} · ratings: {row.ratings:,}"
+        return Dot(row.x, row.y, row.ratings, row.segment - 1, text)
 
     def _notes(self) -> list[str]:
         ones, others = ("items", "users") if self.of == "items" else ("users", "items")
