@@ -392,7 +392,10 @@ def test_the_preset_tells_how_it_was_found(found, place):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"model": "ease", "settings": {"l3": 1}}', "p.json: ease has no setting 'l3'; allowed: l2, relevant"),
+        (
+            '{"model": "ease", "settings": {"l3": 1}}',
+            "p.json: ease has no setting 'l3'; allowed: l2, dropout",
+        ),
         ('{"model": "easy", "settings": {}}', "p.json: unknown model 'easy'; allowed: i-autorec"),
         ('{"settings": {}}', "p.json is no preset file; it needs"),
         ('{"model": ', "p.json is not JSON"),

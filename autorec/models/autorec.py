@@ -21,7 +21,7 @@ from autorec.models.fit_summary import summarise, warn_if_worse
 from autorec.models.fitting import OPTIMIZERS, SEARCH_MOST, choose_streaming, encode_rows, fit_network
 from autorec.models.one_training import HEAD
 from autorec.models.scale import inside, outside, rows_inside
-from autorec.models.settings import Settings, penalties_of
+from autorec.models.settings import Settings, parse_penalties
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
@@ -49,30 +49,31 @@ class AutoRec(Recommender):
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": 250 (residuals: 125), halved or doubled as long as
                    that clearly lowers the validation RMSE after half the epochs; above 300,000 ratings 350 (item) or
                    550 (user). More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
-    corruption     of the inputs while training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
+    corruption     of the inputs in training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
     offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
                    ratings the model falls back to them; "means": the paper's model, started at the columns' means and
                    with centred hidden units; "none": the paper to the letter, all biases from 0; "auto": biases where
                    the decoder is the identity, else means
-    inputs         "ratings": what is missing is 0, below the lowest (paper); "residuals" of damped biases: what is
-                   missing is as expected; "auto": residuals where their validation RMSE is lower by more than 1 % after
-                   a quarter of the epochs (above 300,000 ratings an eighth); residuals need offset biases
-    user_damping   how many ratings at the mean each user, and each item, is given beforehand where its bias is learned
-    item_damping   (offset biases), or "auto": chosen on ratings kept aside, see `choose_dampings`
+    inputs         "ratings": a missing entry is 0, below the lowest rating (paper); "residuals" of damped biases: a
+                   missing entry is an expected rating; "auto": residuals where their validation RMSE is lower by more
+                   than 1 % after a quarter of the epochs (above 300,000 ratings an eighth); residuals need offset
+                   biases
+    user_damping   number of extra ratings at the mean that each user, and each item, counts where its bias is learned
+    item_damping   (offset biases), or "auto": chosen on held-out ratings, see `choose_dampings`
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
-    epochs         at most; for lbfgs an epoch is 4 iterations; "auto": 40, and trained anew with twice as many, up to
+    epochs         at most; for lbfgs an epoch is 4 iterations; "auto": 40, and trained again with twice as many, up to
                    160, as long as the validation RMSE still falls by more than 0.1 % in the last quarter
     batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096
-    validation     share of the training ratings kept aside for early stopping and choice, or "auto": 10 %, at most
+    validation     share of the training ratings held out for early stopping and choice, or "auto": 10 %, at most
                    20,000, and up to 300,000 ratings a last training on all of them with what was chosen; when the
                    share makes fewer than 100 ratings: none, and all epochs run
-    patience       looks at the validation ratings without a better one before the training stops
+    patience       validations without a better one before the training stops
     random_state   seed of everything random: same seed, same number of threads, same bits
     device         "cpu" or a torch device such as "cuda"; the fitted model is on the CPU
 
-    A training that ends with a validation RMSE above that of damped biases says so, from 1 % on in a warning; with
-    offset biases the model is then these alone.
+    A validation RMSE above that of damped biases is noted, from 1 % on in a warning; with offset biases the model then
+    consists of these biases.
 
     Learned: `network_`; `decoder_weight_` [columns × H] and `decoder_bias_` [columns]; `mean_` and `row_bias_` [rows],
     zeros without offset; all on the scale 1 … 5; `l2_`,
@@ -183,7 +184,7 @@ class AutoRec(Recommender):
             raise ParameterError("inputs residuals are what damped biases leave: they need offset biases")
         batch = checks.auto_or(checks.whole, "batch", self.batch)
         epochs = checks.auto_or(checks.whole, "epochs", self.epochs)
-        l2, penalties = penalties_of(self.penalty)
+        l2, penalties = parse_penalties(self.penalty)
         return Settings(
             hidden=checks.layers(self.hidden),
             encoder=self.encoder,

@@ -1,4 +1,4 @@
-"""What a fit chooses by the RMSE on its validation ratings: what the network reads, λ, the number of epochs."""
+"""The settings that a fit chooses by validation RMSE: inputs, λ, number of epochs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from autorec.network.autoencoder import Autoencoder
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.validation import validation_errors
 
-EPOCHS, LONGEST = 40, 160  # "auto": so many, doubled up to the second as long as it pays
+EPOCHS, LONGEST = 40, 160  # "auto": the first, doubled up to the second as long as it pays
 L2_START = {"ratings": 250.0, "residuals": 125.0}  # smaller inputs want larger weights
 L2_STEP, L2_LEAST, L2_MOST = 2.0, 15.0, 32_000.0
 RESIDUALS_GAIN = 0.01  # how much lower their RMSE has to be in a short training: in one they learn faster than ratings
@@ -24,13 +24,14 @@ Errors = npt.NDArray[np.float64]  # [validation ratings] prediction less rating
 
 
 def clearly_better(one: Errors, other: Errors) -> bool:
-    """Whether the squared errors of the one are less by more than a standard error of their mean difference."""
+    """Whether the squared errors `one` [n] are lower than `other` [n] by more than a standard error of the
+    difference."""
     gain = np.square(other) - np.square(one)
     return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
 
 
 def choose_l2(errors: Callable[[float], Errors], start: float) -> float:
-    """λ from `start` on halved, or else doubled, as long as each is clearly better than the one before."""
+    """λ: `start`, halved or else doubled as long as that is clearly better. errors: λ → [validation ratings]."""
     least = errors(start)
     for factor in (1 / L2_STEP, L2_STEP):
         best = start
@@ -42,7 +43,7 @@ def choose_l2(errors: Callable[[float], Errors], start: float) -> float:
 
 
 def residuals_pay(of_ratings: Errors, of_residuals: Errors) -> bool:
-    """Validation errors of two short trainings → whether the network is to read residuals."""
+    """Validation errors [n] of two short trainings → whether to use residuals as inputs."""
     rmse, other = (float(np.sqrt(np.mean(np.square(errors)))) for errors in (of_residuals, of_ratings))
     return rmse < other * (1 - RESIDUALS_GAIN) and clearly_better(of_residuals, of_ratings)
 
@@ -58,7 +59,7 @@ def still_falls(log: TrainingLog) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """One training that was made: its network, and what else a model is made of. epochs: of its schedule."""
+    """A finished training. centre: [columns] as in `reconstruct`; epochs: of its schedule."""
 
     network: Autoencoder
     log: TrainingLog
@@ -77,7 +78,7 @@ class Interrupted(Exception):
 
 
 class Trainings:
-    """The trainings of a fit: all of them told, the best of the whole ones kept; after Ctrl-C, of what there is."""
+    """The trainings of a fit. tried: a record of each; best: the best full one, after Ctrl-C the best of all."""
 
     def __init__(self, settings: Settings, on_validation: OnValidation | None) -> None:
         self.settings = settings
@@ -87,7 +88,7 @@ class Trainings:
         self.best: Training | None = None
 
     def short(self, data: Data, l2: float, epochs: int) -> Errors:
-        """Validation errors of a training that nobody listens to."""
+        """[validation ratings] errors of a training whose validations are not reported."""
         assert data.validation is not None
         return validation_errors(self._train(data, l2, epochs, epochs, None).network, data.validation, HEAD)
 
@@ -102,8 +103,8 @@ class Trainings:
     ) -> Training:
         network, log = train_once(data, l2, self.settings, epochs, last_epoch, on_validation)
         made = Training(network, log, data.biases, data.centre, l2, epochs)
-        told = {"inputs": made.inputs, "l2": l2, "epochs": epochs}
-        self.tried.append({**told, "validation_rmse": log.best_score, "seconds": log.seconds})
+        record = {"inputs": made.inputs, "l2": l2, "epochs": epochs}
+        self.tried.append({**record, "validation_rmse": log.best_score, "seconds": log.seconds})
         self.seconds += log.seconds
         if log.stopped == "interrupted":
             self._keep_better(made).log.stopped = "interrupted"  # whichever it is
@@ -117,10 +118,10 @@ class Trainings:
 
 
 def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> None:
-    """Make trainings that choose, in turn, what the network reads, λ and the number of epochs by the validation RMSE.
+    """Choose, in turn, inputs, λ and the number of epochs by the validation RMSE of trainings.
 
-    prepare: inputs → what to train on. Those for the first two choices are short, of a quarter and of half the epochs;
-    with many ratings of an eighth, and λ is that for large data. Interrupted: by Ctrl-C.
+    prepare: inputs → data. Trainings for the first choice have a quarter of the epochs, with many ratings an eighth;
+    those for λ have half, and with many ratings λ is l2_large. Interrupted: by Ctrl-C.
     """
     settings, epochs = trainings.settings, trainings.settings.epochs
 

@@ -1,7 +1,7 @@
-"""How strongly damped biases are damped, chosen on ratings that are kept aside for it.
+"""The dampings of user and item biases, chosen by cross-validation.
 
 A damping is the variance of the noise of a rating over that of the biases: 2 where users differ much, 50 where they
-hardly do. So no constant serves every file.
+hardly do. So no constant suits every file.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from autorec.models.compass import Point, compass
 from autorec.network.rows import Rows
 
 FOLDS = 10
-MOST = 20_000  # ratings: tenths are kept aside in turn until they hold so many
-LEAST = 100  # ratings kept aside; where a tenth holds fewer, nothing is chosen
-SAMPLE = 2**17  # ratings; of more, random rows that hold about so many are looked at
+MOST = 20_000  # ratings: tenths are held out in turn until they have so many
+LEAST = 100  # ratings held out; where a tenth has fewer, nothing is chosen
+SAMPLE = 2**17  # ratings; of more, random rows with about so many are used
 Given = tuple[float | str, float | str]
 Dampings = tuple[float, float]
 
@@ -24,7 +24,7 @@ BOUNDS = (2.0**-6, 2.0**16)  # where users, or items, do not differ, the best da
 
 
 def choose_dampings(rows: Rows, given: Given, default: Dampings, seed: int = 0) -> Dampings:
-    """(of rows, of columns); what is "auto" in `given` is that of least squared error on ratings kept aside.
+    """(damping of rows, of columns) of ratings [n × m]; "auto" in `given` becomes that of least held-out squared error.
 
     About thirty pairs are tried, from `default` on, each in closed form on at most 2¹⁷ ratings: a few tenths of a
     second. With fewer than 1,000 ratings "auto" is the default.

@@ -8,11 +8,11 @@ import numpy as np
 from autorec import progress
 from autorec.models.fitting import TOLERANCE, Fitted
 
-WARN_FROM = 0.01  # how much worse than damped biases a training is that a warning tells of; of less a note
+WARN_FROM = 0.01  # relative gap to the RMSE of damped biases from which a warning says so; below it a note
 
 
 def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
-    """JSON-ready; RMSE on the scale of the ratings (`factor` of the scale inside)."""
+    """The summary of a fit, JSON-ready. factor: from RMSE on 1 … 5 to the scale of the ratings."""
     log = fitted.log
     curve = [
         {
@@ -45,13 +45,13 @@ def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
 
 
 def warn_if_worse(fitted: Fitted, factor: float, model: str) -> None:
-    """A note where the best training is worse than damped biases on the validation ratings, a warning from 1 % on."""
+    """A note where the best training is worse than damped biases on validation ratings, from 1 % on a warning."""
     gap = fitted.log.best_score / fitted.biases_rmse - 1
     if not gap > TOLERANCE:
         return
-    told = f"{fitted.log.best_score * factor:.4g} where damped biases have {fitted.biases_rmse * factor:.4g}"
+    values = f"{fitted.log.best_score * factor:.4g} where damped biases have {fitted.biases_rmse * factor:.4g}"
     done = "the model is these biases alone" if fitted.falls_back else "the model is kept as it is"
-    sentence = f"{model}: the training ends with a validation RMSE of {told}; {done}."
+    sentence = f"{model}: the training ends with a validation RMSE of {values}; {done}."
     if gap > WARN_FROM:
         warnings.warn(f"{sentence} A lower learning_rate or a higher penalty may help.", stacklevel=4)
     else:

@@ -1,6 +1,6 @@
-"""How AutoRec is fitted: ratings kept aside, dampings, the trainings that choose, and the last on all ratings.
+"""The fit of AutoRec: held-out ratings, dampings, the trainings that choose settings, and the last on all ratings.
 
-Rows and columns as the orientation made them; all ratings on the scale 1 … 5 inside the network.
+Rows are items or users, by the orientation; all ratings are on the scale 1 … 5 inside the network.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from autorec.network.rows import Rows
 from autorec.training.batches import batch_size, partition, residuals
 from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog
-from autorec.training.memory import streamed, training_memory
+from autorec.training.memory import should_stream, training_memory
 
 OPTIMIZERS = ("adam", "rprop", "lbfgs")
 SEARCH_MOST = 300_000  # ratings; with more, the λ for large data is taken without a search
-TOLERANCE = 0.001  # of the RMSE of damped biases, by which a training may be worse than they
+TOLERANCE = 0.001  # share of the RMSE of damped biases by which a training may be worse
 ENCODED_AT_ONCE = 2**17  # ratings
 
 Float32 = npt.NDArray[np.float32]
@@ -39,10 +39,14 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """mean, row_bias: the offset, on the scale 1 … 5. centre: [columns] of inputs that are residuals, else None.
+    """The result of `fit_network`, on the scale 1 … 5.
 
-    epochs: of the schedule that was best. tried: of each training what it read, λ, epochs, validation RMSE, seconds.
-    biases_rmse: of damped biases on the validation ratings; falls_back: they are better, and the network is they alone.
+    mean, row_bias  the offset, a number and [rows]
+    centre          [columns] of inputs that are residuals, else None
+    epochs          of the best schedule
+    tried           of each training its inputs, λ, epochs, validation RMSE, seconds
+    biases_rmse     of damped biases on the validation ratings
+    falls_back      whether damped biases are better, so that the network holds them alone
     """
 
     network: Autoencoder
@@ -62,23 +66,23 @@ class Fitted:
 
 
 def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings) -> bool:
-    """Whether batches are to be made anew at each use, so that the training fits; see `autorec.training.memory`."""
+    """Whether to make batches again at each use, so that the training fits memory; see `autorec.training.memory`."""
     if settings.device.type != "cpu":
         return False
     sizes = (n_ratings, *shape, settings.hidden, batch_size(shape[0], settings.batch), settings.optimizer)
     own_values = settings.inputs != "ratings"
-    kept, anew = (training_memory(*sizes, streams=streams, residuals=own_values) for streams in (False, True))
-    return streamed(kept, anew, settings.hidden, available_memory())
+    kept, again = (training_memory(*sizes, streams=streams, residuals=own_values) for streams in (False, True))
+    return should_stream(kept, again, settings.hidden, available_memory())
 
 
 def fit_network(
     rows: Rows, settings: Settings, stream: bool = False, on_validation: OnValidation | None = None
 ) -> Fitted:
-    """Train on rows × columns, ratings 1 … 5. stream: batches are made anew each time, else once and kept.
+    """Train on rows [rows × columns], ratings 1 … 5. stream: batches are made again at each use, else kept.
 
-    What is left open in the settings is chosen by trainings on a part, and the best by validation RMSE is kept. Up to
-    300,000 ratings, where each counts, a last training takes the validation ratings in again: the same settings and
-    schedule, stopped at the best epoch. Where damped biases are better than the best, they are what is fitted.
+    Open settings are chosen by trainings on a part of the ratings; the best by validation RMSE is kept. Up to 300,000
+    ratings, where each counts, a last training includes the validation ratings: the same settings and schedule, stopped
+    at the best epoch. Where damped biases are better than the best training, the model is these biases.
     """
     dampings = (0.0, 0.0)
     if settings.biases:
@@ -90,7 +94,7 @@ def fit_network(
     again = rows if len(aside) and small and settings.validation == "auto" else None
     unseen, seen = rows.only(aside), rows.without(aside)
     del rows
-    floor = _biases_rmse(seen, unseen, dampings, settings)
+    floor = _measure_biases(seen, unseen, dampings, settings)
     trainings = Trainings(settings, on_validation)
     with contextlib.suppress(Interrupted):
         search(trainings, lambda inputs: prepare(seen, unseen, parts, dampings, inputs, settings, stream), not small)
@@ -109,7 +113,7 @@ def fit_network(
         trainings.seconds += last.seconds
     network = best.network
     if falls_back:
-        _leave_biases(network, best.biases)
+        _reduce_to_biases(network, best.biases)
     trim(network)
     for parameter in network.parameters():
         parameter.grad = None
@@ -131,8 +135,8 @@ def fit_network(
     )
 
 
-def _biases_rmse(seen: Rows, unseen: Rows, dampings: Dampings, settings: Settings) -> float:
-    """RMSE of damped biases on the ratings kept aside, NaN without any."""
+def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Settings) -> float:
+    """RMSE of damped biases on the held-out ratings, NaN without any."""
     if not unseen.nnz:
         return math.nan
     row_damping, column_damping = dampings if settings.biases else settings.default_dampings
@@ -142,8 +146,8 @@ def _biases_rmse(seen: Rows, unseen: Rows, dampings: Dampings, settings: Setting
     return float(np.sqrt(np.mean(np.square(predicted - batch.values.numpy()))))
 
 
-def _leave_biases(network: Autoencoder, biases: Biases) -> None:
-    """Of the network nothing but the damped biases: all weights become 0."""
+def _reduce_to_biases(network: Autoencoder, biases: Biases) -> None:
+    """Set all weights of the network to 0 and its output bias to the damped biases of the columns."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -158,8 +162,8 @@ def encode_rows(
     centre: Float32 | None = None,
     block: int | None = None,
 ) -> Float32:
-    """[rows × H] codes of rows × columns (ratings 1 … 5), `block` rows at a time; by default as many as hold some
-    hundred thousand ratings. offset [rows] and centre [columns]: of `residuals`, where the network reads them."""
+    """Rows [rows × columns], ratings 1 … 5 → codes [rows × H], `block` rows at a time, by default those of some hundred
+    thousand ratings. offset [rows] and centre [columns]: for `residuals`, where the inputs are these."""
     n = rows.shape[0]
     block = min(max(ENCODED_AT_ONCE * n // max(rows.nnz, 1), 64), 4096) if block is None else block
     codes = np.empty((n, network.encoder.widths[-1]), dtype=np.float32)

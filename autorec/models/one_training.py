@@ -1,6 +1,6 @@
-"""One training of AutoRec's network: what it works on, a fresh network, its epochs.
+"""One training of AutoRec's network: its data, a new network, its epochs.
 
-Rows and columns as the orientation made them; all ratings on the scale 1 … 5 inside the network.
+Rows are items or users, by the orientation; all ratings are on the scale 1 … 5 inside the network.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from autorec.training.schedule import warm_cosine
 from autorec.training.steps import Epoch, Examples, descend, stochastic_epoch
 from autorec.training.validation import Validation, prepare_validation, validation_rmse
 
-STARTING_DAMPING = 10.0  # ratings at the overall mean; only where the training starts, so one for both orientations
+STARTING_DAMPING = 10.0  # ratings at the overall mean; only for the initial output bias, so one for both orientations
 HEAD = "rating"
 
 Float32 = npt.NDArray[np.float32]
@@ -41,10 +41,14 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What one training works on.
+    """The data of one training.
 
-    shape: rows × columns; n_ratings to learn from; centre: [columns] as in `reconstruct`; start: [columns] output
-    biases to start from; validation: None without ratings kept aside.
+    shape       (rows, columns)
+    n_ratings   to learn from
+    centre      [columns] as in `reconstruct`
+    start       [columns] initial output biases
+    examples    [batches]
+    validation  None without held-out ratings
     """
 
     shape: tuple[int, int]
@@ -66,9 +70,9 @@ def prepare(
     settings: Settings,
     stream: bool,
 ) -> Data:
-    """The examples of `parts` of the rows with what goes before the first epoch. inputs: ratings or residuals.
+    """The data of a training on the rows `seen` [rows × columns], in batches of the row indices `parts`.
 
-    unseen: the ratings kept aside, as many as are left out of `seen`.
+    unseen: the held-out ratings, those left out of `seen`. inputs: "ratings" or "residuals".
     """
     biases = _fit_biases(seen, dampings, settings)
     centre = biases.item.astype(np.float32) if inputs == "residuals" else None
@@ -76,13 +80,15 @@ def prepare(
     examples = make_examples(seen, parts, make, stream=stream)
     validation = prepare_validation(seen, unseen, parts, examples, make, stream=stream)
     n_ratings = seen.nnz - unseen.nnz
-    return Data(seen.shape, n_ratings, dampings, biases, centre, _start(seen, biases, settings), examples, validation)
+    return Data(
+        seen.shape, n_ratings, dampings, biases, centre, _starting_bias(seen, biases, settings), examples, validation
+    )
 
 
 def train_once(
     data: Data, l2: float, settings: Settings, epochs: int, last_epoch: int, on_validation: OnValidation | None
 ) -> tuple[Autoencoder, TrainingLog]:
-    """A fresh network, trained; the schedule is that of all `epochs`, whichever is the last."""
+    """(a new network trained up to `last_epoch`, its log); the learning rate follows the schedule of all `epochs`."""
     network = new_network(data, settings)
     penalties = {"l2": parse("penalty", f"l2:{l2!r}", PENALTIES), **settings.penalties}
     if data.dampings[1] > 0:
@@ -93,7 +99,7 @@ def train_once(
     epoch = _make_epoch(network, loss, data.examples, epochs, settings)
     validation = data.validation
     factor = data.shape[0] / max(data.n_ratings, 1)  # Σ (r − r̂)² / N → mean over the ratings
-    with _threads(settings):
+    with _limit_threads(settings):
         log = train(
             [network],
             lambda number: float(np.sqrt(epoch(number)[HEAD] * factor)),
@@ -118,8 +124,8 @@ def _make_epoch(network: Autoencoder, loss: Loss, examples: Examples, epochs: in
     return stochastic_epoch(descend(loss, optimizer), examples, np.random.default_rng(settings.seed))
 
 
-def _threads(settings: Settings) -> contextlib.AbstractContextManager[None]:
-    """Dense layers in the middle are torch's work and worth its threads; without them the kernels do nearly all."""
+def _limit_threads(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Give torch one thread unless the network has dense layers between hidden layers: the kernels do the rest."""
     shallow = len(settings.hidden) == 1 and settings.device.type == "cpu"
     return torch_on_one_thread() if shallow else contextlib.nullcontext()
 
@@ -131,14 +137,13 @@ def _fit_biases(rows: Rows, dampings: Dampings, settings: Settings) -> Biases:
     return Biases(0.0, np.zeros(rows.shape[0]), np.zeros(rows.shape[1]))
 
 
-def _start(rows: Rows, biases: Biases, settings: Settings) -> FloatArray:
-    """[columns] the columns' damped biases, without an offset their damped means: the first epochs need not learn
-    them."""
+def _starting_bias(rows: Rows, biases: Biases, settings: Settings) -> FloatArray:
+    """[columns] the initial output bias: damped biases, without an offset damped means, which need not be learned."""
     return biases.item if settings.biases else bias_tools.item_means(rows, STARTING_DAMPING)
 
 
 def new_network(data: Data, settings: Settings) -> Autoencoder:
-    """Fresh weights, the output bias at its start, padded for the kernels."""
+    """A new network of random weights and the initial output bias, padded for the kernels."""
     generator = torch.Generator().manual_seed(settings.seed)
     shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
     network = build_autoencoder(*shape, generator, centred=settings.centred, head=HEAD)

@@ -1,4 +1,5 @@
-"""The parameters of AutoRec as its training takes them: checked, defaults filled in, sides as rows and columns."""
+"""The parameters of AutoRec as its training takes them: checked, complete, with rows and columns for users and
+items."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +15,16 @@ from autorec.network.penalty import PENALTIES, Penalty
 
 @dataclass(frozen=True)
 class Settings:
-    """What `fit_network` needs, checked. l2 None: chosen, or with many ratings l2_large.
+    """The checked settings of `fit_network`; others are as in `AutoRec`.
 
-    penalties: but an l2 that is chosen. biases: learn deviations from damped biases; dampings: of rows and of columns,
-    "auto" where they are chosen. inputs: ratings, residuals or auto. longer: whether epochs may be doubled. centred:
-    the hidden units, and the output bias starts at the columns' means; else it starts at 0. batch: rows, "auto" or
-    "full".
+    l2         λ; None: chosen, or with many ratings l2_large
+    penalties  all but a chosen l2
+    biases     whether the network learns deviations from damped biases
+    centred    whether hidden units are centred and the output bias starts at the columns' means; else it starts at 0
+    dampings   of rows and of columns, "auto" where they are chosen
+    inputs     "ratings", "residuals" or "auto"
+    longer     whether the number of epochs may be doubled
+    batch      rows, "auto" or "full"
     """
 
     hidden: tuple[int, ...]
@@ -45,8 +50,8 @@ class Settings:
     device: torch.device
 
 
-def penalties_of(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
-    """λ of l2, None for `l2:auto`; and all penalties but that one."""
+def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
+    """(λ of l2, None for `l2:auto`; all penalties by name, without an automatic l2)."""
     words = [word.strip() for word in str(text).split("+")]
     automatic = words.count("l2:auto") == 1
     others = "+".join(word for word in words if word != "l2:auto") or "none"

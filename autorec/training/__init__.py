@@ -1,1 +1,1 @@
-"""How a network learns: objective, optimisers, schedule, the loop with early stopping and best weights."""
+"""Training of a network: objective, optimisers, schedule, the loop with early stopping and best weights."""

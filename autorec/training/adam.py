@@ -1,7 +1,7 @@
 """Adam (Kingma and Ba, ICLR 2015), β = (.9, .999), ε = 1e-8, at the speed of memory.
 
-On a large catalogue passes over the weights cost more than the ratings do. So where the gradient of a weight is one
-sparse product, and at most a multiple of the weight beside it (`autorec.network.gradient`), each row of the weight is
+On a large catalogue, passes over the weights take longer than those over the ratings. So where the gradient of a weight
+is one sparse product, plus at most a multiple of the weight (`autorec.network.gradient`), each row of the weight is
 updated right after its gradient has been summed, while that is in L1: the gradient is never stored, and parameter and
 moments are read and written once a step. Any other gradient is summed first.
 """
@@ -20,11 +20,11 @@ from autorec.network.ranges import COLUMN_COST, run_in_ranges
 from autorec.threads import run_in_threads, thread_count
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-_WORTH_A_THREAD = 2**16  # numbers; some 50 µs
+_WORTH_A_THREAD = 2**16  # numbers that one thread updates in some 50 µs; fewer are not split further
 
 
 class Adam:
-    """parameters: what is updated. rate: learning rate at a step, from 0."""
+    """parameters: tensors of any shape to update. rate: step, from 0 → learning rate."""
 
     def __init__(self, parameters: Iterable[torch.Tensor], rate: Callable[[int], float]) -> None:
         self.parameters: Sequence[torch.Tensor] = list(parameters)
@@ -52,7 +52,7 @@ class _Moments:
         self.square = torch.zeros_like(self.parameter, requires_grad=False)
 
     def update(self, rate: float, mean_factor: float, square_factor: float) -> None:
-        """factors: of the two means, against their bias towards 0."""
+        """mean_factor, square_factor: correct the bias of the two means towards 0."""
         products, decay = terms_of(self.parameter)
         factors = (rate, decay, mean_factor, square_factor)
         if len(products) == 1 and self.parameter.grad is None:
@@ -112,7 +112,7 @@ def _update_rows(
     first: int,
     last: int,
 ) -> None:
-    """`kernels.transposed_product`, each row used at once; all parameters [m × H]."""
+    """`kernels.transposed_product` whose rows g [H] update p, mean and square [m × H] at once. D [n × H]."""
     g = np.empty(p.shape[1], dtype=np.float32)
     for column in range(first, last):
         kernels.sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, g)

@@ -1,4 +1,4 @@
-"""From rows of ratings to the examples of an epoch, and to those of a validation."""
+"""The examples of an epoch, made from rows of ratings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MakeExample = Callable[[Batch, IntArray], Example]  # (batch, the rows it holds)
 
 @dataclass(frozen=True, eq=False)
 class Streamed:
-    """n examples, each made anew when it is asked for: only the one in use is in memory."""
+    """A sequence of n examples, each made again at each use: only the one in use is in memory."""
 
     make: Callable[[int], Example]
     n: int
@@ -35,22 +35,23 @@ class Streamed:
 
 
 def batch_size(n_rows: int, batch: int | str) -> int:
-    """Rows of a batch, at most. batch: rows, "auto" (a quarter, at most 4096) or "full" (pieces of at most 4096)."""
+    """Rows of a batch, at most. batch: rows, "auto" (a quarter, at most 4096) or "full" (parts of at most 4096)."""
     if isinstance(batch, int):
         return min(batch, n_rows)
     return min(BATCH_MOST, n_rows if batch == "full" else -(-n_rows // BATCHES))
 
 
 def partition(n_rows: int, batch: int | str, rng: np.random.Generator) -> list[IntArray]:
-    """Random parts of the rows, ascending within, sizes equal within one; for "full" in their order."""
+    """[batches] of row indices [rows of the batch], ascending: random parts of nearly equal size; for "full" in
+    order."""
     size = batch_size(n_rows, batch)
-    if batch == "full":  # in pieces that the caches hold; their gradients are added up
+    if batch == "full":  # parts that fit the caches; their gradients are summed
         return [np.arange(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
     return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
 
 
 def make_examples(rows: Rows, parts: Sequence[IntArray], make: MakeExample, *, stream: bool) -> Examples:
-    """An example of each part of the rows; stream: made anew at each use, else once and kept."""
+    """[parts] examples of rows [N × m], one of each part, indices [n]; stream: made again at each use, else kept."""
 
     def at(index: int) -> Example:
         return make(rows.batch(parts[index]), parts[index])
@@ -61,8 +62,10 @@ def make_examples(rows: Rows, parts: Sequence[IntArray], make: MakeExample, *, s
 def reconstruct(
     offset: Float32, device: torch.device, head: str = "rating", centre: Float32 | None = None
 ) -> MakeExample:
-    """Input and target are the same ratings, as in AutoRec; offset [N] of each row. With `centre` [m] the inputs are
-    their residuals."""
+    """A function (batch [n × m], its rows [n]) → example whose input and target are the batch, as in AutoRec.
+
+    offset [N]: of all rows. centre [m]: the input is then `residuals` of the batch.
+    """
 
     def make(batch: Batch, rows: IntArray) -> Example:
         share = len(rows) / max(len(offset), 1)
@@ -73,7 +76,7 @@ def reconstruct(
 
 
 def residuals(batch: Batch, offset: Float32, centre: Float32) -> Batch:
-    """Each value less the offset [n] of its row and the centre [m] of its column: what is missing is then as expected,
-    not lower than the lowest rating."""
+    """[n × m] each value less the offset [n] of its row and the centre [m] of its column, so that a missing entry, 0,
+    is an expected rating, not one below the lowest."""
     expected = torch.from_numpy(offset)[batch.rows()] + torch.from_numpy(centre)[batch.indices]
     return batch.with_values(batch.values - expected)

@@ -8,12 +8,16 @@ import torch
 from autorec.training.objective import Loss
 from autorec.training.steps import Epoch, Examples, full_batch_gradients
 
-LBFGS_HISTORY = 10  # pairs of vectors kept
+LBFGS_HISTORY = 10  # pairs of vectors
 LBFGS_ITERATIONS = 4  # between two validations: one "epoch"
 
 
 def rprop_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples, learning_rate: float) -> Epoch:
-    """RProp (Riedmiller and Braun, 1993): the sign of the gradient, a step size for each parameter."""
+    """RProp (Riedmiller and Braun, 1993): the sign of the gradient, a step size for each number of the parameters.
+
+    parameters: tensors of any shape. examples [batches]: their gradients are summed. learning_rate: the first step
+    size.
+    """
     optimizer = torch.optim.Rprop(parameters, lr=learning_rate)
 
     def epoch(number: int) -> dict[str, float]:
@@ -25,7 +29,10 @@ def rprop_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Exampl
 
 
 def lbfgs_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples) -> Epoch:
-    """L-BFGS with strong Wolfe line search; an epoch is 4 iterations and returns the terms of least sum."""
+    """L-BFGS with strong Wolfe line search; an epoch is 4 iterations and returns the terms of least sum.
+
+    parameters: tensors of any shape. examples [batches]: their gradients are summed.
+    """
     optimizer = torch.optim.LBFGS(
         parameters,
         max_iter=LBFGS_ITERATIONS,

@@ -18,8 +18,8 @@ OnValidation = Callable[[int, float], None]  # (epoch, score); what it raises en
 
 @dataclass(frozen=True)
 class Point:
-    """One point of the learning curve. seconds: since the training began. training: the epoch's own score, on moving
-    weights; validation: None without."""
+    """A point of the learning curve. seconds: since the training began. training: score of the epoch, whose weights
+    change meanwhile; validation: score on validation data, None without."""
 
     epoch: int
     seconds: float
@@ -29,7 +29,7 @@ class Point:
 
 @dataclass
 class TrainingLog:
-    """What happened. `stopped` is one of: epochs (all done), patience (early stopping), interrupted (Ctrl-C).
+    """The course of a training. stopped: "epochs" (all done), "patience" (early stopping) or "interrupted" (Ctrl-C).
 
     best_score: of the best validation; NaN without any.
     """
@@ -52,12 +52,13 @@ def train(
     on_validation: OnValidation | None = None,
     title: str = "training",
 ) -> TrainingLog:
-    """Run up to `epochs` epochs; leave the weights of the best validation (the last ones without) in the modules.
+    """Train modules [n], up to `epochs` epochs; they end with the weights of the best validation, else with the last
+    ones.
 
-    epoch(number), numbers from 1, trains once over the data and returns its own score. score(): of the modules as they
-    are, on validation data; whatever it measures, `lower_is_better` tells which of two is better. patience: stop after
-    so many validations without a better score. Ctrl-C ends the training with the best weights so far. DivergedError:
-    the score of an epoch is not finite.
+    epoch(number), numbers from 1, trains once over the data and returns its score. score(): any measure of the modules
+    on validation data; `lower_is_better` says which of two is better. patience: stop after so many validations without
+    a better score. Ctrl-C ends the training with the best weights so far. DivergedError: the score of an epoch is not
+    finite.
     """
     log = TrainingLog()
     best: list[dict[str, torch.Tensor]] = [{} for _ in modules]

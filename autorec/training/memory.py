@@ -1,8 +1,8 @@
-"""What memory a training will need, told before it begins; refused with the remedy when it cannot fit.
+"""The memory that a training needs, reported before it begins; refused, with a remedy, when it cannot fit.
 
-Batches are kept with their order by column, or streamed: cut from the ratings and ordered anew each time, one in
-memory. Streaming takes the same time a rating whatever the number of units: a few hundredths of an epoch at 512, a
-fifth at 128. So the more units, the less kept batches may take.
+Batches are kept with their column order, or streamed: made and sorted again at each use, one in memory. Streaming takes
+the same time a rating for any number of units: a few hundredths of an epoch at 512, a fifth at 128. So the more units,
+the less memory kept batches may take.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from autorec.memory import readable
 from autorec.network.padding import padded
 
 _ROWS = 6  # bytes a rating: column and level by row, and a level more while they are transposed
-_KEPT = 20  # bytes a rating: column and value by row, row and value by column, the way between the two
+_KEPT = 20  # bytes a rating: column and value by row, row and value by column, slot in the column order
 _RESIDUALS = 8  # bytes a rating of a batch more, where the inputs are residuals: their values by row and by column
 _ERROR = 4  # bytes a rating of the batch at work: the derivative in its output
 _FULLER = 1.25  # how much larger than the mean a batch may be
@@ -37,10 +37,11 @@ def training_memory(
     streams: bool = False,
     residuals: bool = False,
 ) -> dict[str, int]:
-    """Bytes by what they are for, with batches that are kept or, `streams`, made anew each time.
+    """Bytes by purpose, with batches that are kept or, `streams`, made again at each use.
 
-    residuals: whether the inputs have values of their own. ratings: all batches, or the rows that they are cut from;
-    parameters with gradient, optimiser and best copy; one batch: what is there of the one at work only.
+    residuals: whether inputs and targets have different values. Keys: "ratings", all batches or the rows that they are
+    made from; "parameters and optimiser", with gradient and best copy; "one batch", temporary arrays of the current
+    one.
     """
     hidden = tuple(map(padded, hidden))
     inner = sum(a * b for a, b in pairwise(hidden))
@@ -56,25 +57,24 @@ def training_memory(
     }
 
 
-def streamed(kept: Needs, anew: Needs, hidden: tuple[int, ...], available: int | None) -> bool:
-    """Whether batches are to be streamed: where kept ones would take more than KEEP_MOST, or than is left. Tells what
-    is needed.
+def should_stream(kept: Needs, again: Needs, hidden: tuple[int, ...], available: int | None) -> bool:
+    """Whether to stream batches: where kept ones would take more than KEEP_MOST, or than is free. Notes the need.
 
-    kept, anew: of `training_memory`. NotEnoughMemoryError when neither fits `available` bytes (None: unknown, let it
-    try).
+    kept, again: of `training_memory`. NotEnoughMemoryError when neither fits `available` bytes; None: unknown, not
+    checked.
     """
     fits = available is None or sum(kept.values()) <= available
     streams = kept["ratings"] * padded(max(hidden)) > KEEP_MOST or not fits
-    chosen = anew if streams and sum(anew.values()) < sum(kept.values()) else kept
+    chosen = again if streams and sum(again.values()) < sum(kept.values()) else kept
     total = sum(chosen.values())
     parts = ", ".join(f"{name} {readable(size)}" for name, size in chosen.items())
-    told = f"the training needs about {readable(total)} ({parts})"
-    how = f"; batches are made anew in each epoch, kept they would take {readable(kept['ratings'])}"
-    progress.note(f"{told[0].upper()}{told[1:]}{how if chosen is anew else ''}.")
+    need = f"the training needs about {readable(total)} ({parts})"
+    how = f"; batches are made again in each epoch; kept they would take {readable(kept['ratings'])}"
+    progress.note(f"{need[0].upper()}{need[1:]}{how if chosen is again else ''}.")
     if available is None or total <= available:
-        return chosen is anew
+        return chosen is again
     room = available - chosen["ratings"] - chosen["one batch"]
     share = room / max(chosen["parameters and optimiser"], 1)
     fitting = int(min(hidden[0], hidden[-1]) * share * 0.9)
     remedy = f"set hidden to {fitting} or less" if fitting >= 1 else "train on fewer ratings"
-    raise NotEnoughMemoryError(f"{told} and {readable(available)} are free: {remedy}, or use a larger machine")
+    raise NotEnoughMemoryError(f"{need} and {readable(available)} are free: {remedy}, or use a larger machine")

@@ -1,12 +1,12 @@
-"""What is minimised, with every factor, stated once, as a table of terms.
+"""The objective of a training, with every factor, as a table of terms.
 
 Over all N rows the objective is
 
     Σ_rows ( Σ_heads −log likelihood  +  Σ penalties on the row )  +  penalties on the weights
 
 which for AutoRec is the paper's Σ_observed (r − r̂)² + (λ/2)(‖V‖² + ‖W‖²) (Sedhain et al., WWW 2015, eq. 2 and 3). λ is
-the value of `l2:λ`; biases are free, unless a part says otherwise. A batch of B rows carries 1/B of what its rows sum
-to and 1/N of the penalties on weights; weighted by B/N, the batches of an epoch sum to the objective divided by N. So
+the value of `l2:λ`; biases are not penalised, except by `bias:d`. A batch of B rows has 1/B of the sum over its rows
+and 1/N of the penalties on weights; weighted by B/N, the batches of an epoch sum to the objective divided by N. So
 λ means the same at any batch size. No optimiser adds a penalty of its own.
 """
 
@@ -31,9 +31,9 @@ def objective(
     corruption: Part[Corruption],
     generator: torch.Generator,
 ) -> Loss:
-    """The terms of a batch: of each head by its name, of each penalty by its name, each a mean over the rows.
+    """A function (example of n rows, step) → the terms: head or penalty by name → its mean over the rows, a scalar.
 
-    likelihoods: by the names of the network's heads. generator: of corruption and of codes that are drawn.
+    likelihoods: by the names of the network's heads. generator: for the corruption and for codes that are drawn.
     """
 
     def loss(example: Example, step: int) -> dict[str, torch.Tensor]:

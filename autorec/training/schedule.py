@@ -1,4 +1,4 @@
-"""How the learning rate moves over the steps of a training."""
+"""The learning rate over the steps of a training."""
 
 import math
 

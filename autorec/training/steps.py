@@ -19,7 +19,7 @@ Epoch = Callable[[int], dict[str, float]]
 
 
 class Optimizer(Protocol):
-    """What `descend` asks of an optimiser: parameters, and a move along the gradients that `backward` left in them."""
+    """What `descend` needs of an optimiser: parameters, and an update by the gradients that `backward` left in them."""
 
     @property
     def parameters(self) -> Sequence[torch.Tensor]: ...
@@ -27,7 +27,7 @@ class Optimizer(Protocol):
 
 
 class Examples(Protocol):
-    """What an epoch goes over: a list of examples, or `autorec.training.batches.Streamed`."""
+    """The examples of an epoch: a list, or `autorec.training.batches.Streamed`."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Example: ...
@@ -72,7 +72,10 @@ def stochastic_epoch(step: Step, examples: Examples, rng: np.random.Generator) -
 
 
 def full_batch_gradients(loss: Loss, examples: Examples, parameters: Sequence[torch.Tensor]) -> dict[str, float]:
-    """Put the gradient of the whole objective / N into `.grad`, summed over the examples; return the terms."""
+    """Put the gradient of the objective / N into `.grad` of the parameters, tensors of any shape; return the terms.
+
+    examples [batches]: of all rows; gradients and terms are summed over them.
+    """
     for parameter in parameters:
         parameter.grad = None
 
@@ -85,7 +88,7 @@ def full_batch_gradients(loss: Loss, examples: Examples, parameters: Sequence[to
 
 
 def _shares(example: Example, step: Step, number: int) -> dict[str, float]:
-    """The terms of a step, each by the share of the rows. An example made for it goes with it."""
+    """The terms of a step on an example, times its share of the rows."""
     return {name: term * example.share for name, term in step(example, number).items()}
 
 

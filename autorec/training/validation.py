@@ -1,4 +1,4 @@
-"""The error on ratings kept aside: their rows are encoded from what is left."""
+"""The error on held-out ratings, whose rows are encoded from the other ratings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """given[i]: what rows are encoded from; wanted[i]: the same rows, with the ratings kept aside as targets."""
+    """given [parts]: examples to encode; wanted [parts]: the same rows, with the held-out ratings as targets."""
 
     given: Examples
     wanted: Sequence[Example]
@@ -29,9 +29,10 @@ class Validation:
 def prepare_validation(
     seen: Rows, unseen: Rows, parts: Sequence[IntArray], examples: Examples, make: MakeExample, *, stream: bool
 ) -> Validation | None:
-    """Of each part the rows with unseen ratings; where they are most of it, the training's own example is taken.
+    """A Validation of the rows with unseen ratings; None where nothing is unseen.
 
-    examples: of the parts, as trained on. None where nothing is unseen.
+    seen, unseen: rows [N × m] each. parts: row indices [n] of each batch. examples [parts]: as trained on; an example
+    is used again where most of its rows have unseen ratings.
     """
     if not unseen.nnz:
         return None
@@ -46,18 +47,18 @@ def prepare_validation(
 
 
 def rows_to_encode(parts: Sequence[IntArray], unseen: Rows) -> list[IntArray]:
-    """Of each part the rows with unseen ratings; where they are most, the part itself."""
+    """[parts] of each part, row indices [n], those with unseen ratings; where they are most, the part itself."""
     has = np.diff(unseen.indptr) > 0
     return [part if 2 * np.count_nonzero(has[part]) > len(part) else part[has[part]] for part in parts]
 
 
 def validation_rmse(network: Autoencoder, validation: Validation, head: str = "rating") -> float:
-    """One root over all ratings kept aside, predictions clipped to 1 … 5 as `predict` does."""
+    """RMSE over all held-out ratings, a scalar; predictions are clipped to 1 … 5, as by `predict`."""
     return float(np.sqrt(np.mean(np.square(validation_errors(network, validation, head)))))
 
 
 def validation_errors(network: Autoencoder, validation: Validation, head: str = "rating") -> npt.NDArray[np.float64]:
-    """[ratings kept aside] prediction, clipped, less rating; always in the same order."""
+    """[held-out ratings] prediction, clipped to 1 … 5, less rating; always in the same order."""
     errors = []
     for index, wanted in enumerate(validation.wanted):
         target = wanted.targets[head]
