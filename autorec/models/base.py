@@ -29,12 +29,12 @@ from autorec.models.topn import Result, map_blocks, top_n
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
+from autorec.training.loop import OnValidation as OnValidation
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.float32]
 RandomState = int | np.random.RandomState | np.random.Generator | None  # as scikit-learn's random_state
-OnValidation = Callable[[int, float], None]  # gets the epoch, from 1, and the score of the validation
 
 _ENTRY_BYTES = 24  # a rating, of temporary copies
 _PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once

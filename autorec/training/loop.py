@@ -4,16 +4,18 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-import torch
+from typing import TYPE_CHECKING
 
 from autorec import progress
 from autorec.errors import DivergedError
 
+if TYPE_CHECKING:
+    import torch
+
 VALIDATIONS = 20  # in a training, about; each costs a pass of the encoder
 LONGEST = 25  # epochs between two validations
 
-OnValidation = Callable[[int, float], None]  # (epoch, score); what it raises ends the training
+OnValidation = Callable[[int, float], None]  # (epoch, from 1; score); what it raises ends the training
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class TrainingLog:
 
 
 def train(
-    modules: Sequence[torch.nn.Module],
+    modules: "Sequence[torch.nn.Module]",
     epoch: Callable[[int], float],
     *,
     epochs: int,
@@ -104,7 +106,7 @@ def _is_better(score: float, best: float, lower_is_better: bool) -> bool:
     return score < best if lower_is_better else score > best
 
 
-def _copy_weights(modules: Sequence[torch.nn.Module], into: list[dict[str, torch.Tensor]]) -> None:
+def _copy_weights(modules: "Sequence[torch.nn.Module]", into: "list[dict[str, torch.Tensor]]") -> None:
     """Into the same memory each time."""
     for module, kept in zip(modules, into, strict=True):
         for name, value in module.state_dict().items():
