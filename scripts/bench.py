@@ -63,8 +63,8 @@ def main() -> None:
     print()
     show_table(COLUMNS, [row.cells() for row in found])
     if options.json is not None:
-        told = {"machine": facts, "rows": [asdict(row) for row in found]}
-        options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        shown = {"machine": facts, "rows": [asdict(row) for row in found]}
+        options.json.write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs `autorec demo` on a terminal of its own and draws what it prints as data/demo.svg."""
+"""Runs `autorec demo` on a pseudo-terminal and draws what it prints as data/demo.svg."""
 
 import os
 import pty

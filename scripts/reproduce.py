@@ -52,8 +52,8 @@ def show(title: str, compared: autorec.Comparison, metrics: Sequence[str]) -> No
     print(f"{title}: {', '.join(f'{name} mean, sd' for name in metrics)}, fit seconds")
     for model in compared.to_dict()["models"]:
         cells = [model["metrics"].get(name, {}) for name in metrics]
-        told = " ".join(f"{number(cell.get('mean')):>8} {number(cell.get('sd')):>6}" for cell in cells)
-        print(f"  {model['name']:<16} {told} {model['fit_seconds']:6.1f}", flush=True)
+        shown = " ".join(f"{number(cell.get('mean')):>8} {number(cell.get('sd')):>6}" for cell in cells)
+        print(f"  {model['name']:<16} {shown} {model['fit_seconds']:6.1f}", flush=True)
 
 
 def defaults(datasets: Path) -> None:

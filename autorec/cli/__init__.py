@@ -1,1 +1,1 @@
-"""The command line: one file a verb, standing on the public face of the library only."""
+"""The command line: one file a verb; each uses the public face of the library only."""

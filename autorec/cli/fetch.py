@@ -20,7 +20,7 @@ from autorec.cli.verb import say, verb
     help="Folder to unpack into; default: NAME in the current folder.",
 )
 def fetch(name: str, output: Path | None, as_json: bool) -> None:
-    """Download the data set NAME, verify it and unpack it. An interrupted download is taken up again."""
+    """Download the data set NAME, verify it and unpack it. An interrupted download is continued."""
     folder = autorec.fetch(name, output or Path(name))
     if as_json:
         write_json({"name": name, "folder": str(folder)})

@@ -11,7 +11,7 @@ from autorec.cli.output import write_json
 from autorec.cli.text import show_facts, show_findings, show_table
 from autorec.cli.verb import verb
 
-_BAR = 40  # letters of the longest bar
+_BAR = 40  # characters of the longest bar
 
 
 @verb

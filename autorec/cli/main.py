@@ -91,7 +91,7 @@ def _prepare_streams() -> None:
         if stream is None and number:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif number and hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # half characters, of file names
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # surrogates, of file names
 
 
 def _leave(status: SystemExit) -> None:

@@ -130,11 +130,9 @@ _READING = ("columns", "sep", "format", "header", "items", "scale", "on_error", 
 
 def _reading_options() -> Iterable[Callable[[Function], Function]]:
     return (
-        click.option("--columns", metavar="user=…,item=…,rating=…,timestamp=…", help="By name, or by position from 1."),
+        click.option("--columns", metavar="user=…,item=…,rating=…,timestamp=…", help="By name, or by number from 1."),
         click.option("--sep", help="Text between two columns, as in '::'; \\t is a tab."),
-        click.option(
-            "--format", type=click.Choice(["text", "netflix", "parquet"]), help="Where it is not to be guessed."
-        ),
+        click.option("--format", type=click.Choice(["text", "netflix", "parquet"]), help="Instead of guessing it."),
         click.option("--header/--no-header", default=None, help="Whether the first line names the columns."),
         click.option(
             "--items", type=Input(), metavar="FILE", help="Titles: movies.dat, u.item, movies.csv, item,title."
@@ -142,7 +140,7 @@ def _reading_options() -> Iterable[Callable[[Function], Function]]:
         click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="Lowest and highest possible rating."),
         click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True),
         click.option("--member", metavar="NAME", help="Which file of a zip archive."),
-        click.option("--decimal", type=click.Choice([".", ","]), default=".", help="The sign before a fraction."),
+        click.option("--decimal", type=click.Choice([".", ","]), default=".", help="The decimal point."),
         click.option(
             "--missing", type=float, multiple=True, metavar="RATING", help="Stands for none, as 99 in Jester."
         ),

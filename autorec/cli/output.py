@@ -28,7 +28,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **facts: Any) -> None:
-    """Blocks of one table, each let go before the next is made: to a file, as JSON, or as text."""
+    """DataFrames, blocks of rows of one table, written one after the other: to a file, as JSON, or as text."""
     if output is not None:
         rows = write_file(frames, output)
         say(f"Wrote {rows:,} rows to {output}.")
@@ -47,8 +47,8 @@ def require_form(output: Path | None) -> None:
 
 
 def write_report(report: Any, output: Path | None, as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
-    """A report (with to_dict, to_markdown, to_html) to `output` by its suffix; on stdout all of it as JSON, or what
-    says most by `show`."""
+    """A report (with to_dict, to_markdown, to_html) to `output` by its suffix; on stdout all of it as JSON, or the main
+    results by `show`."""
     if output is not None:
         forms = {".md": report.to_markdown, ".html": report.to_html}
         form = forms.get(output.suffix.lower())
@@ -61,14 +61,14 @@ def write_report(report: Any, output: Path | None, as_json: bool, show: Callable
 
 
 def write_file(frames: Iterable[Frame], output: Path) -> int:
-    """Blocks of one table to a file by its suffix; the number of rows."""
+    """DataFrames, blocks of rows of one table, to a file by its suffix; returns the number of rows."""
     write = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[output.suffix.lower()]
     with files.atomic_file(output) as path:
         return write(frames, path)
 
 
 def write_text(output: Path, written: str) -> None:
-    """Text to a file, with one line end at its end; bytes of a file name that are no UTF-8 as \\udc80 to \\udcff."""
+    """Text to a file, with one line end at its end; bytes of a file name that are not UTF-8 as \\udc80 to \\udcff."""
     with files.atomic_file(output) as path:
         path.write_text(written.rstrip() + "\n", encoding="utf-8", errors="backslashreplace")
 

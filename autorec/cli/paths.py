@@ -1,4 +1,4 @@
-"""Parameters that name files: what a verb reads and what it writes, so that both are looked at before the work.
+"""Parameters that name files: what a verb reads and what it writes, so that both are checked before the work.
 
 A verb declares its files by the types below; `check` then holds for every verb that an output can be written and that
 it is none of the inputs, by whatever name or link.
@@ -51,7 +51,7 @@ class Output(click.Path):
         super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
 
     def require(self, value: Path, inputs: list[str]) -> None:
-        """Raise what stands against writing there; see `autorec.files.require_output`."""
+        """Raise why nothing can be written there; see `autorec.files.require_output`."""
         files.require_not_input(value, inputs)
         files.require_output(value)
 
@@ -72,12 +72,12 @@ class OutputModel(Output):
     def require(self, value: Path, inputs: list[str]) -> None:
         for given in inputs:
             if files.resolved(given).is_relative_to(files.resolved(value)):
-                raise InputError(f"the model {value} would take the place of the input {given}; give another name")
+                raise InputError(f"the model {value} would replace the input {given}; give another name")
         autorec.check_save_path(value)
 
 
 def check(context: click.Context) -> None:
-    """Raise what stands against the outputs of this command; nothing has been read or written yet."""
+    """Raise why an output of this command cannot be written; nothing has been read or written yet."""
     inputs = _inputs(context)
     seen: set[Path] = set()
     for kind, value in _values(context):
@@ -89,7 +89,7 @@ def check(context: click.Context) -> None:
 
 
 def require_free(outputs: Iterable[Path]) -> None:
-    """Raise what stands against writing these files: an input of this command, or no room."""
+    """Raise why these files cannot be written: an input of this command, or no room."""
     inputs = _inputs(click.get_current_context())
     for path in outputs:
         Output().require(path, inputs)

@@ -18,7 +18,7 @@ _BLOCK = 1_000_000  # pairs predicted and written at once
 @verb
 @click.argument("model", type=Input())
 @click.argument("pairs", type=Input())
-@click.option("--columns", metavar="user=…,item=…", help="Of PAIRS: by name, or by position from 1.")
+@click.option("--columns", metavar="user=…,item=…", help="Of PAIRS: by name, or by number from 1.")
 @click.option("--sep", help="Of PAIRS: text between two columns.")
 @new_ratings
 @table_output

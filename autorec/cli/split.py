@@ -29,8 +29,8 @@ def split(read: Callable[..., Any], by: str, seed: int, output: Path, as_json: b
     """Split RATINGS into DIR/train.csv and DIR/test.csv.
 
     Held-out users (users:N) have the ratings to fold in beside them, in fold_in.csv; each of several
-    folds gets a folder of its own. With given:TRAIN,TEST these two files are read, as compare does, with a
-    warning of test ratings that stand in training.
+    folds gets its own folder. With given:TRAIN,TEST these two files are read, as compare does, with a
+    warning of test ratings that are in training too.
     """
     given = by.startswith("given:")
     splits = autorec.split(None if given else read(), by, seed, read)

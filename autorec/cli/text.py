@@ -1,4 +1,4 @@
-"""Text for people on stdout: tables and facts, ruled on a terminal, only aligned where a program may read."""
+"""Tables and facts as text on stdout: ruled on a terminal, only aligned elsewhere, for programs."""
 
 import math
 import sys
@@ -11,8 +11,8 @@ Row = Sequence[Any]
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = None, figures: bool = False) -> None:
-    """Rows as text: ruled on a terminal, only aligned elsewhere. Numbers go to the right, as do, with `figures`, all
-    columns but the first."""
+    """columns [n], rows [m × n] as text: ruled on a terminal, only aligned elsewhere. Columns of numbers are aligned
+    right, with `figures` all but the first."""
     rows = list(rows)
     numbers = [bool(rows) and all(_is_number(row[i]) or row[i] is None for row in rows) for i in range(len(columns))]
     right = [number > 0 for number in range(len(columns))] if figures else numbers
@@ -63,7 +63,7 @@ def show_frames(frames: Iterable[Any]) -> None:
 
 
 def brief(facts: dict[str, Any]) -> dict[str, Any]:
-    """Without the lists of tables (learning curves and the like), which --json has."""
+    """Facts without lists, such as learning curves, which --json has."""
     return {name: value for name, value in facts.items() if not (value and isinstance(value, list))}
 
 
@@ -98,7 +98,7 @@ def _widths(rows: list[list[str]]) -> list[int]:
 
 
 def _length() -> Callable[[str], int]:
-    from rich.cells import cell_len  # counts wide letters as the two columns they take
+    from rich.cells import cell_len  # counts wide characters as two columns
 
     return cell_len
 
@@ -118,4 +118,4 @@ def _text(value: Any) -> str:
     text = str(value)
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -77,7 +77,7 @@ def _status(debug: bool) -> Iterator[None]:
         click.echo("Interrupted.", err=True)
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
-        # The reader left, as `head` does: nothing to tell. The last flush must not complain either.
+        # The reader left, as `head` does: no error. The last flush must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(PIPE_CLOSED) from None
     except (AutoRecError, OSError, MemoryError) as error:
@@ -103,7 +103,7 @@ def _sentence(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """The library's warnings as a sentence each; other kinds of warnings as Python is told to treat them."""
+    """The library's warnings as a sentence each; other kinds of warnings as Python's settings say."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         click.echo(f"Note: {' '.join(str(message).split())}", err=True)

@@ -50,8 +50,8 @@ def reading() -> Iterator[Row]:
 
 def _names(n: int, length: int) -> np.ndarray:
     """[n] text ids without order, such as shops have."""
-    letters = np.random.default_rng(0).choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), (n, length))
-    return np.array(["".join(name) for name in letters], dtype=object)
+    characters = np.random.default_rng(0).choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), (n, length))
+    return np.array(["".join(name) for name in characters], dtype=object)
 
 
 def _matrix(frame: pd.DataFrame) -> sparse.csr_array:
@@ -87,12 +87,12 @@ def first_run() -> Iterator[Row]:
         for verb, command in verbs.items():
             cache = Path(folder) / f"compiled-{verb}"
             first, *later = (process(command, NUMBA_CACHE_DIR=str(cache)).seconds for _ in range(3))
-            told = f"first run {first:.1f} s, compiling {first - min(later):.1f} s of it"
-            yield Row(f"autorec {verb}", told, f"later {min(later):.1f} s", first / min(later), "times as long")
+            text = f"first run {first:.1f} s, compiling {first - min(later):.1f} s of it"
+            yield Row(f"autorec {verb}", text, f"later {min(later):.1f} s", first / min(later), "times as long")
 
 
 def whole(path: Path) -> Iterator[Row]:
-    """`autorec train` as a process of its own: file → saved model, with start-up; the test error of what it makes."""
+    """`autorec train` in a new process: file → saved model, with start-up; the test error of what it makes."""
     with tempfile.TemporaryDirectory() as folder:
         (one,) = autorec.split(autorec.read_ratings(path), "random:0.1", 0)
         train, model = Path(folder) / "train.csv", Path(folder) / "model"
@@ -102,5 +102,5 @@ def whole(path: Path) -> Iterator[Row]:
             done = process([*command, *settings])
             rmse = autorec.evaluate(autorec.load(model), one.test).metrics["rmse"]
             name = " ".join(settings[1:]) or "defaults"
-            told = f"{done.seconds:.1f} s, peak {done.gib:.2f} GiB, test RMSE {rmse:.4f}"
-            yield Row(f"file of ML-1M to saved i-autorec, {name}", told)
+            text = f"{done.seconds:.1f} s, peak {done.gib:.2f} GiB, test RMSE {rmse:.4f}"
+            yield Row(f"file of ML-1M to saved i-autorec, {name}", text)

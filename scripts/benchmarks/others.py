@@ -1,4 +1,4 @@
-"""What other libraries take for the same work; run in an environment of their own. JSON on stdout.
+"""What other libraries take for the same work; run in a separate environment. JSON on stdout.
 
 python others.py cornac TRAIN.csv TEST.csv TARGET     MF: seconds of `fit` to a test RMSE of TARGET or less
 python others.py surprise TRAIN.csv TEST.csv          SVD++: seconds of `fit`, test RMSE

@@ -1,4 +1,4 @@
-"""Time to an error and top-N speed beside other libraries, in an environment of their own beside the checkout."""
+"""Time to an error and top-N speed beside other libraries, in a separate environment beside the checkout."""
 
 import json
 import subprocess
@@ -42,20 +42,20 @@ def to_error(path: Path, large: bool) -> Iterator[Row]:
         autorec.AutoRec(epochs=1).fit(one.train)  # warms up
         for target in TARGETS:
             seconds, rmse, epochs = ours(one, target)
-            told = f"{seconds:.2f} s ({epochs} epochs, {rmse:.4f})"
+            text = f"{seconds:.2f} s ({epochs} epochs, {rmse:.4f})"
             what = f"fit of ML-1M to test RMSE {target}"
             loop = dense(one, epochs)
-            dense_told = f"the same in dense torch {loop[0]:.1f} s ({loop[1]:.4f})"
-            yield Row(what, told, dense_told, loop[0] / seconds, "times faster")
+            dense_text = f"the same in dense torch {loop[0]:.1f} s ({loop[1]:.4f})"
+            yield Row(what, text, dense_text, loop[0] / seconds, "times faster")
             them = other("cornac", train, test, target)
             reached = "" if them["rmse"] <= target else ", not reached"
             about = f"{them['epochs']} epochs, {them['rmse']:.4f}{reached}, {them['gib']:.1f} GiB"
             cornac = f"Cornac MF {them['seconds']:.2f} s ({about})"
-            yield Row(what, told, cornac, seconds / them["seconds"], "times its time")
+            yield Row(what, text, cornac, seconds / them["seconds"], "times its time")
         if large:
             them = other("surprise", train, test)
             svd = f"Surprise SVD++ {them['seconds']:.0f} s ({them['rmse']:.4f}, {them['gib']:.1f} GiB)"
-            yield Row(what, told, svd, them["seconds"] / seconds, "times faster")
+            yield Row(what, text, svd, them["seconds"] / seconds, "times faster")
 
 
 def ours(one: Any, target: float) -> tuple[float, float, int]:

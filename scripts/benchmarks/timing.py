@@ -50,7 +50,7 @@ def best(functions: dict[str, Callable[[], object]], repeats: int = 5) -> dict[s
 
 @dataclass(frozen=True)
 class Process:
-    """What a process of its own took: seconds, GiB at its peak, and what it printed."""
+    """What a new process took: seconds, GiB at its peak, and what it printed."""
 
     seconds: float
     gib: float
@@ -87,7 +87,7 @@ def resident_peak(pid: int) -> float:
 
 
 def python(code: str, *arguments: object) -> Process:
-    """Run Python code in a process of its own."""
+    """Run Python code in a new process."""
     return process([sys.executable, "-c", code, *arguments])
 
 

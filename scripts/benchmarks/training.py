@@ -69,10 +69,10 @@ def steps(shape: str) -> Iterator[Row]:
         )
         yield Row(f"{what}: optimiser", f"{optimizer * 1e3:.3g} ms", mine, optimizer / seconds["ours"], "of the step")
     for name in ("torch CSR", "dense torch"):
-        told = [f"{per_rating[one] * 1e9:.3g} ns a rating" for one in ("ours", name)]
+        text = [f"{per_rating[one] * 1e9:.3g} ns a rating" for one in ("ours", name)]
         times = per_rating[name] / per_rating["ours"]
         yield Row(
-            f"training step, {shape}, each at its best batch", told[0], f"{name} {told[1]}", times, "times faster"
+            f"training step, {shape}, each at its best batch", text[0], f"{name} {text[1]}", times, "times faster"
         )
 
 
