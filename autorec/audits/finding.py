@@ -22,8 +22,7 @@ class Finding:
     """What an audit found.
 
     level     leak: training contains part of the test, so the error is not that of unseen ratings; warning: check
-    before
-              you trust a number; note: good to know, often harmless
+              before you trust a number; note: good to know, often harmless
     name      short, for programs
     count     how many users, items or ratings; share: of all of these, 0 … 1, unless the check says otherwise
     meaning   a sentence: the numbers, what they mean, what to do

@@ -4,8 +4,7 @@ A user gives one pair of numbers, summed or averaged over the splits in which th
 what the report shows:
 
 RMSE    θ = √(Σ_u s_u / Σ_u n_u), s_u the squared errors and n_u the test ratings of user u. The difference of two
-models
-        is a smooth function of sums over users, so its error is that of the mean of
+        models is a smooth function of sums over users, so its error is that of the mean of
 
             d_u = U · [ (s_u − θ² n_u) / (2 θ N) of model a  −  the same of model b ],   N = Σ n_u, U users
 

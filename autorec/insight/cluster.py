@@ -67,7 +67,7 @@ class Clusters:
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
-        """Columns user, or item, and segment, in the order of the model."""
+        """DataFrame user, or item, segment: one row each, in the order of the model."""
         return self.labels.reset_index()
 
     def to_dict(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Map:
         return f"Map of {len(self.points):,} {self.of} by {_NAMES[self.by]}, trustworthiness {trust}"
 
     def to_frame(self) -> pd.DataFrame:
-        """`points` with the ids as a column."""
+        """DataFrame user, or item, then the columns of `points`."""
         return self.points.reset_index()
 
     def to_html(self, *, user_ids: bool = False) -> str:

@@ -57,7 +57,7 @@ class _Entry:
 
 
 def read_arrays(content: bytearray, expect: Expect) -> Arrays:
-    """The arrays of a safetensors file, views of `content`.
+    """Name → array, of any shape, of a safetensors file; the arrays are views of `content`.
 
     expect: name → shape of the arrays in the file → name → what each has to be. ValueError: one is not that.
     """

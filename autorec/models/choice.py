@@ -50,17 +50,17 @@ class ChoiceAutoencoder(Recommender):
     code           "point", or "gaussian": drawn while training, its mean afterwards
     likelihood     "multinomial" or "bernoulli", see `autorec.network.likelihood`
     penalty        "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
-    corruption     of the inputs while training: "none", "masking:p", "gaussian:sd"
+    corruption     of the inputs in training: "none", "masking:p", "gaussian:sd"
     learning_rate  of Adam, at its peak
     epochs         at most
     batch          users in a batch
-    validation     share of the users kept aside for early stopping, or "auto": 10 %, at most 500; the score is NDCG@100
+    validation     share of the users held out for early stopping, or "auto": 10 %, at most 500; the score is NDCG@100
                    of a fifth of their choices. With fewer than 20 such users: none, and all epochs run
     patience       validations without a better one before the training stops
-    relevant       the rating from which on a choice counts; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    relevant       the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
     random_state   seed of everything random: same seed, same number of threads, same bits
 
-    Learned: `network_`; `summary_` with the learning curve.
+    Learned: `network_`, of choices [users × items]; `summary_` with the learning curve.
     """
 
     rates: ClassVar[bool] = False

@@ -40,7 +40,7 @@ def as_ratings(data: Any) -> Ratings:
 
 
 def from_frame(frame: pd.DataFrame, *, scale: tuple[float, float] | None = None) -> Ratings:
-    """A DataFrame with columns user, item, rating and, if there, timestamp (seconds since 1970, dates or ISO text)."""
+    """Ratings of a DataFrame user, item, rating[, timestamp]; timestamps are seconds since 1970, dates or ISO text."""
     _check_names(list(frame.columns))
     users, user_ids = id_tools.factorize(id_tools.as_ids(frame["user"], "column user"))
     items, item_ids = id_tools.factorize(id_tools.as_ids(frame["item"], "column item"))

@@ -70,7 +70,7 @@ class Series:
     labels: Sequence[str] = ()
 
     def known(self) -> "Series":
-        """The same without the points whose x or y is not finite."""
+        """The same without points whose x or y is not finite: [points left]."""
         keep = [k for k in range(len(self.x)) if isfinite(self.x[k]) and isfinite(self.y[k])]
         faint = self.faint or [False] * len(self.x)
         labels = self.labels or [f"{self.name}: {value:.4g}" for value in self.y]

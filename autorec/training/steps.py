@@ -22,7 +22,10 @@ class Optimizer(Protocol):
     """What `descend` needs of an optimiser: parameters, and an update by the gradients that `backward` left in them."""
 
     @property
-    def parameters(self) -> Sequence[torch.Tensor]: ...
+    def parameters(self) -> Sequence[torch.Tensor]:
+        """Tensors of any shape, updated in place."""
+        ...
+
     def step(self, number: int) -> None: ...
 
 
