@@ -62,8 +62,8 @@ def test_the_way_by_few_users_gives_the_same_weights(monkeypatch: pytest.MonkeyP
 def test_a_search_of_ease_makes_one_gram_matrix(monkeypatch: pytest.MonkeyPatch, users: int) -> None:
     ratings = as_ratings(random_frame(users, 60, 0.5))
     made = []
-    gram = ease._gram
-    monkeypatch.setattr(ease, "_gram", lambda X: made.append(X.shape) or gram(X))
+    gram = ease._multiply_by_itself
+    monkeypatch.setattr(ease, "_multiply_by_itself", lambda X: made.append(X.shape) or gram(X))
     fitted = Ease()._fitter(ratings)
     found = [fitted(l2=l2) for l2 in (3.0, 30.0, 3.0)]
     assert made == [(60, 12) if users == 12 else (200, 60)]
@@ -80,7 +80,7 @@ def test_a_search_of_ease_makes_one_gram_matrix(monkeypatch: pytest.MonkeyPatch,
 def test_the_inverse_in_place_is_the_inverse(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(ease, "_ROWS", rows)
     X = choices(random_frame(40, 15))
-    gram = ease._gram(positives(as_ratings(random_frame(40, 15)).csr, (1, 5)))
+    gram = ease._multiply_by_itself(positives(as_ratings(random_frame(40, 15)).csr, (1, 5)))
     np.testing.assert_array_equal(gram, X.T @ X)
     A = (gram + 7 * np.eye(15)).astype(np.float32)
     expected = np.linalg.inv(A.astype(np.float64))

@@ -20,6 +20,8 @@ from autorec.ratings.convert import as_ratings
 
 LEARNS_TASTE = ("i-autorec", "u-autorec")  # the others answer the same for every user, up to a constant
 
+FITTED = {}
+
 
 @pytest.fixture(params=list(autorec.MODELS))
 def name(request):
@@ -32,8 +34,11 @@ def model(name):
 
 
 @pytest.fixture
-def fitted(model, ratings):
-    return model.fit(ratings)
+def fitted(name, ratings):
+    """A copy, so that each model is fitted once for all tests."""
+    if name not in FITTED:
+        FITTED[name] = autorec.create(name).fit(ratings)
+    return copy.deepcopy(FITTED[name])
 
 
 def rate_all(model):
