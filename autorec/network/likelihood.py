@@ -25,13 +25,13 @@ def gaussian() -> Likelihood:
 
 def multinomial() -> Likelihood:
     """−Σ x log π over the observed entries [nnz], π = softmax of the row's outputs (Liang et al., WWW 2018, eq. 2)."""
-    return _of_all_columns(_Multinomial)
+    return _of_all_columns(_evaluate_multinomial)
 
 
 def bernoulli() -> Likelihood:
     """−Σ (x log σ(f) + (1 − x) log (1 − σ(f))) over all entries [n × m], f the output, x = 0 where unobserved; the
     logistic likelihood (Liang et al., WWW 2018, eq. 4)."""
-    return _of_all_columns(_Bernoulli)
+    return _of_all_columns(_evaluate_bernoulli)
 
 
 LIKELIHOODS: dict[str, Kind[Likelihood]] = {
@@ -41,48 +41,51 @@ LIKELIHOODS: dict[str, Kind[Likelihood]] = {
 }
 
 
-def _of_all_columns(function: Any) -> Likelihood:
+def _of_all_columns(evaluate: Callable[[torch.Tensor, Batch], tuple[torch.Tensor, torch.Tensor]]) -> Likelihood:
+    """evaluate: (outputs [n × m], target) → (loss, a scalar; its derivative in the outputs [n × m])."""
+
     def likelihood(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-        loss: torch.Tensor = function.apply(head.all(code, offset), target)  # torch gives `apply` no type
+        apply: Any = _WithDerivative.apply  # torch gives it no type
+        loss: torch.Tensor = apply(head.all(code, offset), target, evaluate)
         return loss
 
     return likelihood
 
 
-class _Multinomial(torch.autograd.Function):
+class _WithDerivative(torch.autograd.Function):
+    """A loss whose derivative is computed together with it."""
+
     @staticmethod
-    def forward(ctx: Any, outputs: torch.Tensor, target: Batch) -> torch.Tensor:
-        counts = outputs.new_zeros(len(outputs)).index_add(0, target.rows(), target.values)  # [n]
-        highest = outputs.amax(dim=1, keepdim=True)  # [n × 1]
-        exponentials = (outputs - highest).exp_()  # [n × m]
-        sums = exponentials.sum(dim=1)  # [n]
-        entries = _entries(target)
-        loss = counts @ (sums.log() + highest[:, 0]) - outputs.reshape(-1)[entries] @ target.values
-        gradient = exponentials.mul_((counts / sums)[:, None])
-        gradient.view(-1)[entries] -= target.values
-        ctx.save_for_backward(gradient)
+    def forward(ctx: Any, outputs: torch.Tensor, target: Batch, evaluate: Any) -> torch.Tensor:
+        loss: torch.Tensor
+        loss, derivative = evaluate(outputs, target)
+        ctx.save_for_backward(derivative)
         return loss
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grads[0], None
+        (derivative,) = ctx.saved_tensors
+        return derivative * grads[0], None, None
 
 
-class _Bernoulli(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, outputs: torch.Tensor, target: Batch) -> torch.Tensor:
-        entries = _entries(target)
-        loss = torch.nn.functional.softplus(outputs).sum() - outputs.reshape(-1)[entries] @ target.values
-        gradient = torch.sigmoid(outputs)  # [n × m]
-        gradient.view(-1)[entries] -= target.values
-        ctx.save_for_backward(gradient)
-        return loss
+def _evaluate_multinomial(outputs: torch.Tensor, target: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    counts = outputs.new_zeros(len(outputs)).index_add(0, target.rows(), target.values)  # [n]
+    highest = outputs.amax(dim=1, keepdim=True)  # [n × 1]
+    exponentials = (outputs - highest).exp_()  # [n × m]
+    sums = exponentials.sum(dim=1)  # [n]
+    entries = _entries(target)
+    loss = counts @ (sums.log() + highest[:, 0]) - outputs.reshape(-1)[entries] @ target.values
+    derivative = exponentials.mul_((counts / sums)[:, None])
+    derivative.view(-1)[entries] -= target.values
+    return loss, derivative
 
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grads[0], None
+
+def _evaluate_bernoulli(outputs: torch.Tensor, target: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    entries = _entries(target)
+    loss = torch.nn.functional.softplus(outputs).sum() - outputs.reshape(-1)[entries] @ target.values
+    derivative = torch.sigmoid(outputs)  # [n × m]
+    derivative.view(-1)[entries] -= target.values
+    return loss, derivative
 
 
 def _entries(target: Batch) -> torch.Tensor:
