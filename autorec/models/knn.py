@@ -9,11 +9,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks
+from autorec.models import csr_arrays
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.models.topn import top_n
-from autorec.ratings import validity
 from autorec.ratings.matrix import Ratings
 
 
@@ -66,20 +66,14 @@ class ItemKNN(Recommender):
         return cosines
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        kept = self.neighbours_
-        return {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
+        return csr_arrays.pack(self.neighbours_)
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        return {
-            "data": Expected("float32", ("pairs",)),
-            "indices": Expected("index", ("pairs",)),
-            "indptr": Expected("index", (self.ratings_.n_items + 1,)),
-        }
+        return csr_arrays.expected(self.ratings_.n_items)
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         n = self.ratings_.n_items
-        csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
-        self.neighbours_ = validity.adopt(csr)
+        self.neighbours_ = csr_arrays.unpack(arrays, (n, n))
 
 
 def nearest_items(chosen: sparse.csr_array, k: int) -> sparse.csr_array:

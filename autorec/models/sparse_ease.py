@@ -19,11 +19,11 @@ from scipy import sparse
 
 from autorec import checks
 from autorec.compiled import kernel
+from autorec.models import csr_arrays
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.knn import nearest_items
 from autorec.models.positives import positives
-from autorec.ratings import validity
 from autorec.ratings.matrix import Ratings
 from autorec.threads import map_in_threads
 
@@ -86,20 +86,14 @@ class SparseEase(Recommender):
         return partial_correlations
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        kept = self.weights_
-        return {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
+        return csr_arrays.pack(self.weights_)
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        return {
-            "data": Expected("float32", ("weights",)),
-            "indices": Expected("index", ("weights",)),
-            "indptr": Expected("index", (self.ratings_.n_items + 1,)),
-        }
+        return csr_arrays.expected(self.ratings_.n_items)
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         n = self.ratings_.n_items
-        csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
-        self.weights_ = validity.adopt(csr)
+        self.weights_ = csr_arrays.unpack(arrays, (n, n))
 
 
 def _solve(gram: sparse.csr_array, nearest: sparse.csr_array, l2: float) -> sparse.csr_array:
