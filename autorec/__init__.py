@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from autorec.ratings.split import time_split as time_split
     from autorec.ratings.split import user_split as user_split
     from autorec.ratings.summary import summarize as summarize
+    from autorec.reproduction.reproduce import reproduce as reproduce
     from autorec.threads import set_threads as set_threads
     from autorec.tuning.tune import tune as tune
     from autorec.tuning.tuning import Tuning as Tuning
@@ -118,6 +119,7 @@ _HOME = {
     "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",
     "sample_groups": "autorec.datasets.sample",
+    "reproduce": "autorec.reproduction.reproduce",
     "set_threads": "autorec.threads",
     "split": "autorec.ratings.split",
     "strong_generalisation": "autorec.ratings.split",

@@ -351,7 +351,20 @@ def test_outputs_are_looked_at_before_the_work(home, monkeypatch, line):
 
 def test_all_files_that_verbs_write_or_read_are_declared_so():
     """What is neither an input nor an output has a type of its own or is text that names no file."""
-    words = {"columns", "sep", "member", "users", "metric", "fixed", "chosen", "asked", "names", "name", "settings"}
+    words = {
+        "columns",
+        "sep",
+        "member",
+        "users",
+        "metric",
+        "fixed",
+        "chosen",
+        "asked",
+        "names",
+        "name",
+        "settings",
+        "only",
+    }
     for verb in VERBS:
         for param in command.get_command(None, verb).params:
             if type(param.type).__name__ == "StringParamType":

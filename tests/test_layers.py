@@ -21,6 +21,7 @@ FLOORS = {
     "evaluation": 5,
     "insight": 5,
     "tuning": 6,
+    "reproduction": 6,
     "cli": 7,
 }
 

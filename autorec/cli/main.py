@@ -32,6 +32,7 @@ VERBS = (
     "map",
     "anomalies",
     "warmup",
+    "reproduce",
 )
 
 

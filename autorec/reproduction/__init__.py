@@ -1,0 +1,1 @@
+"""Published tables and promises, measured again on real files; a job a function, whose lines are told as they come."""

@@ -1,0 +1,28 @@
+"""The jobs by name, and one or all of them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from autorec.errors import InputError, ParameterError, nearest
+from autorec.reproduction.defaults import defaults
+from autorec.reproduction.published import paper, table
+from autorec.reproduction.ranking import ranking
+
+Job = Callable[[Path], Iterator[str]]  # folder that holds ml-100k and ml-1m → lines
+
+JOBS: Mapping[str, Job] = {job.__name__: job for job in (table, paper, ranking, defaults)}
+
+
+def reproduce(datasets: str | Path, jobs: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the lines of the named jobs, of all without names, as they are measured; all take hours.
+
+    datasets: a folder that holds ml-100k and ml-1m. ParameterError: an unknown job. InputError: a data set is missing.
+    """
+    for name in jobs:
+        if name not in JOBS:
+            raise ParameterError(f"no job {name!r}; allowed: {', '.join(JOBS)}{nearest(name, JOBS)}")
+    folder = Path(datasets)
+    for name in ("ml-100k", "ml-1m"):
+        if not (folder / name).is_dir():
+            raise InputError(f"{folder} holds no folder {name}; autorec fetch {name} -o {folder / name} gets it")
+    return (line for name in jobs or JOBS for line in JOBS[name](folder))
