@@ -11,7 +11,7 @@ from autorec.reproduction import reproduce as reproduction
 
 
 def test_an_unknown_job_lists_those_that_are(tmp_path):
-    with pytest.raises(ParameterError, match="no job 'tabel'; allowed: table, .*did you mean table"):
+    with pytest.raises(ParameterError, match=r"no job 'tabel'; allowed: table, .*did you mean table"):
         autorec.reproduce(tmp_path, ["tabel"])
 
 
