@@ -1,6 +1,7 @@
 """Likelihoods by name: −log likelihood of the targets of a head up to constants, summed over a batch.
 
-`gaussian` is for ratings and covers the observed entries alone: an item without a rating says nothing. `multinomial`
+`gaussian`, `categorical` and `ordinal` are for ratings and cover the observed entries alone: an item without a rating
+says nothing. The last two want a head and levels as targets as `autorec.network.levels` describes them. `multinomial`
 and `bernoulli` are for choices and cover all columns: an item that was not chosen was passed over. They make one array
 [n × m] of a batch, in which the probabilities become the gradient.
 """
@@ -12,6 +13,7 @@ import torch
 
 from autorec.network.autoencoder import Decoder
 from autorec.network.batch import Batch
+from autorec.network.levels import categorical_costs, level_scores, ordinal_costs
 from autorec.network.parts import Kind
 
 # (head, target [n × m], code [n × H], offset [n]) → a scalar
@@ -34,11 +36,33 @@ def bernoulli() -> Likelihood:
     return _of_all_columns(_evaluate_bernoulli)
 
 
+def categorical() -> Likelihood:
+    """−Σ log p(level) over the observed entries [nnz]; target: levels 0 … K − 1, a head of K − 1 outputs a column."""
+    return _of_levels(categorical_costs)
+
+
+def ordinal() -> Likelihood:
+    """As `categorical`, with the ordinal cost of CF-NADE (Zheng et al., ICML 2016): a near level costs less than a far
+    one."""
+    return _of_levels(ordinal_costs)
+
+
 LIKELIHOODS: dict[str, Kind[Likelihood]] = {
     "gaussian": Kind(gaussian),
     "multinomial": Kind(multinomial),
     "bernoulli": Kind(bernoulli),
+    "categorical": Kind(categorical),
+    "ordinal": Kind(ordinal),
 }
+
+
+def _of_levels(costs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Likelihood:
+    """costs: (scores [nnz × K], levels [nnz]) → [nnz]."""
+
+    def likelihood(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        return costs(level_scores(head, target, code, offset), target.values).sum()
+
+    return likelihood
 
 
 def _of_all_columns(evaluate: Callable[[torch.Tensor, Batch], tuple[torch.Tensor, torch.Tensor]]) -> Likelihood:
