@@ -9,33 +9,38 @@ import torch
 from scipy import sparse
 
 from autorec import checks
-from autorec.errors import InputError, ParameterError
+from autorec.errors import ParameterError
 from autorec.models.arrays import Expected, Shape
-from autorec.models.base import OnValidation, RandomState, Recommender, Scores
-from autorec.models.held_out_users import HeldOut, hold_out_users, mean_ndcg
+from autorec.models.base import OnValidation, RandomState, Recommender
+from autorec.models.choice_network import (
+    HEAD,
+    Choices,
+    build_network,
+    hidden_units,
+    make_choice_examples,
+    prepare,
+    score_all,
+    summarise,
+    train_by_ndcg,
+    training_bytes,
+)
 from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
-from autorec.network.autoencoder import Autoencoder, Decoder, Encoder
-from autorec.network.batch import Batch, make_batch
+from autorec.network.autoencoder import Autoencoder
 from autorec.network.code import CODES
 from autorec.network.corruption import CORRUPTIONS
-from autorec.network.example import Example
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
-from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.training.adam import Adam
-from autorec.training.batches import make_examples, partition
-from autorec.training.loop import TrainingLog, train
+from autorec.training.loop import TrainingLog
 from autorec.training.objective import objective
 from autorec.training.schedule import warm_cosine
 from autorec.training.steps import descend, stochastic_epoch
 
-HEAD = "choice"
 OF_CHOICES = ("multinomial", "bernoulli")  # likelihoods
-ENCODED_AT_ONCE = 1024  # users
 
 
 class ChoiceAutoencoder(Recommender):
@@ -114,31 +119,18 @@ class ChoiceAutoencoder(Recommender):
         checks.random_state("random_state", self.random_state)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        chosen = positives(ratings.csr, ratings.scale, self.relevant)
-        if not chosen.nnz:
-            raise InputError("no rating is high enough to count as a choice; give a lower `relevant`")
-        seed = checks.seed("random_state", self.random_state)
-        rng = np.random.default_rng(seed)
-        users, held_out = hold_out_users(chosen, self.validation, rng)
+        data = prepare(ratings, self.relevant, self.validation, self.random_state)
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
-            network, log = self._train(chosen[users], held_out, seed, rng, on_validation)
+            network, log = self._train(data, on_validation)
         for parameter in network.parameters():
             parameter.grad = None
         self.network_ = network
-        return _summary(log, network, chosen.nnz, held_out)
+        return summarise(log, network, data)
 
-    def _train(
-        self,
-        chosen: sparse.csr_array,
-        held_out: HeldOut | None,
-        seed: int,
-        rng: np.random.Generator,
-        on_validation: OnValidation | None,
-    ) -> tuple[Autoencoder, TrainingLog]:
-        generator = torch.Generator().manual_seed(seed)
-        network = self._build(chosen.shape[1], generator)
-        parts = partition(chosen.shape[0], self.batch, rng)
-        examples = make_examples(_rows(chosen), parts, _example_of(chosen.shape[0]), stream=False)
+    def _train(self, data: Choices, on_validation: OnValidation | None) -> tuple[Autoencoder, TrainingLog]:
+        generator = torch.Generator().manual_seed(data.seed)
+        network = self._build(data.chosen.shape[1], generator)
+        examples = make_choice_examples(data, self.batch)
         loss = objective(
             network,
             {HEAD: parse("likelihood", self.likelihood, LIKELIHOODS)},
@@ -148,34 +140,26 @@ class ChoiceAutoencoder(Recommender):
         )
         total = self.epochs * len(examples)
         optimizer = Adam(network.parameters(), lambda step: self.learning_rate * warm_cosine(step, total))
-        epoch = stochastic_epoch(descend(loss, optimizer), examples, rng)
-        log = train(
+        log = train_by_ndcg(
             [network],
-            lambda number: sum(epoch(number).values()),
+            lambda given: score_all(network, given),
+            stochastic_epoch(descend(loss, optimizer), examples, data.rng),
+            data.held_out,
             epochs=self.epochs,
-            score=None if held_out is None else lambda: mean_ndcg(lambda given: _score(network, given), held_out),
-            lower_is_better=False,
             patience=self.patience,
             on_validation=on_validation,
         )
         return network, log
 
     def _build(self, n_items: int, generator: torch.Generator) -> Autoencoder:
-        widths = checks.layers(self.hidden)
-        drawn = self.code == "gaussian"  # its layer holds mean and variance
-        layers = (*widths[:-1], 2 * widths[-1]) if drawn else widths
-        encoder = Encoder(n_items, layers, self.activation, generator, linear_code=drawn)
-        decoder = Decoder(n_items, widths[::-1], "identity", generator, inner=self.activation)
-        return Autoencoder(encoder, {HEAD: decoder}, parse("code", self.code, CODES).function)
+        return build_network(n_items, checks.layers(self.hidden), self.activation, self.code, generator)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        widths = checks.layers(self.hidden)
-        parameters = 2 * n_items * (widths[0] + 1) * 5 * 4  # itself, gradient, two means, the best so far
-        block = 3 * 4 * min(self.batch, n_users) * n_items  # outputs, probabilities, gradient
-        return super()._memory(n_users, n_items, n_ratings) + parameters + block
+        own = training_bytes(n_users, n_items, checks.layers(self.hidden), self.batch)
+        return super()._memory(n_users, n_items, n_ratings) + own
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:
-        hidden = _hidden(self.network_, positives(histories, self.ratings_.scale, self.relevant))
+        hidden = hidden_units(self.network_, positives(histories, self.ratings_.scale, self.relevant))
         return vectors(hidden, np.zeros(len(hidden)))
 
     def _items(self) -> Vectors:
@@ -201,61 +185,3 @@ class ChoiceAutoencoder(Recommender):
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.network_ = self._empty_network()
         self.network_.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()}, assign=True)
-
-
-def _rows(chosen: sparse.csr_array) -> Rows:
-    """Choices as rows from which batches are cut."""
-    indptr, indices = chosen.indptr.astype(np.int64), chosen.indices.astype(np.int32)
-    return Rows(chosen.shape[1], indptr, indices, chosen.data, np.full(256, np.nan, dtype=np.float32))
-
-
-def _example_of(n_users: int) -> Any:
-    """A batch of choices → what is learned from it: the input of length 1, the target the choices themselves."""
-
-    def make(batch: Batch, users: npt.NDArray[np.integer[Any]]) -> Example:
-        return Example((_normalised(batch),), {HEAD: batch}, torch.zeros(len(users)), len(users) / n_users)
-
-    return make
-
-
-def _normalised(batch: Batch) -> Batch:
-    """x / ‖x‖ of each row."""
-    rows = batch.rows()
-    squares = batch.values.new_zeros(batch.n_rows).index_add(0, rows, batch.values.square())  # [n]
-    return batch.with_values(batch.values / squares.sqrt()[rows])
-
-
-def _hidden(network: Autoencoder, chosen: sparse.csr_array) -> npt.NDArray[np.float32]:
-    """[n × H] what the outputs are linear in, of choices [n × items]."""
-    head = network.head(HEAD)
-    found = np.empty((chosen.shape[0], head.weight.shape[1]), dtype=np.float32)
-    with torch.no_grad():
-        for start in range(0, chosen.shape[0], ENCODED_AT_ONCE):
-            part = slice(start, start + ENCODED_AT_ONCE)
-            found[part] = head.hidden(network.encode(_normalised(make_batch(chosen[part])))).numpy()
-    return found
-
-
-def _score(network: Autoencoder, chosen: sparse.csr_array) -> Scores:
-    """[n × items] of choices [n × items]."""
-    head = network.head(HEAD)
-    return np.asarray(_hidden(network, chosen) @ head.weight.detach().numpy().T + head.bias.detach().numpy())
-
-
-def _summary(log: TrainingLog, network: Autoencoder, n_choices: int, held_out: HeldOut | None) -> dict[str, Any]:
-    """JSON-ready."""
-    curve = [
-        {"epoch": p.epoch, "seconds": p.seconds, "train_loss": p.training, "validation_ndcg": p.validation}
-        for p in log.curve
-    ]
-    return {
-        "positives": int(n_choices),
-        "epochs": len(curve) and curve[-1]["epoch"],
-        "best_epoch": log.best_epoch,
-        "stopped": log.stopped,
-        "validation_users": 0 if held_out is None else held_out.given.shape[0],
-        "validation_ndcg": None if held_out is None else log.best_score,
-        "seconds": log.seconds,
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "curve": curve,
-    }

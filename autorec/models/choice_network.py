@@ -1,0 +1,146 @@
+"""What trainings on choices have in common: examples, the network, its scores of histories, the summary of a fit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from autorec import checks
+from autorec.errors import InputError
+from autorec.models.base import OnValidation, RandomState, Scores
+from autorec.models.held_out_users import HeldOut, hold_out_users, mean_ndcg
+from autorec.models.positives import positives
+from autorec.network.autoencoder import Autoencoder, Decoder, Encoder
+from autorec.network.batch import Batch, make_batch
+from autorec.network.code import CODES
+from autorec.network.example import Example
+from autorec.network.parts import parse
+from autorec.network.rows import Rows
+from autorec.ratings.matrix import Ratings
+from autorec.training.batches import make_examples, partition
+from autorec.training.loop import TrainingLog, train
+from autorec.training.steps import Epoch, Examples
+
+HEAD = "choice"
+ENCODED_AT_ONCE = 1024  # users
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """chosen: choices [n × items] to learn from, n_chosen of them in all; held_out: users kept aside, None for none."""
+
+    chosen: sparse.csr_array
+    held_out: HeldOut | None
+    n_chosen: int
+    seed: int
+    rng: np.random.Generator
+
+
+def prepare(ratings: Ratings, relevant: float | None, validation: float | str, random_state: RandomState) -> Choices:
+    """The choices among ratings [users × items], some users held out. InputError: there are no choices."""
+    chosen = positives(ratings.csr, ratings.scale, relevant)
+    if not chosen.nnz:
+        raise InputError("no rating is high enough to count as a choice; give a lower `relevant`")
+    seed = checks.seed("random_state", random_state)
+    rng = np.random.default_rng(seed)
+    users, held_out = hold_out_users(chosen, validation, rng)
+    return Choices(chosen[users], held_out, chosen.nnz, seed, rng)
+
+
+def build_network(
+    n_items: int, widths: Sequence[int], activation: str, code: str, generator: torch.Generator
+) -> Autoencoder:
+    """An autoencoder of choices, one head [n × items]; decoder mirrored. widths: of the encoder, the code's last."""
+    drawn = code == "gaussian"  # its layer holds mean and variance
+    layers = (*widths[:-1], 2 * widths[-1]) if drawn else widths
+    encoder = Encoder(n_items, layers, activation, generator, linear_code=drawn)
+    decoder = Decoder(n_items, widths[::-1], "identity", generator, inner=activation)
+    return Autoencoder(encoder, {HEAD: decoder}, parse("code", code, CODES).function)
+
+
+def make_choice_examples(data: Choices, batch: int) -> Examples:
+    """Batches of at most so many users: the input of length 1, the target the choices themselves."""
+    chosen, n_users = data.chosen, data.chosen.shape[0]
+    indptr, indices = chosen.indptr.astype(np.int64), chosen.indices.astype(np.int32)
+    rows = Rows(chosen.shape[1], indptr, indices, chosen.data, np.full(256, np.nan, dtype=np.float32))
+
+    def make(batch: Batch, users: npt.NDArray[np.integer[Any]]) -> Example:
+        return Example((normalised(batch),), {HEAD: batch}, torch.zeros(len(users)), len(users) / n_users)
+
+    return make_examples(rows, partition(n_users, batch, data.rng), make, stream=False)
+
+
+def normalised(batch: Batch) -> Batch:
+    """x / ‖x‖ of each row."""
+    rows = batch.rows()
+    squares = batch.values.new_zeros(batch.n_rows).index_add(0, rows, batch.values.square())  # [n]
+    return batch.with_values(batch.values / squares.sqrt()[rows])
+
+
+def train_by_ndcg(
+    modules: Sequence[torch.nn.Module],
+    score_choices: Callable[[sparse.csr_array], Scores],
+    epoch: Epoch,
+    held_out: HeldOut | None,
+    *,
+    epochs: int,
+    patience: int,
+    on_validation: OnValidation | None,
+) -> TrainingLog:
+    """`train` modules [k] towards the NDCG of the held-out users; score_choices: choices [B × items] → [B × items]."""
+    return train(
+        modules,
+        lambda number: sum(epoch(number).values()),
+        epochs=epochs,
+        score=None if held_out is None else lambda: mean_ndcg(score_choices, held_out),
+        lower_is_better=False,
+        patience=patience,
+        on_validation=on_validation,
+    )
+
+
+def hidden_units(network: Autoencoder, chosen: sparse.csr_array) -> npt.NDArray[np.float32]:
+    """[n × H] what the outputs are linear in, of choices [n × items]."""
+    head = network.head(HEAD)
+    found = np.empty((chosen.shape[0], head.weight.shape[1]), dtype=np.float32)
+    with torch.no_grad():
+        for start in range(0, chosen.shape[0], ENCODED_AT_ONCE):
+            part = slice(start, start + ENCODED_AT_ONCE)
+            found[part] = head.hidden(network.encode(normalised(make_batch(chosen[part])))).numpy()
+    return found
+
+
+def score_all(network: Autoencoder, chosen: sparse.csr_array) -> Scores:
+    """[n × items] of choices [n × items]."""
+    head = network.head(HEAD)
+    return np.asarray(hidden_units(network, chosen) @ head.weight.detach().numpy().T + head.bias.detach().numpy())
+
+
+def training_bytes(n_users: int, n_items: int, widths: Sequence[int], batch: int) -> int:
+    """Bytes of parameters and of the dense block of a batch, at most."""
+    parameters = 2 * n_items * (widths[0] + 1) * 5 * 4  # itself, gradient, two means, the best so far
+    block = 3 * 4 * min(batch, n_users) * n_items  # outputs, probabilities, gradient
+    return parameters + block
+
+
+def summarise(log: TrainingLog, network: Autoencoder, data: Choices) -> dict[str, Any]:
+    """JSON-ready."""
+    curve = [
+        {"epoch": p.epoch, "seconds": p.seconds, "train_loss": p.training, "validation_ndcg": p.validation}
+        for p in log.curve
+    ]
+    return {
+        "positives": int(data.n_chosen),
+        "epochs": len(curve) and curve[-1]["epoch"],
+        "best_epoch": log.best_epoch,
+        "stopped": log.stopped,
+        "validation_users": 0 if data.held_out is None else data.held_out.given.shape[0],
+        "validation_ndcg": None if data.held_out is None else log.best_score,
+        "seconds": log.seconds,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "curve": curve,
+    }
