@@ -1,7 +1,7 @@
 """U-AutoRec and I-AutoRec (Sedhain, Menon, Sanner, Xie: AutoRec, WWW 2015) as one estimator."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models.arrays import Expected, Shape
+from autorec.models import network_arrays
+from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.choosing import EPOCHS
@@ -34,6 +35,7 @@ from autorec.training.memory import training_memory
 
 # λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of MovieLens.
 L2_LARGE = {"item": 350.0, "user": 550.0}
+NETWORK = "network."  # begins the names of its arrays in a file
 
 
 class AutoRec(Recommender):
@@ -336,8 +338,8 @@ class AutoRec(Recommender):
 
     # --- file -----------------------------------------------------------------------------------------------
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        arrays = {f"network.{name}": value.numpy() for name, value in self.network_.state_dict().items()}
+    def _arrays(self) -> Arrays:
+        arrays = network_arrays.pack(self.network_, NETWORK)
         if self._solved is not None:
             arrays |= {"decoder.weight": self._solved[0], "decoder.bias": self._solved[1]}
         arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
@@ -345,53 +347,39 @@ class AutoRec(Recommender):
         arrays |= {} if self.centre_ is None else {"centre": self.centre_}
         return arrays if self._codes is None else arrays | {"codes": self._codes}
 
-    def _empty_network(self, n_columns: int) -> Autoencoder:
-        """The network of these parameters, of which there is nothing but the shapes."""
-        parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
-        with torch.device("meta"):
-            return build_autoencoder(n_columns, *parts, centred=self.offset != "none", head=HEAD)
-
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        n_rows, n_columns = self.ratings_.n_items, self.ratings_.n_users
-        if self.orientation == "user":
-            n_rows, n_columns = n_columns, n_rows
+        n_rows, n_columns = self._flipped((self.ratings_.n_users, self.ratings_.n_items))
         layers = checks.layers(self.hidden)
         expected = {
             "mean": Expected("float64", (1,)),
             "l2": Expected("float64", (1,), least=0),
             "dampings": Expected("float64", (2,), least=0),
             "row_bias": Expected("float64", (n_rows,)),
-            "codes": Expected("float32", (n_rows, layers[-1])),
-            "decoder.weight": Expected("float32", (n_columns, layers[-1])),
-            "decoder.bias": Expected("float32", (n_columns,)),
         }
         solved = "decoder.weight" in shapes  # columns that were folded in; the network has those of the training
-        if not solved:
-            del expected["decoder.weight"], expected["decoder.bias"]
-        if not solved and self.orientation == "user":
-            del expected["codes"]
+        if solved or self.orientation == "item":
+            expected["codes"] = Expected("float32", (n_rows, layers[-1]))
         if solved:
-            n_columns = shapes.get("network.encoder.weights.0", (0,))[0]
+            expected["decoder.weight"] = Expected("float32", (n_columns, layers[-1]))
+            expected["decoder.bias"] = Expected("float32", (n_columns,))
+            n_columns = shapes.get(f"{NETWORK}encoder.weights.0", (0,))[0]
         if "centre" in shapes:
             expected["centre"] = Expected("float32", (n_columns,))
-        if len(layers) > len(shapes):
-            raise ValueError(f"it has no weights for {len(layers)} layers")
-        state = self._empty_network(n_columns).state_dict()
-        return expected | {f"network.{name}": Expected("float32", tuple(one.shape)) for name, one in state.items()}
+        build = self._build_empty(n_columns)
+        return expected | network_arrays.expected(build, shapes, len(layers), NETWORK)
 
-    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        state = {
-            name.removeprefix("network."): torch.from_numpy(value)
-            for name, value in arrays.items()
-            if name.startswith("network.")
-        }
-        self.network_ = self._empty_network(len(arrays["network.encoder.weights.0"]))
-        self.network_.load_state_dict(state, assign=True)
+    def _set_arrays(self, arrays: Arrays) -> None:
+        n_columns = len(arrays[f"{NETWORK}encoder.weights.0"])
+        self.network_ = network_arrays.unpack(self._build_empty(n_columns), arrays, NETWORK)
         self.l2_ = float(arrays["l2"][0])
         self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None
         self._codes, self.centre_ = arrays.get("codes"), arrays.get("centre")
+
+    def _build_empty(self, n_columns: int) -> Callable[[], Autoencoder]:
+        parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
+        return lambda: build_autoencoder(n_columns, *parts, centred=self.offset != "none", head=HEAD)
 
 
 def _transposed(csr: sparse.csr_array) -> sparse.csr_array:

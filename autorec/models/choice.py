@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import sparse
 
 from autorec import checks
 from autorec.errors import ParameterError
-from autorec.models.arrays import Expected, Shape
+from autorec.models import network_arrays
+from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import OnValidation, RandomState, Recommender
 from autorec.models.choice_network import (
     HEAD,
@@ -168,20 +168,14 @@ class ChoiceAutoencoder(Recommender):
 
     # --- file -----------------------------------------------------------------------------------------------
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: value.numpy() for name, value in self.network_.state_dict().items()}
-
-    def _empty_network(self) -> Autoencoder:
-        """The network of these parameters, of which there is nothing but the shapes."""
-        with torch.device("meta"):
-            return self._build(self.ratings_.n_items, torch.Generator())
+    def _arrays(self) -> Arrays:
+        return network_arrays.pack(self.network_)
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        if len(checks.layers(self.hidden)) > len(shapes):
-            raise ValueError(f"it has no weights for {self.hidden} layers")
-        state = self._empty_network().state_dict()
-        return {name: Expected("float32", tuple(value.shape)) for name, value in state.items()}
+        return network_arrays.expected(self._build_empty, shapes, len(checks.layers(self.hidden)))
 
-    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.network_ = self._empty_network()
-        self.network_.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()}, assign=True)
+    def _set_arrays(self, arrays: Arrays) -> None:
+        self.network_ = network_arrays.unpack(self._build_empty, arrays)
+
+    def _build_empty(self) -> Autoencoder:
+        return self._build(self.ratings_.n_items, torch.Generator())
