@@ -135,3 +135,10 @@ def _is_same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write text, whole or not at all, with one line end at its end; bytes of a file name that are not UTF-8 as \\udc80
+    to \\udcff."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text.rstrip() + "\n", encoding="utf-8", errors="backslashreplace")

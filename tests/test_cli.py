@@ -226,7 +226,7 @@ def test_notes_are_sentences_on_stderr(place, tmp_path):
         ("recommend", "m", "--all", "-n", "0"),
         ("recommend", "m", "--all", "-o", "out.xlsx"),
         ("recommend", "m", "--new-user", "a", "--new-item", "b"),
-        ("evaluate", "m", "x.csv", "-o", "out.csv"),
+        ("evaluate", "m", "x.csv", "-o", "out.txt"),
     ],
 )
 def test_wrong_usage_is_status_2(arguments):

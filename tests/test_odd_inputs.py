@@ -110,7 +110,10 @@ def frame(**columns: Any) -> pd.DataFrame:
         (lambda: as_ratings(frame(timestamp=np.array([2**64 - 1], np.uint64))), "seconds that fit 64 bits"),
         (lambda: as_ratings(frame(rating=pd.to_datetime(["2020"]))), "column rating has type datetime64"),
         (lambda: as_ratings(frame(rating=[1j])), "column rating has type complex128"),
-        (lambda: as_ratings(pd.concat([frame(), frame()[["rating"]]], axis=1)), "2 columns rating; keep one"),
+        (
+            lambda: as_ratings(pd.concat([frame(), frame()[["rating"]]], axis=1)),
+            "'rating' and 'rating': which is the rating is not clear",
+        ),
         (lambda: as_ratings(frame(user=pd.Series(["\ud800"], dtype=object))), r"the id '\\ud800' is no Unicode text"),
     ],
 )

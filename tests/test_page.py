@@ -175,7 +175,7 @@ def test_without_the_extra_a_sentence_says_what_to_install(compared: Comparison,
     assert "# Comparison on some.csv" in compared.to_markdown()
     for verb in (["compare", "x.csv", "-m", "bias"], ["evaluate", "m", "x.csv"]):  # before anything is read
         result = CliRunner().invoke(command, [*verb, "-o", str(tmp_path / "r.html")])
-        assert result.exit_code == 1 and result.stderr == f"Error: a report in HTML {said}\n"
+        assert result.exit_code == 1 and result.stderr == f"Error: a report as .html {said}\n"
 
 
 def test_nothing_is_imported_for_drawing_before_something_is_drawn() -> None:

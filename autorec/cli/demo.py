@@ -10,7 +10,7 @@ import click
 
 import autorec
 from autorec.cli.inspect import show_summary
-from autorec.cli.output import require_form, to_json, write_file, write_json, write_text
+from autorec.cli.output import require_form, write_file, write_json
 from autorec.cli.paths import OutputFolder, require_free
 from autorec.cli.text import show_table
 from autorec.cli.verb import verb
@@ -49,9 +49,8 @@ def demo(output: Path, as_json: bool) -> None:
         show_summary(summary, most_rated=0)
     with steps("Train on nine tenths, test on the tenth that no model saw"):
         comparison = autorec.compare(ratings, list(_MODELS), name="the built-in sample")
-    write_text(output / "report.html", comparison.to_html())
-    write_text(output / "report.md", comparison.to_markdown())
-    write_text(output / "report.json", to_json(comparison.to_dict(), indent=2))
+    for suffix in ("html", "md", "json"):
+        comparison.save(output / f"report.{suffix}")
     if not as_json:
         _show_errors(comparison.to_dict())
     found = {name: _recommend(name, ratings, output, steps) for name in _MODELS}

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 import autorec
+from autorec import files
 from autorec.cli.options import output, side
-from autorec.cli.output import require_form, write_file, write_json, write_text
+from autorec.cli.output import require_form, write_file, write_json
 from autorec.cli.paths import Input
 from autorec.cli.verb import say, verb
 
@@ -28,7 +29,7 @@ def map(model: str, of: str, by: str, k: int, seed: int, user_ids: bool, output:
     require_form(output)
     drawn = autorec.draw_map(autorec.load(model), of, k, by, seed)
     if output.suffix.lower() == ".html":
-        write_text(output, drawn.to_html(user_ids=user_ids))
+        files.write_text(output, drawn.to_html(user_ids=user_ids))
     else:
         write_file([drawn.to_frame()], output)
     say(f"{drawn!r}. Wrote {output}.")

@@ -73,7 +73,7 @@ def output(
 _TABLES = (".csv", ".jsonl", ".parquet")
 table_output = output("table", *_TABLES)
 per_user_output = output("values of each user", *_TABLES, names=("--per-user",))
-report_output = output("report", ".json", ".md", ".html")
+report_output = output("report", ".json", ".md", ".html", ".csv", ".tex")
 
 
 def side(default: str) -> Callable[[Function], Function]:

@@ -1,8 +1,6 @@
 """Results as one JSON object on stdout, or as a file whose suffix chooses the form; as text by `cli.text`."""
 
 import contextlib
-import json
-import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from autorec import files
 from autorec.cli import text
 from autorec.cli.verb import say
 from autorec.extras import require
+from autorec.plain_json import to_json
 
 Frame = Any  # pandas.DataFrame; pandas itself comes with the library, not with the command line
 
@@ -20,11 +19,6 @@ Frame = Any  # pandas.DataFrame; pandas itself comes with the library, not with 
 def write_json(value: Any) -> None:
     """One JSON object on stdout."""
     click.echo(to_json(value, indent=2))
-
-
-def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON text; NumPy numbers as numbers, what is not finite as null."""
-    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **facts: Any) -> None:
@@ -42,17 +36,15 @@ def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **f
 
 def require_form(output: Path | None) -> None:
     """AutoRecError, before any work, when a report of this suffix could not be written."""
-    if output is not None and output.suffix.lower() == ".html":
-        require("report", "a report in HTML")
+    if output is not None and output.suffix.lower() in (".html", ".tex"):
+        require("report", f"a report as {output.suffix.lower()}")
 
 
 def write_report(report: Any, output: Path | None, as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
-    """A report (with to_dict, to_markdown, to_html) to `output` by its suffix; on stdout all of it as JSON, or the main
-    results by `show`."""
+    """A report (with to_dict and save) to `output` by its suffix; on stdout all of it as JSON, or the main results by
+    `show`."""
     if output is not None:
-        forms = {".md": report.to_markdown, ".html": report.to_html}
-        form = forms.get(output.suffix.lower())
-        write_text(output, form() if form is not None else to_json(report.to_dict(), indent=2))
+        report.save(output)
         say(f"Wrote {output}.")
     if as_json:
         write_json(report.to_dict())
@@ -65,12 +57,6 @@ def write_file(frames: Iterable[Frame], output: Path) -> int:
     write = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[output.suffix.lower()]
     with files.atomic_file(output) as path:
         return write(frames, path)
-
-
-def write_text(output: Path, written: str) -> None:
-    """Text to a file, with one line end at its end; bytes of a file name that are not UTF-8 as \\udc80 to \\udcff."""
-    with files.atomic_file(output) as path:
-        path.write_text(written.rstrip() + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _write_csv(frames: Iterable[Frame], path: Path) -> int:
@@ -120,15 +106,3 @@ def _stream_json(frames: Iterable[Frame], facts: dict[str, Any]) -> None:
     for number, record in enumerate(_records(frames)):
         click.echo(("," if number else "") + "\n" + to_json(record), nl=False)
     click.echo("\n]}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

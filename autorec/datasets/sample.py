@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from autorec.ratings.convert import from_frame
+from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import Ids
 from autorec.ratings.matrix import Ratings
 
@@ -37,7 +37,7 @@ _SECOND = {
 def load_sample() -> Ratings:
     """The sample as Ratings [600 users × 300 items], 24,000 of 1 to 5 stars in halves, with titles and timestamps."""
     ratings, films = sample_tables()
-    loaded = from_frame(ratings.set_axis(["user", "item", "rating", "timestamp"], axis=1))
+    loaded = as_ratings(ratings)
     titles = films.set_index("movieId")["title"]
     return replace(loaded, titles=titles.loc[loaded.item_ids].to_numpy(dtype=object))
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from autorec.evaluation.evaluate import Evaluation, formulas, now
 from autorec.evaluation.significance import verdicts
 from autorec.evaluation.spread import spread
 from autorec.models.base import Recommender
+from autorec.report import frames
 from autorec.report.comparison_report import (
     Choice,
     ComparisonReport,
@@ -22,8 +24,13 @@ from autorec.report.comparison_report import (
     SplitFacts,
     Verdict,
 )
-from autorec.report.comparison_text import comparison_markdown
+from autorec.report.comparison_text import comparison_markdown, title, verdict
 from autorec.report.page import comparison_page
+from autorec.report.plots import plot_comparison
+from autorec.report.save import save_result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(eq=False)
@@ -69,7 +76,7 @@ class Result:
         return [evaluation.metrics.get(metric, float("nan")) for evaluation in self.evaluations]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """The result of `compare`.
 
@@ -143,6 +150,40 @@ class Comparison:
         """One HTML page with tables, figures and settings, which loads nothing. AutoRecError: the extra `report` is
         missing."""
         return comparison_page(self.report())
+
+    def to_frame(self, of: str = "mean") -> pd.DataFrame:
+        """DataFrame, index model; a column a metric, then fit_seconds. of: "mean" or "sd" over the splits."""
+        return frames.comparison_frame(self.report(), of)
+
+    def to_latex(self) -> str:
+        """The main metrics as a table for the package booktabs, the best in bold. AutoRecError: the extra `report` is
+        missing."""
+        report = self.report()
+        return frames.to_latex(frames.comparison_frame(report)[[*report.main_metrics, "fit_seconds"]], title(report))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the report by the suffix: .json, .md, .html, .csv or .tex. ParameterError: another suffix."""
+        save_result(self, path)
+
+    def plot(self, metric: str | None = None, ax: "Axes | None" = None) -> "Axes":
+        """Draw a metric of all models, the best on top, on matplotlib axes, the current ones by default; returns the
+        axes. metric: None for the first of the main ones."""
+        return plot_comparison(self.report(), metric, ax)
+
+    def __repr__(self) -> str:
+        names = ", ".join(result.name for result in self.results)
+        return f"<{self._title()}: {names}>"
+
+    def _repr_html_(self) -> str:
+        report = self.report()
+        frame = frames.comparison_frame(report)[[*report.main_metrics, "fit_seconds"]]
+        facts = {"caution": report.audit.caution} if report.audit.caution else {}
+        return frames.to_notebook(frame, self._title(), {**facts, "verdict": verdict(report)})
+
+    def _title(self) -> str:
+        splits = "one split" if self.split.splits == 1 else f"{self.split.splits} splits"
+        on = self.data.name or f"{self.data.ratings:,} ratings"
+        return f"Comparison of {len(self.results)} models on {on}, {splits} by {self.split.by}"
 
     def metrics(self) -> list[str]:
         """Names of all metrics that a model has."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,18 @@ from autorec.evaluation.slices import calibration, error_by_count
 from autorec.models.base import Recommender
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
+from autorec.report import frames
 from autorec.report.evaluation_report import Counts, EvaluationReport, Settings, Slices
 from autorec.report.evaluation_text import evaluation_markdown
 from autorec.report.page import evaluation_page
+from autorec.report.plots import plot_evaluation
+from autorec.report.save import save_result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """The result of `evaluate`.
 
@@ -84,6 +91,32 @@ class Evaluation:
     def to_markdown(self) -> str:
         """Table of metrics, counts and formulas."""
         return evaluation_markdown(self.report())
+
+    def to_frame(self) -> pd.DataFrame:
+        """DataFrame, index metric; value, low, high: the 95 % interval over users, NaN where there is none."""
+        return frames.evaluation_frame(self.report())
+
+    def to_latex(self) -> str:
+        """`to_frame` as a table for the package booktabs. AutoRecError: the extra `report` is missing."""
+        return frames.to_latex(self.to_frame(), self.model)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the report by the suffix: .json, .md, .html, .csv or .tex. ParameterError: another suffix."""
+        save_result(self, path)
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the metrics with their intervals on matplotlib axes, the current ones by default; returns the axes."""
+        return plot_evaluation(self.report(), ax)
+
+    def __repr__(self) -> str:
+        first = [name for name in ("rmse", *(f"ndcg@{k}" for k in self.settings.k)) if name in self.metrics]
+        values = ", ".join(f"{name} {self.metrics[name]:.4f}" for name in first)
+        return f"<Evaluation of {self.model} on {self.counts.test_ratings:,} test ratings: {values}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"caution": self.caution} if self.caution else {}
+        title = f"{self.model}, {self.counts.test_ratings:,} test ratings of {self.counts.test_users:,} users"
+        return frames.to_notebook(self.to_frame(), title, facts)
 
 
 def now() -> str:

@@ -8,59 +8,72 @@ import pandas as pd
 import pyarrow as pa
 from scipy import sparse
 
-from autorec.errors import InputError
+from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_table
 from autorec.ratings.matrix import Ratings, build
+from autorec.ratings.parsed import Parsed
+from autorec.ratings.roles import Columns, choose_columns
 from autorec.ratings.validity import check_matrix, check_values
 from autorec.ratings.values import convert_times
 
+TABLE = "the table"  # in messages
 _NEEDED = ("user", "item", "rating")
 
 
 def as_ratings(data: Any) -> Ratings:
-    """Ratings; a table with columns user, item, rating[, timestamp]; or a SciPy sparse matrix users × items.
+    """Ratings; a table with a user, an item, a rating and maybe a timestamp; or a SciPy sparse matrix users × items.
 
-    A table is a pandas DataFrame, an Arrow table, or what offers itself as one (`__arrow_c_stream__`), as polars does.
-    Nothing of a table or matrix is shared with the Ratings: what happens to it later does not reach them.
-    InputError: any other type; a damaged matrix; ratings that are not finite numbers.
+    A table is a pandas DataFrame, an Arrow table, or what offers itself as one (`__arrow_c_stream__`), as polars does;
+    its columns are recognised by their names as those of a file are, `user_id`, `movieId`, `stars` …, see
+    `autorec.ratings.roles`. Nothing of a table or matrix is shared with the Ratings: what happens to it later does not
+    reach them. InputError: any other type; a column that is missing or not clear; a damaged matrix; ratings that are
+    not finite numbers.
     """
     if isinstance(data, Ratings):
         return data
-    if isinstance(data, pd.DataFrame):
-        return from_frame(data)
+    parsed = parse_in_memory(data)
+    assert parsed.ratings is not None  # asked for
+    return build(
+        parsed.users, parsed.items, parsed.ratings, parsed.user_ids, parsed.item_ids, timestamps=parsed.timestamps
+    )
+
+
+def is_in_memory(data: Any) -> bool:
+    """Whether `parse_in_memory` takes it."""
+    return isinstance(data, pd.DataFrame) or sparse.issparse(data) or hasattr(data, "__arrow_c_stream__")
+
+
+def parse_in_memory(data: Any, columns: Columns | None = None) -> Parsed:
+    """A table or matrix as for `as_ratings` → its ratings. columns: role → name of a column, or number from 1."""
     if sparse.issparse(data):
-        return from_sparse(data)
+        if columns is not None:
+            raise ParameterError("columns names columns of a table; a matrix users × items has none")
+        return _parse_matrix(data)
+    if isinstance(data, pd.DataFrame):
+        return _parse_frame(data, columns)
     if hasattr(data, "__arrow_c_stream__"):
-        return from_arrow(data)
+        table = pa.table(data)
+        roles = _choose_roles(table.column_names, columns)
+        chosen = pa.table([table.column(number) for number in roles.values()], names=list(roles))
+        return parse_table(TABLE, chosen, {role: role for role in roles}, on_error="raise")
     raise InputError(
         f"ratings of type {type(data).__name__}; give Ratings, a DataFrame with columns user, item, rating, "
         "or a SciPy sparse matrix users × items"
     )
 
 
-def from_frame(frame: pd.DataFrame, *, scale: tuple[float, float] | None = None) -> Ratings:
-    """Ratings of a DataFrame user, item, rating[, timestamp]; timestamps are seconds since 1970, dates or ISO text."""
-    _check_names(list(frame.columns))
-    users, user_ids = id_tools.factorize(id_tools.as_ids(frame["user"], "column user"))
-    items, item_ids = id_tools.factorize(id_tools.as_ids(frame["item"], "column item"))
-    return build(
-        users, items, _take_ratings(frame["rating"]), user_ids, item_ids, timestamps=_take_times(frame), scale=scale
-    )
+def _parse_frame(frame: pd.DataFrame, columns: Columns | None) -> Parsed:
+    """Timestamps are seconds since 1970, dates or ISO text."""
+    roles = _choose_roles([str(name) for name in frame.columns], columns)
+    chosen = frame.iloc[:, list(roles.values())].set_axis(list(roles), axis=1)
+    users, user_ids = id_tools.factorize(id_tools.as_ids(chosen["user"], "column user"))
+    items, item_ids = id_tools.factorize(id_tools.as_ids(chosen["item"], "column item"))
+    return Parsed(users, items, user_ids, item_ids, _take_ratings(chosen["rating"]), _take_times(chosen))
 
 
-def from_arrow(table: Any) -> Ratings:
-    """An Arrow table, or what offers itself as one, with the columns of `from_frame`."""
-    table = pa.table(table)
-    _check_names(table.column_names)
-    roles = {name: name for name in (*_NEEDED, "timestamp") if name in table.column_names}
-    found = parse_table("the table", table, roles, on_error="raise")
-    assert found.ratings is not None  # asked for
-    return build(found.users, found.items, found.ratings, found.user_ids, found.item_ids, timestamps=found.timestamps)
-
-
-def from_sparse(matrix: Any) -> Ratings:
-    """A SciPy sparse matrix users × items; ids are row and column numbers. Stored entries are observed, zeros too."""
+def _parse_matrix(matrix: Any) -> Parsed:
+    """Ids are row and column numbers. Stored entries are observed, zeros too."""
     check_matrix(matrix)
     try:
         coo = sparse.coo_array(matrix)
@@ -69,18 +82,12 @@ def from_sparse(matrix: Any) -> Ratings:
     check_matrix(coo)
     check_values(coo.data)
     ids = tuple(np.arange(size, dtype=np.int64) for size in coo.shape)
-    return build(coo.row.copy(), coo.col.copy(), coo.data.astype(np.float32), ids[0], ids[1])
+    return Parsed(coo.row.copy(), coo.col.copy(), ids[0], ids[1], coo.data.astype(np.float32), None)
 
 
-def _check_names(names: list[Any]) -> None:
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        raise InputError(
-            f"the table has columns {names}; {', '.join(missing)} missing: rename them to user, item, rating"
-        )
-    for name in (*_NEEDED, "timestamp"):
-        if names.count(name) > 1:
-            raise InputError(f"the table has {names.count(name)} columns {name}; keep one")
+def _choose_roles(names: list[str], columns: Columns | None) -> dict[str, int]:
+    """Role → number of its column, from 0."""
+    return choose_columns(TABLE, names, columns, _NEEDED)
 
 
 def _take_ratings(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:

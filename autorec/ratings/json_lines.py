@@ -9,7 +9,7 @@ import pandas as pd
 
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
-from autorec.ratings.convert import from_frame
+from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.values import parse_rating
 
@@ -32,7 +32,7 @@ def read_json_lines(stream: Iterable[str]) -> Ratings:
     if not rows:
         raise InputError("there are no ratings; give one JSON object a line")
     users, items, ratings = zip(*rows, strict=True)
-    return from_frame(
+    return as_ratings(
         pd.DataFrame(
             {"user": id_tools.from_tokens(users), "item": id_tools.from_tokens(items), "rating": np.array(ratings)}
         )

@@ -12,6 +12,7 @@ import pandas as pd
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_parquet
+from autorec.ratings.convert import TABLE, is_in_memory, parse_in_memory
 from autorec.ratings.delimited import parse_text
 from autorec.ratings.dialect import detect_dialect, head_lines
 from autorec.ratings.ids import Ids
@@ -33,7 +34,7 @@ File = str | PathLike[str] | IO[bytes] | IO[str]
 
 
 def read_ratings(
-    path: File,
+    path: Any,
     *,
     columns: ColumnsOption = None,
     sep: str | None = None,
@@ -46,10 +47,11 @@ def read_ratings(
     on_error: str = "raise",
     member: str | None = None,
 ) -> Ratings:
-    """Ratings of a file, a folder of a known data set, "-" (stdin), or an open file.
+    """Ratings of a file, a folder of a known data set, "-" (stdin), an open file, or a table or matrix in memory.
 
     Known: MovieLens u.data, ratings.dat, ratings.csv; RecBole .inter; Netflix Prize blocks; delimited text with or
-    without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd.
+    without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd. In In
+    memory: a DataFrame of pandas or polars, an Arrow table, a SciPy sparse matrix, which need no option of a file.
 
     columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or numbers from 1
     sep       text between columns; decimal: the decimal point, "." or ","
@@ -66,10 +68,14 @@ def read_ratings(
     _check_options(sep, decimal, format, header, scale, on_error, member)
     sentinels = parse_missing(missing)
     titles = None
+    chosen = parse_columns(columns)
+    if is_in_memory(path):
+        _refuse_options_of_files(sep=sep, format=format, header=header, member=member, on_error=on_error)
+        ratings = _build(TABLE, parse_in_memory(path, chosen), scale, sentinels)
+        return with_titles(ratings, fspath(items)) if items is not None else ratings
     if isinstance(path, (str, PathLike)):
         path, titles = _locate(fspath(path))
     source = open_source(path, member)
-    chosen = parse_columns(columns)
     if format == "parquet" or (format is None and source.is_parquet):
         parsed = parse_parquet(source, chosen, on_error)
     else:
@@ -134,6 +140,14 @@ def _check_options(
         raise ParameterError(f"member is {member!r}; allowed: the name of a file in the archive")
     if scale is not None and not _is_scale(scale):
         raise ParameterError(f"scale is {scale!r}; allowed: (lowest, highest) possible rating, two finite numbers")
+
+
+def _refuse_options_of_files(**options: Any) -> None:
+    for name, value in options.items():
+        if value not in (None, "raise"):
+            raise ParameterError(
+                f"{name} is {value!r}, which says how a file is read: leave it out for a table or matrix"
+            )
 
 
 def _is_scale(scale: Any) -> bool:

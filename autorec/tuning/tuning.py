@@ -1,10 +1,9 @@
 """The result of a search for settings, and the preset file made of it."""
 
-import json
 import math
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,18 @@ from autorec.errors import ParameterError
 from autorec.evaluation.comparison import Comparison
 from autorec.models.base import Recommender
 from autorec.models.presets import create
+from autorec.plain_json import to_json
 from autorec.report.comparison_report import Verdict
+from autorec.report.frames import to_notebook
+from autorec.report.plots import plot_trials
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _SAID = {"complete": "complete", "pruned": "pruned (behind most others early on)", "failed": "failed"}  # of a state
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tuning:
     """The result of `tune`.
 
@@ -136,9 +141,23 @@ class Tuning:
         """Write the preset file. ParameterError: the name does not end in .json, so nothing would read it."""
         if not str(path).endswith(".json"):
             raise ParameterError(f"{path} does not end in .json; that is how a preset file is recognised")
-        with files.atomic_file(path) as temporary:
-            text = json.dumps(self.preset(), indent=2, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        files.write_text(path, to_json(self.preset(), indent=2))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The trials, the best first: DataFrame trial, state, the metric, settings, seconds."""
+        return self.trials.sort_values(self.metric, ascending=self.metric == "rmse", kind="stable", ignore_index=True)
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the metric of each trial on matplotlib axes, the current ones by default; returns the axes."""
+        return plot_trials(self.trials, self.metric, ax)
+
+    def __repr__(self) -> str:
+        tried = _plural(len(self.trials), "trial")
+        return f"<Tuning of {self.model}, {tried}: {self.metric} {self.value:.4f}, defaults {self.default_value:.4f}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"settings": ", ".join(f"{name}={value}" for name, value in self.settings.items())}
+        return to_notebook(self.to_frame(), repr(self).strip("<>"), {**facts, "result": self._conclusion()})
 
     def _differs(self) -> bool:
         return self.value != self.default_value

@@ -1,0 +1,72 @@
+"""Ratings in memory: tables are understood as files are, whatever library made them."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+import autorec
+from autorec.errors import InputError, ParameterError
+
+ROWS = {"user_id": ["b", "a", "b"], "movie_id": [2, 1, 1], "stars": [4.0, 3.5, 5.0]}
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame(ROWS)
+
+
+def same(one, other):
+    return one.to_frame().equals(other.to_frame())
+
+
+def test_a_table_gets_the_recognition_of_names_that_a_file_gets(frame, tmp_path):
+    frame.to_csv(tmp_path / "ratings.csv", index=False)
+    of_file = autorec.read_ratings(tmp_path / "ratings.csv")
+    for table in (frame, pa.table(ROWS)):
+        assert same(autorec.read_ratings(table), of_file)
+    assert autorec.Popularity().fit(frame).ratings_.n_users == 2
+
+
+def test_columns_says_which_is_which(frame):
+    other = frame.set_axis(["who", "what", "much"], axis=1)
+    for table in (other, pa.Table.from_pandas(other)):
+        found = autorec.read_ratings(table, columns={"user": "who", "item": 2, "rating": "much"})
+        assert same(found, autorec.read_ratings(frame))
+    with pytest.raises(InputError, match=r"the table has .*'who', 'what', 'much': which is the user and the item"):
+        autorec.read_ratings(other)
+
+
+def test_columns_whose_names_are_numbers_are_found_by_them(frame):
+    numbered = frame.set_axis(range(3), axis=1)
+    assert same(
+        autorec.read_ratings(numbered, columns={"user": 0, "item": 1, "rating": 2}), autorec.read_ratings(frame)
+    )
+
+
+def test_two_columns_that_could_be_the_rating_are_a_tie(frame):
+    with pytest.raises(InputError, match="the columns 'stars' and 'score': which is the rating is not clear"):
+        autorec.read_ratings(frame.assign(score=1.0))
+
+
+def test_scale_titles_and_missing_are_those_of_a_file(frame, tmp_path):
+    (tmp_path / "items.csv").write_text("item,title\n1,One\n2,Two\n")
+    found = autorec.read_ratings(frame, scale=(1, 5), missing=3.5, items=tmp_path / "items.csv")
+    assert found.scale == (1, 5) and found.missing == 1 and len(found) == 2
+    assert dict(zip(found.item_ids, found.titles, strict=True)) == {1: "One", 2: "Two"}
+
+
+def test_a_matrix_has_numbers_as_ids():
+    matrix = sparse.csr_array(np.array([[0, 3.0], [5.0, 0]]))
+    found = autorec.read_ratings(matrix, scale=(1, 5))
+    assert list(found.user_ids) == [0, 1] and found.scale == (1, 5) and len(found) == 2
+    with pytest.raises(ParameterError, match="a matrix users × items has none"):
+        autorec.read_ratings(matrix, columns="user=1,item=2,rating=3")
+
+
+def test_what_says_how_a_file_is_read_is_refused(frame):
+    with pytest.raises(ParameterError, match="sep is ';', which says how a file is read"):
+        autorec.read_ratings(frame, sep=";")
+    with pytest.raises(ParameterError, match="on_error is 'skip'"):
+        autorec.read_ratings(frame, on_error="skip")
