@@ -19,6 +19,9 @@ from autorec.network.code import gaussian
 from autorec.network.example import Example
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.penalty import ACTIVITY, PENALTIES
+from autorec.network.prior import composite_divergence
+from autorec.training.adam import Adam
+from autorec.training.steps import descend
 
 
 def dense_loss(name: str, outputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -82,6 +85,79 @@ def test_the_divergence_of_a_gaussian_code_is_that_of_monte_carlo() -> None:
     assert found.item() == pytest.approx(drawn.item(), rel=0.01)
     with pytest.raises(ParameterError, match="use code gaussian"):
         PENALTIES["gaussian_kl"].make(0.5)(network, trace_of(mean, None))
+
+
+def integrate_composite(mean: float, log_var: float, earlier: tuple[float, float]) -> float:
+    """KL(N(mean, exp(log_var)) ‖ composite prior) of one unit, on a fine grid."""
+    z = torch.linspace(-30, 30, 200_001, dtype=torch.float64)
+
+    def normal(mean: float, log_var: float) -> torch.distributions.Normal:
+        return torch.distributions.Normal(torch.tensor(mean, dtype=z.dtype), math.exp(log_var / 2))
+
+    q = normal(mean, log_var).log_prob(z)
+    parts = (normal(0, 0), normal(*earlier), normal(0, 10))
+    p = sum(weight * part.log_prob(z).exp() for weight, part in zip((0.15, 0.75, 0.1), parts, strict=True))
+    return float(torch.trapezoid(q.exp() * (q - torch.as_tensor(p).log()), z))
+
+
+def test_the_divergence_from_the_composite_prior_is_its_integral() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.tensor([[0.7, -1.0, -0.4, 0.2]])  # two units, mean and log variance
+    earlier = torch.tensor([[0.5, 2.0, -0.6, -1.0]])
+    code, mean, log_var = gaussian(layer.expand(100_000, 4), generator)
+    assert log_var is not None
+    found = composite_divergence(code, mean, log_var, earlier).mean().item()
+    exact = integrate_composite(0.7, -0.4, (0.5, -0.6)) + integrate_composite(-1.0, 0.2, (2.0, -1.0))
+    assert found == pytest.approx(exact, abs=0.01)
+
+
+def test_the_composite_prior_of_one_standard_normal_is_the_divergence_in_closed_form() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.randn(1, 6, generator=generator) / 2
+    code, mean, log_var = gaussian(layer.expand(100_000, 6), generator)
+    assert log_var is not None
+    drawn = composite_divergence(code, mean, log_var, torch.zeros(1, 6), (1.0, 0.0, 0.0))
+    closed = 0.5 * (layer[:, :3].square() + layer[:, 3:].exp() - 1 - layer[:, 3:]).sum()
+    assert drawn.mean().item() == pytest.approx(closed.item(), abs=0.01)
+
+
+def test_the_composite_divergence_counts_as_often_as_a_row_has_entries() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batch, _, _ = random_batch(4, 5)
+    network = Autoencoder(Encoder(5, (6,), "tanh", generator, linear_code=True), {}, gaussian)
+    earlier = torch.randn(4, 6, generator=generator)
+    trace = network(Example((batch,), {}, torch.zeros(4), earlier=earlier), generator)
+    each = composite_divergence(trace.code, trace.mean, trace.log_var, earlier)
+    expected = 0.3 * sum(n * one for n, one in zip(batch.indptr.diff().tolist(), each.tolist(), strict=True))
+    assert PENALTIES["composite_kl"].make(0.3)(network, trace).item() == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ParameterError, match="keeps earlier codes"):
+        PENALTIES["composite_kl"].make(0.3)(network, trace_of(trace.mean, trace.log_var))
+
+
+def test_encoder_and_decoder_rest_in_turn() -> None:
+    """A step of the encoder leaves the decoder as it is, and the other way; neither is left without gradients."""
+    batch, _, _ = random_batch(12, 9)
+    batch = batch.with_values(torch.ones_like(batch.values))
+    generator = torch.Generator().manual_seed(0)
+    model = ChoiceAutoencoder(hidden=5, encoder_steps=2)
+    network = model._build(9, generator)
+    example = Example((batch,), {"choice": batch}, torch.zeros(12))
+    seen = []
+
+    def loss(example: Example, number: int) -> dict[str, torch.Tensor]:
+        trace = network(example)
+        seen.append([parameter.requires_grad for parameter in network.parameters()])
+        head = network.head("choice")
+        return {"choice": LIKELIHOODS["multinomial"].make()(head, batch, trace.code, example.offset)}
+
+    encoder, decoder = network.encoder, network.head("choice")
+    step = descend(loss, Adam(encoder.parameters(), lambda number: 0.1), fixed=decoder.parameters())
+    kept, moved = decoder.weight.clone(), encoder.weights[0].clone()
+    step(example, 0)
+    assert torch.equal(decoder.weight, kept) and decoder.weight.grad is None
+    assert not torch.equal(encoder.weights[0], moved)
+    assert seen == [[name.startswith("encoder") for name, _ in network.named_parameters()]]
+    assert all(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_the_discrepancy_from_the_prior_is_that_of_the_double_sum_over_draws() -> None:
@@ -182,7 +258,18 @@ def test_few_users_are_all_trained_on() -> None:
     assert held_out is None and len(users) == 30
 
 
-@pytest.mark.parametrize("settings", [{}, {"code": "gaussian", "hidden": "30-10", "penalty": "gaussian_kl:0.1@50"}])
+REC_VAE = {
+    "code": "gaussian",
+    "hidden": "30-10",
+    "penalty": "composite_kl:0.01",
+    "decoder": "linear",
+    "encoder_steps": 3,
+}
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"code": "gaussian", "hidden": "30-10", "penalty": "gaussian_kl:0.1@50"}, REC_VAE]
+)
 def test_planted_tastes_are_found_also_for_new_users(settings: dict[str, object]) -> None:
     """Of two groups of items each user chose from one: the other items of that group come first."""
     rng = np.random.default_rng(0)

@@ -1,4 +1,5 @@
-"""Autoencoders of choices: Mult-VAE and Mult-DAE (Liang et al., WWW 2018) and their kin as one estimator."""
+"""Autoencoders of choices: Mult-VAE and Mult-DAE (Liang et al., WWW 2018), RecVAE (Shenbin et al., WSDM 2020) and their
+kin as one estimator."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from autorec.models.choice_network import (
     hidden_units,
     make_choice_examples,
     prepare,
+    remembering,
     score_all,
     summarise,
     train_by_ndcg,
@@ -31,23 +33,24 @@ from autorec.network.autoencoder import Autoencoder
 from autorec.network.code import CODES
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.likelihood import LIKELIHOODS
-from autorec.network.parts import parse, parse_sum
-from autorec.network.penalty import PENALTIES
+from autorec.network.parts import Part, parse, parse_sum
+from autorec.network.penalty import PENALTIES, Penalty
 from autorec.ratings.matrix import Ratings
 from autorec.training.adam import Adam
 from autorec.training.loop import TrainingLog
-from autorec.training.objective import objective
+from autorec.training.objective import Loss, objective
 from autorec.training.schedule import warm_cosine
-from autorec.training.steps import descend, stochastic_epoch
+from autorec.training.steps import Step, alternate, descend, stochastic_epoch
 
 OF_CHOICES = ("multinomial", "bernoulli")  # likelihoods
+DECODERS = ("mirrored", "linear")
 
 
 class ChoiceAutoencoder(Recommender):
     """An autoencoder of which items each user chose: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    f(x) = V · d(code) + b, the code made of x / ‖x‖ by the encoder, d the encoder's layers mirrored; items are ranked
-    by f. What it is to fit is the `likelihood` of x; objective and factors in `autorec.training.objective`.
+    f(x) = V · d(code) + b, the code made of x / ‖x‖ by the encoder, d the encoder's layers mirrored or nothing; items
+    are ranked by f. What it is to fit is the `likelihood` of x; objective and factors in `autorec.training.objective`.
 
     hidden         units of the encoder's layers, the last of them the code's: 200, (600, 200) or "600-200", with which
                    the decoder has a layer of 600 before the items
@@ -56,6 +59,9 @@ class ChoiceAutoencoder(Recommender):
     likelihood     "multinomial" or "bernoulli", see `autorec.network.likelihood`
     penalty        "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
     corruption     of the inputs in training: "none", "masking:p", "gaussian:sd"
+    decoder        "mirrored": it has the encoder's layers in reverse; "linear": it is V · code + b
+    encoder_steps  0: encoder and decoder learn together. k: on each batch the encoder takes k steps while the decoder
+                   rests, then the decoder one on inputs without corruption (Shenbin et al., WSDM 2020)
     learning_rate  of Adam, at its peak
     epochs         at most
     batch          users in a batch
@@ -79,6 +85,8 @@ class ChoiceAutoencoder(Recommender):
         likelihood: str = "multinomial",
         penalty: str = "none",
         corruption: str = "masking:0.5",
+        decoder: str = "mirrored",
+        encoder_steps: int = 0,
         learning_rate: float = 0.001,
         epochs: int = 100,
         batch: int = 500,
@@ -93,6 +101,8 @@ class ChoiceAutoencoder(Recommender):
         self.likelihood = likelihood
         self.penalty = penalty
         self.corruption = corruption
+        self.decoder = decoder
+        self.encoder_steps = encoder_steps
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.batch = batch
@@ -106,10 +116,13 @@ class ChoiceAutoencoder(Recommender):
         activation(self.activation)
         checks.one_of("likelihood", self.likelihood, OF_CHOICES)
         code = parse("code", self.code, CODES)
-        penalties = parse_sum("penalty", self.penalty, PENALTIES)
+        penalties = self._penalties()
         parse("corruption", self.corruption, CORRUPTIONS)
-        if "gaussian_kl" in penalties and code.name != "gaussian":
-            raise ParameterError("penalty gaussian_kl needs a code with a variance: use code gaussian")
+        for name in ("gaussian_kl", "composite_kl"):
+            if name in penalties and code.name != "gaussian":
+                raise ParameterError(f"penalty {name} needs a code with a variance: use code gaussian")
+        checks.one_of("decoder", self.decoder, DECODERS)
+        checks.whole("encoder_steps", self.encoder_steps, least=0)
         checks.number("learning_rate", self.learning_rate, above=0)
         checks.whole("epochs", self.epochs)
         checks.whole("batch", self.batch)
@@ -131,19 +144,14 @@ class ChoiceAutoencoder(Recommender):
         generator = torch.Generator().manual_seed(data.seed)
         network = self._build(data.chosen.shape[1], generator)
         examples = make_choice_examples(data, self.batch)
-        loss = objective(
-            network,
-            {HEAD: parse("likelihood", self.likelihood, LIKELIHOODS)},
-            parse_sum("penalty", self.penalty, PENALTIES),
-            parse("corruption", self.corruption, CORRUPTIONS),
-            generator,
-        )
-        total = self.epochs * len(examples)
-        optimizer = Adam(network.parameters(), lambda step: self.learning_rate * warm_cosine(step, total))
+        step = self._make_step(network, self.epochs * len(examples), generator)
+        epoch = stochastic_epoch(step, examples, data.rng)
+        if "composite_kl" in self._penalties():
+            epoch = remembering(network, examples, epoch)
         log = train_by_ndcg(
             [network],
             lambda given: score_all(network, given),
-            stochastic_epoch(descend(loss, optimizer), examples, data.rng),
+            epoch,
             data.held_out,
             epochs=self.epochs,
             patience=self.patience,
@@ -151,8 +159,30 @@ class ChoiceAutoencoder(Recommender):
         )
         return network, log
 
+    def _make_step(self, network: Autoencoder, total: int, generator: torch.Generator) -> Step:
+        """total: steps of the training."""
+        likelihoods = {HEAD: parse("likelihood", self.likelihood, LIKELIHOODS)}
+
+        def loss_with(corruption: str) -> Loss:
+            part = parse("corruption", corruption, CORRUPTIONS)
+            return objective(network, likelihoods, self._penalties(), part, generator)
+
+        def optimizer_of(module: torch.nn.Module) -> Adam:
+            return Adam(module.parameters(), lambda step: self.learning_rate * warm_cosine(step, total))
+
+        if not self.encoder_steps:
+            return descend(loss_with(self.corruption), optimizer_of(network))
+        encoder, decoder = network.encoder, network.head(HEAD)
+        of_encoder = descend(loss_with(self.corruption), optimizer_of(encoder), fixed=decoder.parameters())
+        of_decoder = descend(loss_with("none"), optimizer_of(decoder), fixed=encoder.parameters())
+        return alternate(*[of_encoder] * self.encoder_steps, of_decoder)
+
+    def _penalties(self) -> dict[str, Part[Penalty]]:
+        return parse_sum("penalty", self.penalty, PENALTIES)
+
     def _build(self, n_items: int, generator: torch.Generator) -> Autoencoder:
-        return build_network(n_items, checks.layers(self.hidden), self.activation, self.code, generator)
+        widths, mirrored = checks.layers(self.hidden), self.decoder == "mirrored"
+        return build_network(n_items, widths, self.activation, self.code, generator, mirrored=mirrored)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         own = training_bytes(n_users, n_items, checks.layers(self.hidden), self.batch)

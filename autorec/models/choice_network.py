@@ -1,7 +1,7 @@
 """What trainings on choices have in common: examples, the network, its scores of histories, the summary of a fit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,9 @@ from autorec.network.example import Example
 from autorec.network.parts import parse
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
-from autorec.training.batches import make_examples, partition
+from autorec.training.batches import partition
 from autorec.training.loop import TrainingLog, train
-from autorec.training.steps import Epoch, Examples
+from autorec.training.steps import Epoch
 
 HEAD = "choice"
 ENCODED_AT_ONCE = 1024  # users
@@ -52,17 +52,25 @@ def prepare(ratings: Ratings, relevant: float | None, validation: float | str, r
 
 
 def build_network(
-    n_items: int, widths: Sequence[int], activation: str, code: str, generator: torch.Generator
+    n_items: int,
+    widths: Sequence[int],
+    activation: str,
+    code: str,
+    generator: torch.Generator,
+    *,
+    mirrored: bool = True,
 ) -> Autoencoder:
-    """An autoencoder of choices, one head [n × items]; decoder mirrored. widths: of the encoder, the code's last."""
+    """An autoencoder of choices, one head [n × items]. widths: of the encoder, the code's last. mirrored: the decoder
+    has them in reverse; else it has no hidden layer."""
     drawn = code == "gaussian"  # its layer holds mean and variance
     layers = (*widths[:-1], 2 * widths[-1]) if drawn else widths
     encoder = Encoder(n_items, layers, activation, generator, linear_code=drawn)
-    decoder = Decoder(n_items, widths[::-1], "identity", generator, inner=activation)
+    inner = widths[::-1] if mirrored else widths[-1:]
+    decoder = Decoder(n_items, inner, "identity", generator, inner=activation)
     return Autoencoder(encoder, {HEAD: decoder}, parse("code", code, CODES).function)
 
 
-def make_choice_examples(data: Choices, batch: int) -> Examples:
+def make_choice_examples(data: Choices, batch: int) -> list[Example]:
     """Batches of at most so many users: the input of length 1, the target the choices themselves."""
     chosen, n_users = data.chosen, data.chosen.shape[0]
     indptr, indices = chosen.indptr.astype(np.int64), chosen.indices.astype(np.int32)
@@ -71,7 +79,7 @@ def make_choice_examples(data: Choices, batch: int) -> Examples:
     def make(batch: Batch, users: npt.NDArray[np.integer[Any]]) -> Example:
         return Example((normalised(batch),), {HEAD: batch}, torch.zeros(len(users)), len(users) / n_users)
 
-    return make_examples(rows, partition(n_users, batch, data.rng), make, stream=False)
+    return [make(rows.batch(part), part) for part in partition(n_users, batch, data.rng)]
 
 
 def normalised(batch: Batch) -> Batch:
@@ -79,6 +87,17 @@ def normalised(batch: Batch) -> Batch:
     rows = batch.rows()
     squares = batch.values.new_zeros(batch.n_rows).index_add(0, rows, batch.values.square())  # [n]
     return batch.with_values(batch.values / squares.sqrt()[rows])
+
+
+def remembering(network: Autoencoder, examples: list[Example], epoch: Epoch) -> Epoch:
+    """The epoch, before which each of its examples [batches] gets the codes that its rows have at that time."""
+
+    def learn(number: int) -> dict[str, float]:
+        with torch.no_grad():
+            examples[:] = [replace(example, earlier=network.encoder(example.inputs)) for example in examples]
+        return epoch(number)
+
+    return learn
 
 
 def train_by_ndcg(

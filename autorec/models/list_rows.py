@@ -141,4 +141,22 @@ ROWS = (
         settings={**_DRAWN, "penalty": "mmd:10"},
         space=_CHOICE,
     ),
+    Model(
+        "rec-vae",
+        "choice",
+        "ChoiceAutoencoder",
+        "variational autoencoder with a composite prior, encoder and decoder in turn",
+        paper="Shenbin et al., WSDM 2020",
+        **_NETWORK,
+        settings={
+            "hidden": "600-200",
+            "code": "gaussian",
+            "penalty": "composite_kl:0.005",
+            "decoder": "linear",
+            "encoder_steps": 3,
+            "learning_rate": 0.002,
+            "epochs": 30,
+        },
+        space={name: values for name, values in _CHOICE.items() if name != "hidden"},
+    ),
 )

@@ -16,12 +16,15 @@ class Example:
     offset   [n] of each row, added before the output activation; zeros for none
     share    n / N, the part of all N rows in this example; penalties on weights are multiplied by it, so that an epoch
              counts them once
+    earlier  [n × 2K] mean and log variance of each row's code in the last epoch, for a prior that holds on to it; None
+             where there is no such prior
     """
 
     inputs: tuple[Batch, ...]
     targets: dict[str, Batch]
     offset: torch.Tensor
     share: float = 1.0
+    earlier: torch.Tensor | None = None
 
     @property
     def n_rows(self) -> int:
@@ -34,4 +37,5 @@ class Example:
         moved = {id(batch): batch.to(device) for batch in (*self.inputs, *self.targets.values())}
         inputs = tuple(moved[id(batch)] for batch in self.inputs)
         targets = {name: moved[id(batch)] for name, batch in self.targets.items()}
-        return Example(inputs, targets, self.offset.to(device), self.share)
+        earlier = None if self.earlier is None else self.earlier.to(device)
+        return Example(inputs, targets, self.offset.to(device), self.share, earlier)

@@ -15,6 +15,7 @@ from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.gradient import Multiple, keep_term
 from autorec.network.parts import Kind
+from autorec.network.prior import composite_divergence
 
 Penalty = Callable[[Autoencoder, Trace], torch.Tensor]
 
@@ -98,6 +99,25 @@ def gaussian_kl(strength: float) -> Penalty:
     return penalty
 
 
+def composite_kl(strength: float) -> Penalty:
+    """γ Σ_rows (entries of the row) · KL(code ‖ composite prior), estimated by the code that was drawn: the more a user
+    chose, the more the divergence counts (Shenbin et al., WSDM 2020, eq. 12); see `autorec.network.prior`."""
+
+    def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
+        earlier = trace.example.earlier
+        if trace.log_var is None:
+            raise ParameterError("penalty composite_kl needs a code with a variance: use code gaussian")
+        if earlier is None:
+            raise ParameterError("penalty composite_kl needs a training that keeps earlier codes: use rec-vae")
+        entries = trace.example.inputs[0].indptr.diff()  # [n], corruption leaves the pattern
+        total: torch.Tensor = (
+            strength * (entries * composite_divergence(trace.code, trace.mean, trace.log_var, earlier)).sum()
+        )
+        return total
+
+    return penalty
+
+
 def mmd(strength: float) -> Penalty:
     """λ MMD² for each row, between the codes of a batch and N(0, 1) in each of K units: a Wasserstein autoencoder
     (Tolstikhin et al., ICLR 2018). Kernel k(x, y) = exp(−‖x − y‖² / 2K); the unbiased estimator, with the means over
@@ -129,6 +149,7 @@ PENALTIES: dict[str, Kind[Penalty]] = {
     "kl_sparsity": Kind(kl_sparsity, 0.0),
     "contractive": Kind(contractive, 0.0),
     "gaussian_kl": Kind(gaussian_kl, 0.0),
+    "composite_kl": Kind(composite_kl, 0.0),
     "mmd": Kind(mmd, 0.0),
     "bias": Kind(bias, 0.0),
 }

@@ -30,11 +30,13 @@ class Adam:
         self.parameters: Sequence[torch.Tensor] = list(parameters)
         self.rate = rate
         self._moments = [_Moments(parameter) for parameter in self.parameters]
+        self._updates = 0  # so far; a step of a training may make several
 
     def step(self, number: int) -> None:
         """Update each parameter that has a gradient, from `.grad` and the terms that are being collected."""
         rate = self.rate(number)
-        corrections = tuple(1 / (1 - beta ** (number + 1)) for beta in BETAS)
+        self._updates += 1
+        corrections = tuple(1 / (1 - beta**self._updates) for beta in BETAS)
         for moments in self._moments:
             moments.update(rate, *corrections)
 

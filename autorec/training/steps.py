@@ -4,7 +4,8 @@ A step takes an example and the number of the step, from 0, and returns the term
 number, from 1, and returns the terms as means over all rows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -36,19 +37,35 @@ class Examples(Protocol):
     def __getitem__(self, index: int, /) -> Example: ...
 
 
-def descend(loss: Loss, optimizer: Optimizer) -> Step:
-    """One step of the optimiser down the gradient of the sum of the terms."""
+def descend(loss: Loss, optimizer: Optimizer, fixed: Iterable[torch.Tensor] = ()) -> Step:
+    """One step of the optimiser down the gradient of the sum of the terms.
+
+    fixed: other parameters of the loss, of any shape, for which no gradient is computed.
+    """
+    fixed = list(fixed)
 
     def step(example: Example, number: int) -> dict[str, float]:
         for parameter in optimizer.parameters:
             parameter.grad = None
-        with collecting(optimizer.parameters):
+        with without_gradients(fixed), collecting(optimizer.parameters):
             terms = loss(example, number)
             torch.stack(list(terms.values())).sum().backward()
             optimizer.step(number)
         return {name: term.item() for name, term in terms.items()}
 
     return step
+
+
+@contextlib.contextmanager
+def without_gradients(parameters: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Within the block the parameters, of any shape, are constants to autograd."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 def alternate(*steps: Step) -> Step:
