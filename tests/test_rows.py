@@ -15,8 +15,8 @@ import autorec.models.autorec
 from autorec import AutoRec, Ratings
 from autorec.models import biases, dampings
 from autorec.models.biases import fit_biases, item_means
-from autorec.models.fitting import OPTIMIZERS
 from autorec.models.scale import inside, rows_inside
+from autorec.models.settings import OPTIMIZERS
 from autorec.network.autoencoder import build_autoencoder
 from autorec.network.batch import Batch, make_batch
 from autorec.network.example import Example

@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 from autorec.errors import DivergedError
-from autorec.models.fitting import OPTIMIZERS
+from autorec.models.settings import OPTIMIZERS
 from autorec.network.activations import ACTIVATIONS, HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.batch import make_batch

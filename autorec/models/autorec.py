@@ -1,6 +1,5 @@
 """U-AutoRec and I-AutoRec (Sedhain, Menon, Sanner, Xie: AutoRec, WWW 2015) as one estimator."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,26 +14,21 @@ from autorec.models import biases as bias_tools
 from autorec.models import network_arrays
 from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
-from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
-from autorec.models.choosing import EPOCHS
+from autorec.models.biases import Biases
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.models.fit_summary import summarise, warn_if_worse
-from autorec.models.fitting import OPTIMIZERS, SEARCH_MOST, choose_streaming, encode_rows, fit_network
+from autorec.models.fitting import choose_streaming, encode_rows, fit_network
 from autorec.models.one_training import HEAD
 from autorec.models.scale import inside, outside, rows_inside
-from autorec.models.settings import Settings, parse_penalties
+from autorec.models.settings import SEARCH_MOST, Settings, check_settings, has_biases, is_linear
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
-from autorec.network.corruption import CORRUPTIONS
-from autorec.network.parts import parse
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.training.batches import BATCH_MOST, batch_size
 from autorec.training.memory import training_memory
 
-# λ for large data (see fitting.SEARCH_MOST); chosen on validation parts of MovieLens.
-L2_LARGE = {"item": 350.0, "user": 550.0}
 NETWORK = "network."  # begins the names of its arrays in a file
 
 
@@ -137,12 +131,14 @@ class AutoRec(Recommender):
         if not isinstance(self.device, (str, torch.device)):
             raise ParameterError(f"device is {self.device!r}; allowed: cpu, or cuda where torch has it")
         checks.random_state("random_state", self.random_state)
-        elsewhere = copy.copy(self)
-        elsewhere.device, elsewhere.random_state = "cpu", 0  # a generator must not draw
-        elsewhere._settings()
+        self._check_settings(device="cpu", random_state=0)  # a generator must not draw
+
+    def _check_settings(self, **others: Any) -> Settings:
+        """The parameters as settings, with `others` in place of some. ParameterError: one is not allowed."""
+        return check_settings(self.get_params(deep=False) | others)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        settings = self._settings()
+        settings = self._check_settings()
         csr = ratings.csr
         stream = choose_streaming(csr.nnz, csr.shape if self.orientation == "user" else csr.shape[::-1], settings)
         factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
@@ -169,55 +165,13 @@ class AutoRec(Recommender):
         """[columns]"""
         return self.network_.head(HEAD).bias.detach().numpy() if self._solved is None else self._solved[1]
 
-    def _settings(self) -> Settings:
-        """The parameters, checked. ParameterError names the one at fault and what is allowed."""
-        checks.one_of("orientation", self.orientation, ("item", "user"))
-        checks.one_of("optimizer", self.optimizer, OPTIMIZERS)
-        dampings = checks.damping("user_damping", self.user_damping), checks.damping("item_damping", self.item_damping)
-        checks.one_of("offset", self.offset, ("auto", "biases", "means", "none"))
-        activation(self.encoder)
-        activation(self.decoder)
-        if self.offset == "biases" and not self._linear():
-            raise ParameterError(
-                f"offset biases needs decoder identity, got {self.decoder}: a curved output cannot take added biases"
-            )
-        checks.one_of("inputs", self.inputs, ("auto", "ratings", "residuals"))
-        if self.inputs == "residuals" and not self._has_biases():
-            raise ParameterError("inputs residuals are what damped biases leave: they need offset biases")
-        batch = checks.auto_or(checks.whole, "batch", self.batch)
-        epochs = checks.auto_or(checks.whole, "epochs", self.epochs)
-        l2, penalties = parse_penalties(self.penalty)
-        return Settings(
-            hidden=checks.layers(self.hidden),
-            encoder=self.encoder,
-            decoder=self.decoder,
-            l2=l2,
-            l2_large=L2_LARGE[self.orientation],
-            penalties=penalties,
-            corruption=parse("corruption", self.corruption, CORRUPTIONS),
-            biases=self._has_biases(),
-            centred=self.offset != "none",
-            dampings=self._flipped(dampings),
-            default_dampings=self._flipped((USER_DAMPING, ITEM_DAMPING)),
-            inputs=self.inputs if self._has_biases() else "ratings",
-            optimizer=self.optimizer,
-            learning_rate=checks.number("learning_rate", self.learning_rate, above=0),
-            epochs=EPOCHS if epochs == "auto" else int(epochs),
-            longer=epochs == "auto",
-            batch=batch if self.optimizer == "adam" else "full",
-            validation=checks.auto_or(checks.share, "validation", self.validation),
-            patience=checks.whole("patience", self.patience),
-            seed=checks.seed("random_state", self.random_state),
-            device=checks.device(self.device),
-        )
-
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        (rows, columns), checked = self._flipped((n_users, n_items)), self._settings()
+        (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
         network = (rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
         return sum(training_memory(n_ratings, *network, residuals=checked.inputs != "ratings").values())
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
-        (rows, columns), checked = self._flipped((n_users, n_items)), self._settings()
+        (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
         units, weights = sum(checked.hidden), columns * (checked.hidden[0] + checked.hidden[-1])
         steps = 1 if checked.batch == "full" else rows / batch_size(rows, checked.batch)
         epoch = 2e-10 * units * n_ratings + 6e-10 * weights * steps
@@ -239,14 +193,8 @@ class AutoRec(Recommender):
         """Of the biases of (rows, columns)."""
         return self._flipped((self.user_damping_, self.item_damping_))
 
-    def _linear(self) -> bool:
-        return activation(self.decoder) is activation("identity")
-
-    def _has_biases(self) -> bool:
-        return self._linear() and self.offset in ("auto", "biases")
-
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
-        if not self._linear():
+        if not is_linear(self.decoder):
             scores = activation(self.decoder).output(torch.from_numpy(np.ascontiguousarray(scores))).numpy()
         return outside(scores, self.ratings_.scale)
 
@@ -320,7 +268,7 @@ class AutoRec(Recommender):
 
     def _bias_of_rows(self, rows: sparse.csr_array) -> FloatArray:
         """[n] damped biases of rows [n × columns] given those of the columns; zeros where the model has none."""
-        if not self._has_biases():
+        if not has_biases(self.decoder, self.offset):
             return np.zeros(rows.shape[0])
         of_columns = self.decoder_bias_ if self.centre_ is None else self.centre_
         known = Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64))
@@ -332,9 +280,11 @@ class AutoRec(Recommender):
         given = inside(columns, self.ratings_.scale)
         offset = (self.mean_ + self.row_bias_).astype(np.float32)[given.indices]
         targets = sparse.csr_array((given.data - offset, given.indices, given.indptr), shape=given.shape)
-        if not self._linear():
+        if not is_linear(self.decoder):
             return fit_columns(codes, targets, self.decoder, self.l2_)
-        return solve_columns(codes, targets, self.l2_, self._dampings()[1] if self._has_biases() else 0.0)
+        return solve_columns(
+            codes, targets, self.l2_, self._dampings()[1] if has_biases(self.decoder, self.offset) else 0.0
+        )
 
     # --- file -----------------------------------------------------------------------------------------------
 

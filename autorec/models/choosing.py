@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from autorec.models.biases import Biases
 from autorec.models.one_training import HEAD, Data, train_once
-from autorec.models.settings import Settings
+from autorec.models.settings import LONGEST, Settings
 from autorec.network.autoencoder import Autoencoder
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.validation import validation_errors
 
-EPOCHS, LONGEST = 40, 160  # "auto": the first, doubled up to the second as long as it pays
 L2_START = {"ratings": 250.0, "residuals": 125.0}  # smaller inputs want larger weights
 L2_STEP, L2_LEAST, L2_MOST = 2.0, 15.0, 32_000.0
 RESIDUALS_GAIN = 0.01  # how much lower their RMSE has to be in a short training: in one they learn faster than ratings
@@ -90,18 +89,27 @@ class Trainings:
     def short(self, data: Data, l2: float, epochs: int) -> Errors:
         """[validation ratings] errors of a training whose validations are not reported."""
         assert data.validation is not None
-        return validation_errors(self._train(data, l2, epochs, epochs, None).network, data.validation, HEAD)
+        return validation_errors(self._train(data, l2, epochs, None).network, data.validation, HEAD)
 
-    def whole(self, data: Data, l2: float, epochs: int, last_epoch: int | None = None) -> TrainingLog:
-        """The log of a training by the schedule of `epochs`, up to the last epoch."""
-        made = self._train(data, l2, epochs, last_epoch or epochs, self.on_validation)
+    def whole(self, data: Data, l2: float, epochs: int) -> TrainingLog:
+        """The log of a training whose validations are reported."""
+        made = self._train(data, l2, epochs, self.on_validation)
         self._keep_better(made)
         return made.log
 
-    def _train(
-        self, data: Data, l2: float, epochs: int, last_epoch: int, on_validation: OnValidation | None
-    ) -> Training:
-        network, log = train_once(data, l2, self.settings, epochs, last_epoch, on_validation)
+    def repeat_best(self, data: Data) -> Training:
+        """The best training again with other data, up to its best epoch; itself where Ctrl-C ends that."""
+        assert self.best is not None
+        best = self.best
+        network, log = train_once(data, best.l2, self.settings, best.epochs, best.log.best_epoch, None)
+        self.seconds += log.seconds
+        if log.stopped == "interrupted":
+            best.log.stopped = "interrupted"
+            return best
+        return Training(network, log, data.biases, data.centre, best.l2, best.epochs)
+
+    def _train(self, data: Data, l2: float, epochs: int, on_validation: OnValidation | None) -> Training:
+        network, log = train_once(data, l2, self.settings, epochs, epochs, on_validation)
         made = Training(network, log, data.biases, data.centre, l2, epochs)
         record = {"inputs": made.inputs, "l2": l2, "epochs": epochs}
         self.tried.append({**record, "validation_rmse": log.best_score, "seconds": log.seconds})

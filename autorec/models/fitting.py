@@ -17,8 +17,8 @@ from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
 from autorec.models.choosing import Interrupted, Trainings, search
 from autorec.models.dampings import Dampings, choose_dampings
-from autorec.models.one_training import HEAD, prepare
-from autorec.models.settings import Settings
+from autorec.models.one_training import HEAD, Data, prepare
+from autorec.models.settings import SEARCH_MOST, Settings
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.padding import trim
@@ -28,8 +28,6 @@ from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.memory import should_stream, training_memory
 
-OPTIMIZERS = ("adam", "rprop", "lbfgs")
-SEARCH_MOST = 300_000  # ratings; with more, the λ for large data is taken without a search
 TOLERANCE = 0.001  # share of the RMSE of damped biases by which a training may be worse
 ENCODED_AT_ONCE = 2**17  # ratings
 
@@ -90,47 +88,37 @@ def fit_network(
     rng = np.random.default_rng(settings.seed)
     aside = held_out_entries(rows.nnz, settings.validation, rng)
     parts = partition(rows.shape[0], settings.batch, rng)
-    small = rows.nnz <= SEARCH_MOST
-    again = rows if len(aside) and small and settings.validation == "auto" else None
+
+    def data_of(seen: Rows, unseen: Rows, inputs: str) -> Data:
+        return prepare(seen, unseen, parts, dampings, inputs, settings, stream)
+
     unseen, seen = rows.only(aside), rows.without(aside)
-    del rows
-    floor = _measure_biases(seen, unseen, dampings, settings)
+    many = rows.nnz > SEARCH_MOST
+    again = rows if len(aside) and not many and settings.validation == "auto" else None
+    del rows  # the caller keeps none: the memory is free
+    biases_rmse = _measure_biases(seen, unseen, dampings, settings)
     trainings = Trainings(settings, on_validation)
     with contextlib.suppress(Interrupted):
-        search(trainings, lambda inputs: prepare(seen, unseen, parts, dampings, inputs, settings, stream), not small)
-    best = trainings.best
-    assert best is not None  # a search that ends well, or by Ctrl-C, leaves one
-    log, n_ratings = best.log, seen.nnz - len(aside)
-    falls_back = settings.biases and log.best_score > floor * (1 + TOLERANCE)
-    if again is not None and log.best_epoch > 0 and log.stopped != "interrupted":
-        last = Trainings(settings, None)
-        whole = prepare(again, again.only(aside[:0]), parts, dampings, best.inputs, settings, stream)
-        try:
-            last.whole(whole, best.l2, best.epochs, log.best_epoch)
-            best, n_ratings = last.best or best, again.nnz
-        except Interrupted:
-            log.stopped = "interrupted"
-        trainings.seconds += last.seconds
-    network = best.network
-    if falls_back:
-        _reduce_to_biases(network, best.biases)
-    trim(network)
-    for parameter in network.parameters():
-        parameter.grad = None
+        search(trainings, lambda inputs: data_of(seen, unseen, inputs), many)
+    best = last = trainings.best
+    assert best is not None and last is not None  # a search that ends well, or by Ctrl-C, leaves one
+    if again is not None and best.log.best_epoch > 0 and best.log.stopped != "interrupted":
+        last = trainings.repeat_best(data_of(again, again.only(aside[:0]), best.inputs))
+    falls_back = settings.biases and best.log.best_score > biases_rmse * (1 + TOLERANCE)
     return Fitted(
-        network=network.cpu(),
-        mean=best.biases.mean,
-        row_bias=best.biases.user,
-        centre=best.centre,
+        network=_finish(last.network, last.biases if falls_back else None),
+        mean=last.biases.mean,
+        row_bias=last.biases.user,
+        centre=last.centre,
         dampings=dampings,
-        l2=best.l2,
-        epochs=best.epochs,
-        log=log,
-        n_train=n_ratings,
+        l2=last.l2,
+        epochs=last.epochs,
+        log=best.log,
+        n_train=seen.nnz - (len(aside) if last is best else 0),
         n_validation=len(aside),
         tried=trainings.tried,
         seconds=trainings.seconds,
-        biases_rmse=floor,
+        biases_rmse=biases_rmse,
         falls_back=falls_back,
     )
 
@@ -146,13 +134,18 @@ def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Sett
     return float(np.sqrt(np.mean(np.square(predicted - batch.values.numpy()))))
 
 
-def _reduce_to_biases(network: Autoencoder, biases: Biases) -> None:
-    """Set all weights of the network to 0 and its output bias to the damped biases of the columns."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-        head = network.head(HEAD)
-        head.bias[: len(biases.item)] = torch.from_numpy(biases.item).float()
+def _finish(network: Autoencoder, biases: Biases | None) -> Autoencoder:
+    """The trained network on the CPU, without padding and gradients. biases: what it is reduced to, None for nothing:
+    all weights become 0, and the output bias the damped biases of the columns."""
+    if biases is not None:
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.zero_()
+            network.head(HEAD).bias[: len(biases.item)] = torch.from_numpy(biases.item).float()
+    trim(network)
+    for parameter in network.parameters():
+        parameter.grad = None
+    return network.cpu()
 
 
 def encode_rows(

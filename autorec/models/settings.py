@@ -3,14 +3,23 @@ items."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from autorec import checks
 from autorec.errors import ParameterError
+from autorec.models.biases import ITEM_DAMPING, USER_DAMPING
 from autorec.models.dampings import Dampings, Given
-from autorec.network.corruption import Corruption
-from autorec.network.parts import Part, parse_sum
+from autorec.network.activations import activation
+from autorec.network.corruption import CORRUPTIONS, Corruption
+from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
+
+OPTIMIZERS = ("adam", "rprop", "lbfgs")
+EPOCHS, LONGEST = 40, 160  # "auto": the first, doubled up to the second as long as it pays
+SEARCH_MOST = 300_000  # ratings; with more, the λ for large data is taken without a search
+L2_LARGE = {"item": 350.0, "user": 550.0}  # that λ; chosen on validation parts of MovieLens
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,52 @@ class Settings:
     device: torch.device
 
 
+def check_settings(given: Mapping[str, Any]) -> Settings:
+    """The parameters of AutoRec by name → its settings. ParameterError names the one at fault and what is allowed."""
+    checks.one_of("orientation", given["orientation"], ("item", "user"))
+    checks.one_of("optimizer", given["optimizer"], OPTIMIZERS)
+    _check_offset(given)
+    biases = has_biases(given["decoder"], given["offset"])
+    names = ("user_damping", "item_damping") if given["orientation"] == "user" else ("item_damping", "user_damping")
+    defaults = {"user_damping": USER_DAMPING, "item_damping": ITEM_DAMPING}
+    l2, penalties = parse_penalties(given["penalty"])
+    epochs = checks.auto_or(checks.whole, "epochs", given["epochs"])
+    batch = checks.auto_or(checks.whole, "batch", given["batch"])
+    return Settings(
+        hidden=checks.layers(given["hidden"]),
+        encoder=given["encoder"],
+        decoder=given["decoder"],
+        l2=l2,
+        l2_large=L2_LARGE[given["orientation"]],
+        penalties=penalties,
+        corruption=parse("corruption", given["corruption"], CORRUPTIONS),
+        biases=biases,
+        centred=given["offset"] != "none",
+        dampings=(checks.damping(names[0], given[names[0]]), checks.damping(names[1], given[names[1]])),
+        default_dampings=(defaults[names[0]], defaults[names[1]]),
+        inputs=given["inputs"] if biases else "ratings",
+        optimizer=given["optimizer"],
+        learning_rate=checks.number("learning_rate", given["learning_rate"], above=0),
+        epochs=EPOCHS if epochs == "auto" else int(epochs),
+        longer=epochs == "auto",
+        batch=batch if given["optimizer"] == "adam" else "full",
+        validation=checks.auto_or(checks.share, "validation", given["validation"]),
+        patience=checks.whole("patience", given["patience"]),
+        seed=checks.seed("random_state", given["random_state"]),
+        device=checks.device(given["device"]),
+    )
+
+
+def is_linear(decoder: str) -> bool:
+    """Whether the output of the network is its activation `decoder` of what is linear in the code: the identity."""
+    return activation(decoder) is activation("identity")
+
+
+def has_biases(decoder: str, offset: str) -> bool:
+    """Whether the network learns deviations from damped biases."""
+    return is_linear(decoder) and offset in ("auto", "biases")
+
+
 def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
     """(λ of l2, None for `l2:auto`; all penalties by name, without an automatic l2)."""
     words = [word.strip() for word in str(text).split("+")]
@@ -64,3 +119,17 @@ def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
     if automatic:
         return None, parts
     return parts["l2"].value if "l2" in parts else 0.0, parts
+
+
+def _check_offset(given: Mapping[str, Any]) -> None:
+    """ParameterError: activations, offset or inputs that are not known or do not go together."""
+    encoder, decoder, offset, inputs = (given[name] for name in ("encoder", "decoder", "offset", "inputs"))
+    activation(encoder)
+    checks.one_of("offset", offset, ("auto", "biases", "means", "none"))
+    checks.one_of("inputs", inputs, ("auto", "ratings", "residuals"))
+    if offset == "biases" and not is_linear(decoder):
+        raise ParameterError(
+            f"offset biases needs decoder identity, got {decoder}: a curved output cannot take added biases"
+        )
+    if inputs == "residuals" and not has_biases(decoder, offset):
+        raise ParameterError("inputs residuals are what damped biases leave: they need offset biases")
