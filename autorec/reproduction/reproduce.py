@@ -7,10 +7,11 @@ from autorec.errors import InputError, ParameterError, nearest
 from autorec.reproduction.defaults import defaults
 from autorec.reproduction.published import paper, table
 from autorec.reproduction.ranking import ranking
+from autorec.reproduction.strong import strong
 
 Job = Callable[[Path], Iterator[str]]  # folder that holds ml-100k and ml-1m → lines
 
-JOBS: Mapping[str, Job] = {job.__name__: job for job in (table, paper, ranking, defaults)}
+JOBS: Mapping[str, Job] = {job.__name__: job for job in (table, paper, ranking, strong, defaults)}
 
 
 def reproduce(datasets: str | Path, jobs: Sequence[str] = ()) -> Iterator[str]:
