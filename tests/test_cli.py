@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import random_frame
 
+import autorec
 from autorec.cli.main import VERBS
 from autorec.cli.main import autorec as command
 from autorec.models.biases import Biases
@@ -158,6 +159,27 @@ def test_recommend_in_blocks_is_recommend_at_once(place, tmp_path, monkeypatch):
     assert len(told("recommend", place / "model", "--all")["rows"]) == whole.count("\n") - 1
     run("recommend", place / "model", "--all", "-o", tmp_path / "out.parquet")
     assert len(pd.read_parquet(tmp_path / "out.parquet")) == whole.count("\n") - 1
+
+
+def test_recommend_with_filters(tmp_path):
+    model = tmp_path / "m"
+    autorec.Ease(l2=50).fit(autorec.load_sample()).save(model)
+    (tmp_path / "allow").write_text("5\n6\n7\n10\n11\n15\n20\n")
+    (tmp_path / "deny").write_text("5\n")
+    lists = ("--allow", tmp_path / "allow", "--deny", tmp_path / "deny")
+    asked = ("--where", "genre=Comedy", "--where", "genre=Crime", "--diversify", 0.3)
+    wishes = {
+        "allow": [5, 6, 7, 10, 11, 15, 20],
+        "deny": [5],
+        "where": {"genre": ["Comedy", "Crime"]},
+        "diversify": 0.3,
+    }
+    rows = told("recommend", model, "--user", 3, "--user", "new", *lists, *asked)["rows"]
+    expected = autorec.load(model).recommend([3], **wishes)
+    assert [row["item"] for row in rows if row["source"] == "model"] == expected["item"].tolist()
+    assert {row["item"] for row in rows} <= {6, 7, 11}
+    assert "no item has genre 'x'" in run("recommend", model, "--all", "--where", "genre=x", status=1).stderr
+    assert "is not name=value" in run("recommend", model, "--all", "--where", "genre", status=2).stderr
 
 
 def test_recommend_for_a_file_of_users_with_strangers(place, tmp_path):

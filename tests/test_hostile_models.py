@@ -163,7 +163,8 @@ def test_titles_are_kept_and_may_be_alike(tmp_path):
     assert loaded.titles.tolist() == titled.titles.tolist()
     assert loaded.user_ids.tolist() == ratings.user_ids.tolist()
     table = pa_parquet.read_table(tmp_path / "m" / "items.parquet")
-    assert table.to_pydict() == {"item": ratings.item_ids.tolist(), "title": titled.titles.tolist()}
+    genres = ratings.attributes["genre"].tolist()
+    assert table.to_pydict() == {"item": ratings.item_ids.tolist(), "title": titled.titles.tolist(), "genre": genres}
 
 
 def test_parameters_of_another_kind_are_refused(folder):

@@ -147,6 +147,36 @@ def _reading_options() -> Iterable[Callable[[Function], Function]]:
     )
 
 
+def filtering(function: Function) -> Function:
+    """--allow, --deny, --where, --diversify; the function gets `wishes`, arguments of `Recommender.recommend`."""
+
+    @functools.wraps(function)
+    def run(*, allow: str | None, deny: str | None, where: tuple[str, ...], diversify: float, **options: Any) -> None:
+        attributes: dict[str, list[str]] = {}
+        for one in where:
+            name, equals, value = one.partition("=")
+            if not name or not equals:
+                raise click.BadParameter(f"{one!r} is not name=value", param_hint="--where")
+            attributes.setdefault(name, []).append(value)
+        files = {name: path and autorec.read_ids(path) for name, path in (("allow", allow), ("deny", deny))}
+        function(wishes={**files, "where": attributes, "diversify": diversify}, **options)
+
+    options = (
+        click.option("--allow", type=Input(), metavar="FILE", help="The only items that may be listed, one id a line."),
+        click.option("--deny", type=Input(), metavar="FILE", help="Items that may not be listed, one id a line."),
+        click.option(
+            "--where",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="An attribute of the items; of equal names one suffices.",
+        ),
+        click.option(
+            "--diversify", type=float, default=0.0, metavar="λ", help="0 to 1: the more, the less alike are the items."
+        ),
+    )
+    return _with_options(run, options)
+
+
 def new_ratings(function: Function) -> Function:
     """--new-user, --new-item: ratings to fold in; the function gets `fold`, which takes the model there."""
 

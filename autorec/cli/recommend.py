@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import new_ratings, table_output
+from autorec.cli.options import filtering, new_ratings, table_output
 from autorec.cli.output import write_table
 from autorec.cli.paths import Input
 from autorec.cli.verb import say, verb
@@ -21,6 +21,7 @@ from autorec.cli.verb import say, verb
 @click.option("--all", "everyone", is_flag=True, help="Every user of the model.")
 @new_ratings
 @click.option("--include-seen", is_flag=True, help="Also items that the user has rated.")
+@filtering
 @table_output
 def recommend(
     model: str,
@@ -31,22 +32,24 @@ def recommend(
     fold: Callable[[Any], Any],
     folded: bool,
     include_seen: bool,
+    wishes: dict[str, Any],
     output: Path | None,
     as_json: bool,
 ) -> None:
     """The n best items of each user, best first.
 
     Columns user, item, score, rank, title (when the model knows titles), source. Source is `model`, or
-    `fallback` for a user that the model does not know: the items by their damped mean rating.
+    `fallback` for a user that the model does not know: the items by their damped mean rating. Attributes, for --where,
+    are the further columns of the file that `train --items` was given.
     """
     if [bool(users), users_file is not None, everyone, folded].count(True) != 1:
         raise click.UsageError("give one of --user, --users-file, --all, --new-user")
     fitted = fold(autorec.load(model))
     asked = autorec.read_ids(users_file) if users_file is not None else list(users) or None
-    write_table(_blocks(fitted, asked, n, include_seen), output, as_json, model=model, n=n)
+    write_table(_blocks(fitted, asked, n, include_seen, wishes), output, as_json, model=model, n=n)
 
 
-def _blocks(model: Any, users: Any, n: int, include_seen: bool) -> Iterator[Any]:
+def _blocks(model: Any, users: Any, n: int, include_seen: bool, wishes: dict[str, Any]) -> Iterator[Any]:
     unknown = []
     if users is None and not model.known_users(model.ratings_.user_ids).all():
         users = model.ratings_.user_ids.tolist()  # some were folded in with nothing that the model knows
@@ -54,9 +57,9 @@ def _blocks(model: Any, users: Any, n: int, include_seen: bool) -> Iterator[Any]
         found = model.known_users(users)
         unknown = [user for user, is_found in zip(users, found, strict=True) if not is_found]
         users = [user for user, is_found in zip(users, found, strict=True) if is_found]
-    rest = autorec.recommend_unknown(model, unknown, n).assign(source="fallback") if unknown else None
+    rest = autorec.recommend_unknown(model, unknown, n, **wishes).assign(source="fallback") if unknown else None
     if users or not unknown:
-        for block in model.recommend_blocks(users, n, exclude_seen=not include_seen):
+        for block in model.recommend_blocks(users, n, exclude_seen=not include_seen, **wishes):
             as_text = rest is not None and rest["user"].dtype != block["user"].dtype  # one column, one type
             yield block.assign(user=block["user"].astype(str) if as_text else block["user"], source="model")
     if rest is not None:

@@ -35,11 +35,13 @@ _SECOND = {
 
 
 def load_sample() -> Ratings:
-    """The sample as Ratings [600 users × 300 items], 24,000 of 1 to 5 stars in halves, with titles and timestamps."""
+    """The sample as Ratings [600 users × 300 items], 24,000 of 1 to 5 stars in halves, with titles, attribute genre and
+    timestamps."""
     ratings, films = sample_tables()
     loaded = as_ratings(ratings)
-    titles = films.set_index("movieId")["title"]
-    return replace(loaded, titles=titles.loc[loaded.item_ids].to_numpy(dtype=object))
+    films = films.set_index("movieId").loc[loaded.item_ids]
+    titles, genres = (films[name].to_numpy(dtype=object) for name in ("title", "genres"))
+    return replace(loaded, titles=titles, attributes={"genre": genres})
 
 
 def sample_groups() -> tuple["pd.Series[str]", "pd.Series[str]"]:

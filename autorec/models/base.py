@@ -7,7 +7,7 @@ A model of choices may use the choices themselves as user vectors, and define `s
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -17,10 +17,10 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 
-from autorec import checks, progress
+from autorec import checks
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models import store
+from autorec.models import recommending, store
 from autorec.models.arrays import Expected, Shape
 from autorec.models.biases import Biases
 from autorec.models.histories import align
@@ -28,6 +28,7 @@ from autorec.models.registry import named
 from autorec.models.topn import Result, map_blocks, top_n
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.convert import as_ratings
+from autorec.ratings.ids import as_collection
 from autorec.ratings.matrix import Ratings
 from autorec.training.loop import OnValidation as OnValidation
 
@@ -125,8 +126,9 @@ class Recommender(BaseEstimator):
             scores[part] = score_pairs(self._users(users), inverse, self._items(), columns[part])
         return scores
 
-    def _similarities(self) -> Callable[[IntArray], Scores]:
-        """A function: columns [B] → similarities [B × items] to all items; −inf for an item that is not to be shown."""
+    def _similarities(self) -> Callable[..., Scores]:
+        """A function: columns [B], others [C] (default: all items) → similarities [B × C]; −inf for an item that is not
+        to be shown."""
         factors = self._items().factors
         if not factors.shape[1]:
             raise ParameterError(
@@ -135,7 +137,7 @@ class Recommender(BaseEstimator):
             )
         norms = np.linalg.norm(factors, axis=1, keepdims=True)
         unit = np.divide(factors, np.where(norms > 0, norms, 1), dtype=np.float32)
-        return lambda columns: np.asarray(unit[columns] @ unit.T)
+        return lambda columns, others=slice(None): np.asarray(unit[columns] @ unit[others].T)
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""
@@ -196,31 +198,44 @@ class Recommender(BaseEstimator):
         """[users] whether each raw id had at least one rating of a known item in `fit` (or `fold_in`)."""
         return self._has_history(self._fitted().find_users(as_collection(users)))
 
-    def recommend(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> pd.DataFrame:
+    def recommend(
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        history: Any = None,
+        allow: Any = None,
+        deny: Any = None,
+        where: Mapping[str, Any] | None = None,
+        boost: Mapping[Any, float] | None = None,
+        diversify: float = 0.0,
+    ) -> pd.DataFrame:
         """The n best items of each user → DataFrame user, item, score, rank (1 = best) and, if known, title.
 
-        users: a raw id or any collection of them, None for all. Rated items are left out unless `exclude_seen=False`.
+        users      a raw id or any collection of them, None for all
+        history    ratings of one person who need not be known, raw item id → rating, or ids of items that they like;
+                   with `users`, one id, these ratings and those of the training; without, there is no column user
+        allow      raw ids of the only items that may be in a list; deny: of those that may not
+        where      attribute → value, or values of which an item needs one: {"genre": ["Comedy", "Romance"]}
+        boost      raw item id → number added to its score
+        diversify  λ from 0 up to, not with, 1: the more, the less alike are the items of a list; see `rerank`
+
+        Rated items are left out unless `exclude_seen=False`. Filters come before the choice of the n best.
         Scores of rating models are on the rating scale, not clipped, which would make ties. A user with fewer than n
-        items left gets fewer rows. InputError: an unknown user; fold the user in first.
+        items left gets fewer rows. InputError: an unknown user; fold the user in first, or give a history.
+        ParameterError: an attribute or a value that no item has.
         """
-        frames = list(self.recommend_blocks(users, n, exclude_seen=exclude_seen))
+        wishes = {"allow": allow, "deny": deny, "where": where, "boost": boost, "diversify": diversify}
+        frames = list(self.recommend_blocks(users, n, exclude_seen=exclude_seen, history=history, **wishes))
         return pd.concat(frames, ignore_index=True)
 
-    def recommend_blocks(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> Iterator[pd.DataFrame]:
+    def recommend_blocks(
+        self, users: Any = None, n: int = 10, *, exclude_seen: bool = True, history: Any = None, **wishes: Any
+    ) -> Iterator[pd.DataFrame]:
         """`recommend` as a stream of DataFrames user, item, score, rank[, title], one a block of users; at least
-        one."""
-        ratings = self._fitted()
-        n = min(checks.whole("n", n), ratings.n_items)
-        rows = self._find_rows(users)
-        seen = ratings.csr if exclude_seen else None
-        if not len(rows):
-            yield self._make_table(rows, np.empty((0, n), dtype=np.int64), np.empty((0, n)))
-        with progress.bar("recommending", len(rows)) as update:
-            done = 0
-            for block, items, scores in top_n(self._score_rows, rows, ratings.n_items, n, seen):
-                done += len(block)
-                update(done, f"{done:,} of {len(rows):,} users")
-                yield self._make_table(block, items, scores)
+        one. wishes: the other arguments of `recommend`."""
+        return recommending.recommend_blocks(self, users, n, exclude_seen, history, **wishes)
 
     def map_scores(self, rows: IntArray, work: Callable[[slice, Scores], Result]) -> Iterator[Result]:
         """Yield work(part of `rows`, scores [part × items]) in order, in blocks of bounded memory; see `map_blocks`."""
@@ -324,25 +339,6 @@ class Recommender(BaseEstimator):
         rows = ratings.find_users(users)
         _refuse_unknown(users, rows, "user")
         return rows
-
-    def _make_table(self, rows: IntArray, items: IntArray, scores: FloatArray) -> pd.DataFrame:
-        ratings = self.ratings_
-        table = _to_long(ratings.user_ids[rows], ratings.item_ids, items, self._to_ratings(scores))
-        if ratings.titles is not None:
-            table["title"] = ratings.titles[items[items >= 0]]
-        return table
-
-
-def as_collection(ids: Any) -> Any:
-    """Ids as a collection [n]: a list, array or Series as it is; of a set, generator or Arrow array a list; of one id
-    [id]."""
-    if isinstance(ids, (list, tuple, np.ndarray, pd.Series, pd.Index)) and np.ndim(ids):
-        return ids
-    if hasattr(ids, "to_pylist"):
-        return ids.to_pylist()
-    if isinstance(ids, np.ndarray):  # of no dimension
-        return [ids.item()]
-    return [ids] if isinstance(ids, str) or not isinstance(ids, Iterable) else list(ids)
 
 
 def _to_long(left: Any, item_ids: Any, items: IntArray, scores: FloatArray) -> pd.DataFrame:

@@ -116,12 +116,12 @@ class Ease(Recommender):
         """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
         return products(users, self.weights_)
 
-    def _similarities(self) -> Callable[[IntArray], Scores]:
+    def _similarities(self) -> Callable[..., Scores]:
         """√(B_ij · B_ji), with their sign: the partial correlation of the columns of i and j given all other items, as
         B_ij = −P_ij / P_jj."""
 
-        def partial_correlations(columns: IntArray) -> Scores:
-            out, back = self.weights_[columns], self.weights_.T[columns]
+        def partial_correlations(columns: IntArray, others: Any = slice(None)) -> Scores:
+            out, back = self.weights_[columns][:, others], self.weights_.T[columns][:, others]
             return np.asarray(np.sign(out) * np.sqrt(np.maximum(out * back, 0)))
 
         return partial_correlations

@@ -1,6 +1,8 @@
-"""New ratings aligned to the rows or columns of a fitted model."""
+"""New ratings, and the history of one person, aligned to the rows or columns of a fitted model."""
 
+import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.errors import InputError
+from autorec.ratings.ids import as_collection
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import mark_valid
 
@@ -38,7 +42,39 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     changed: dict[str, Any] = {"csr": csr, "timestamps": None, "order": None, "given_scale": fitted.scale}
     if of == "users":
         return replace(fitted, user_ids=new.user_ids, **changed)
-    return replace(fitted, item_ids=new.item_ids, titles=new.titles, **changed)
+    return replace(fitted, item_ids=new.item_ids, titles=new.titles, attributes=new.attributes, **changed)
+
+
+def make_history(fitted: Ratings, history: Any, row: int = -1) -> tuple[sparse.csr_array, int]:
+    """What one person rated → (CSR [1 × items of `fitted`], how many of its items are not known).
+
+    history: raw item id → rating, or a collection of ids. An item without a rating (None) counts as the highest: the
+    person likes it. Of an item given twice the last counts. row: a user of `fitted` whose ratings go before these;
+    −1: none. InputError: a rating outside the scale of `fitted`.
+    """
+    ids = list(history) if isinstance(history, Mapping) else list(as_collection(history))
+    given = history.values() if isinstance(history, Mapping) else [None] * len(ids)
+    columns = fitted.find_items(ids)
+    low, high = fitted.scale
+    rated = {}
+    if row >= 0:
+        own = slice(fitted.csr.indptr[row], fitted.csr.indptr[row + 1])
+        rated = dict(zip(fitted.csr.indices[own].tolist(), fitted.csr.data[own].tolist(), strict=True))
+    for item, column, rating in zip(ids, columns.tolist(), given, strict=True):
+        if rating is not None and not (_is_number(rating) and low <= rating <= high):
+            raise InputError(
+                f"the rating of item {item!r} is {rating!r}; allowed: {low:g} to {high:g}, None for a like"
+            )
+        if column >= 0:
+            rated[column] = high if rating is None else float(rating)
+    indices = np.array(sorted(rated), dtype=np.int32)
+    values = np.array([rated[column] for column in indices.tolist()], dtype=np.float32)
+    csr = sparse.csr_array((values, indices, np.array([0, len(indices)], dtype=np.int32)), shape=(1, fitted.n_items))
+    return csr, int((columns < 0).sum())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _clip(values: FloatArray, scale: tuple[float, float]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Raw ids and titles as plain arrays for a safetensors file, and back.
+"""Raw ids, titles and attributes as plain arrays for a safetensors file, and back.
 
 Integers are one int64 array. Text is two arrays: the concatenated UTF-8, and the offset of each text in it. Reading
 takes no more memory than the file has bytes, and Arrow validates each text.
@@ -32,7 +32,7 @@ def expect(name: str, n: int, shapes: Mapping[str, Shape]) -> dict[str, Expected
     file."""
     if name + _OFFSETS not in shapes:
         return {name: Expected("int64", (n,))}
-    return {name: Expected("uint8", (f"bytes of {name}",)), name + _OFFSETS: Expected("int64", (n + 1,), least=0)}
+    return _expect_texts(name, n)
 
 
 def unpack(name: str, arrays: Arrays, *, distinct: bool = True) -> Ids:
@@ -48,10 +48,41 @@ def unpack(name: str, arrays: Arrays, *, distinct: bool = True) -> Ids:
     return values
 
 
+def pack_columns(name: str, columns: Mapping[str, Ids]) -> Arrays:
+    """Arrays of columns [n] of text: their names as `name`, their values as `name.0`, `name.1` …; none without
+    columns."""
+    arrays = pack(name, np.array(list(columns), dtype=object)) if columns else {}
+    for number, values in enumerate(columns.values()):
+        arrays |= pack(f"{name}.{number}", values)
+    return arrays
+
+
+def expect_columns(name: str, n: int, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+    """What the arrays of `pack_columns` have to be; as many columns of n values as the file has."""
+    if name not in shapes:
+        return {}
+    count = 0
+    expected: dict[str, Expected] = {}
+    while f"{name}.{count}" in shapes:
+        expected |= _expect_texts(f"{name}.{count}", n)
+        count += 1
+    return expected | _expect_texts(name, count)
+
+
+def unpack_columns(name: str, arrays: Arrays) -> dict[str, npt.NDArray[np.object_]]:
+    """The columns of `pack_columns`, from arrays that are as `expect_columns` says. ValueError: see `unpack`."""
+    names = unpack(name, arrays) if name in arrays else ()
+    return {of: unpack(f"{name}.{number}", arrays, distinct=False) for number, of in enumerate(names)}
+
+
 def make_table(columns: Mapping[str, Ids]) -> pa.Table:
     """Columns [n] of integers or text as an Arrow table."""
     types = {name: pa.int64() if values.dtype.kind == "i" else pa.string() for name, values in columns.items()}
     return pa.table({name: pa.array(values, type=types[name]) for name, values in columns.items()})
+
+
+def _expect_texts(name: str, n: int) -> dict[str, Expected]:
+    return {name: Expected("uint8", (f"bytes of {name}",)), name + _OFFSETS: Expected("int64", (n + 1,), least=0)}
 
 
 def _decode_texts(name: str, data: npt.NDArray[Any], offsets: npt.NDArray[Any]) -> npt.NDArray[np.object_]:

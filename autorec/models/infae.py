@@ -82,10 +82,14 @@ class InfAE(Recommender):
         weights = kernel(users, self.choices_) @ self.inverse_  # [B × users]
         return np.ascontiguousarray((self.choices_.T @ weights.T).T)
 
-    def _similarities(self) -> Callable[[IntArray], Scores]:
+    def _similarities(self) -> Callable[..., Scores]:
         """The scores of a user who chose one item alone."""
         alone = sparse.csr_array(sparse.eye_array(self.ratings_.n_items, dtype=np.float32))
-        return lambda columns: self.score(alone[columns])
+
+        def alone_with(columns: IntArray, others: Any = slice(None)) -> Scores:
+            return self.score(sparse.csr_array(alone[columns]))[:, others]
+
+        return alone_with
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"inverse": self.inverse_, "indices": self.choices_.indices, "indptr": self.choices_.indptr}

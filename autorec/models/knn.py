@@ -56,11 +56,11 @@ class ItemKNN(Recommender):
         """Choices [B × items] → [B × items] float32 sums of the cosines to the items chosen."""
         return np.asarray((users @ self.neighbours_.T).todense(), dtype=np.float32)
 
-    def _similarities(self) -> Callable[[IntArray], Scores]:
+    def _similarities(self) -> Callable[..., Scores]:
         """The cosines that are kept, of the k nearest."""
 
-        def cosines(columns: IntArray) -> Scores:
-            kept = np.asarray(self.neighbours_[columns].todense(), dtype=np.float32)
+        def cosines(columns: IntArray, others: Any = slice(None)) -> Scores:
+            kept = np.asarray(self.neighbours_[columns].todense(), dtype=np.float32)[:, others]
             return np.where(kept > 0, kept, np.float32(-np.inf))
 
         return cosines

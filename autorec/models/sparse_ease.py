@@ -75,12 +75,12 @@ class SparseEase(Recommender):
         """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
         return np.asarray((users @ self.weights_.T).todense(), dtype=np.float32)
 
-    def _similarities(self) -> Callable[[IntArray], Scores]:
+    def _similarities(self) -> Callable[..., Scores]:
         """√(B_ij · B_ji), with the sign of B_ij; −inf where one of them is missing."""
         back = sparse.csr_array(self.weights_.T)
 
-        def partial_correlations(columns: IntArray) -> Scores:
-            one, other = (np.asarray(side[columns].todense()) for side in (self.weights_, back))
+        def partial_correlations(columns: IntArray, others: Any = slice(None)) -> Scores:
+            one, other = (np.asarray(side[columns].todense())[:, others] for side in (self.weights_, back))
             return np.where(one * other > 0, np.sign(one) * np.sqrt(np.abs(one * other)), np.float32(-np.inf))
 
         return partial_correlations

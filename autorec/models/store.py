@@ -4,9 +4,10 @@ The files of the folder:
 
     model.json             format version, class, parameters, rating scale, training summary, SHA-256 of all files
     weights.safetensors    what the model learned; under `fallback.` the damped biases that answer unknown ids
-    ratings.safetensors    the training ratings as CSR: data, indices, indptr, shape, scale; the raw ids and titles
+    ratings.safetensors    the training ratings as CSR: data, indices, indptr, shape, scale; the raw ids, titles and
+                           attributes
     users.parquet          raw ids in the order of the rows, for people and other programs
-    items.parquet          the same of the columns, and titles when given
+    items.parquet          the same of the columns, and titles and attributes when given
 
 `load` takes ids and titles from `ratings.safetensors`: on some malicious Parquet files Arrow ends the process by an
 uncaught C++ exception.
@@ -65,8 +66,8 @@ def save(model: Model, path: files.PathLike) -> None:
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
         safetensors.numpy.save_file(_collect_weights(model), folder / "weights.safetensors")
         safetensors.numpy.save_file(_pack(ratings), folder / "ratings.safetensors")
-        titles = {} if ratings.titles is None else {"title": ratings.titles}
-        tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **titles}}
+        known = ({} if ratings.titles is None else {"title": ratings.titles}) | ratings.attributes
+        tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **known}}
         for name, columns in tables.items():
             with (folder / name).open("wb") as file:  # Arrow itself opens no path that is not UTF-8
                 pa_parquet.write_table(id_arrays.make_table(columns), file)
@@ -166,6 +167,7 @@ def _pack(ratings: Ratings) -> Arrays:
     return (
         ids
         | titles
+        | id_arrays.pack_columns("attributes", ratings.attributes)
         | {
             "data": csr.data,
             "indices": csr.indices,
@@ -190,9 +192,9 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
     def expect(shapes: Mapping[str, Shape]) -> Mapping[str, Expected]:
         has_titles = any(name.startswith("titles") for name in shapes)
         sizes = {"users": users, "items": items} | ({"titles": items} if has_titles else {})
-        return matrix | {
-            name: spec for of, size in sizes.items() for name, spec in id_arrays.expect(of, size, shapes).items()
-        }
+        texts = (id_arrays.expect(of, size, shapes) for of, size in sizes.items())
+        attributes = id_arrays.expect_columns("attributes", items, shapes)
+        return matrix | attributes | {name: spec for those in texts for name, spec in those.items()}
 
     arrays = read_arrays(content, expect)
     if arrays["shape"].tolist() != [users, items] or arrays["scale"].tolist() != [low, high]:
@@ -202,7 +204,9 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
     csr = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(users, items))
     user_ids, item_ids = (id_arrays.unpack(side, arrays) for side in ("users", "items"))
     titles = id_arrays.unpack("titles", arrays, distinct=False) if "titles" in arrays else None
-    model.ratings_ = Ratings(validity.adopt(csr), user_ids, item_ids, titles=titles, given_scale=(low, high))
+    attributes = id_arrays.unpack_columns("attributes", arrays)
+    csr = validity.adopt(csr)
+    model.ratings_ = Ratings(csr, user_ids, item_ids, titles=titles, attributes=attributes, given_scale=(low, high))
 
 
 _READERS = {"ratings.safetensors": _read_ratings, "weights.safetensors": _read_weights}  # the second needs the first

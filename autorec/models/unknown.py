@@ -6,28 +6,29 @@ import numpy as np
 import pandas as pd
 
 from autorec import checks
-from autorec.models.base import Recommender, as_collection
-from autorec.ratings.ids import as_ids, from_tokens
+from autorec.models.base import Recommender
+from autorec.models.filters import make_filters
+from autorec.models.recommending import best_items, fallback_scores, make_table
+from autorec.ratings.ids import as_collection, as_ids, from_tokens
 
 
-def recommend_unknown(model: Recommender, users: Any, n: int = 10) -> pd.DataFrame:
+def recommend_unknown(
+    model: Recommender, users: Any, n: int = 10, *, diversify: float = 0.0, **wishes: Any
+) -> pd.DataFrame:
     """The n items of the highest damped mean → DataFrame user, item, score, rank[, title], n rows for each of `users`.
 
     score = mean + item bias of `model.fallback_`, as `predict` answers for these users. Of equal items the first in the
-    model comes first. users: a raw id or any collection of them. ParameterError: n is below 1.
+    model comes first. users: a raw id or any collection of them. diversify, wishes (allow, deny, where, boost): as in
+    `Recommender.recommend`. ParameterError: n is below 1.
     """
-    n = checks.whole("n", n)
+    n = min(checks.whole("n", n), model.ratings_.n_items)
+    checks.share("diversify", diversify)
     ratings, users = model.ratings_, as_ids(as_collection(users), "user ids")
     if ratings.user_ids.dtype.kind == "i" and users.dtype.kind == "O":
         users = from_tokens(users)  # 7 and "7" are one id; integers, as those of the model, where all are
-    best = np.argsort(-model.fallback_.item, kind="stable")[:n]
-    rank = np.arange(1, len(best) + 1)
-    columns = {
-        "item": ratings.item_ids[best],
-        "score": model.fallback_.mean + model.fallback_.item[best],
-        "rank": rank,
-    }
-    if ratings.titles is not None:
-        columns["title"] = ratings.titles[best]
-    table = {"user": np.repeat(users, len(best))}
-    return pd.DataFrame(table | {name: np.tile(values, len(users)) for name, values in columns.items()})
+    filters = make_filters(ratings, **wishes)
+    scores, row = fallback_scores(model)[None], np.zeros(1, dtype=np.int64)
+    ((_, items, best),) = best_items(model, lambda _: scores.copy(), row, n, None, filters, diversify, np.asarray)
+    table = make_table(model, None, items, best)
+    everyone = pd.DataFrame({"user": np.repeat(users, len(table))})
+    return everyone.join(pd.concat([table] * max(len(users), 1), ignore_index=True).iloc[: len(everyone)])

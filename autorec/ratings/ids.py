@@ -71,6 +71,18 @@ def as_ids(values: Any, what: str = "ids") -> Ids:
     raise InputError(f"{what}: got values of type {names}; give all integers or all text, so that 7 and '7' do not mix")
 
 
+def as_collection(ids: Any) -> Any:
+    """Ids as a collection [n]: a list, array or Series as it is; of a set, generator or Arrow array a list; of one id
+    [id]."""
+    if isinstance(ids, (list, tuple, np.ndarray, pd.Series, pd.Index)) and np.ndim(ids):
+        return ids
+    if hasattr(ids, "to_pylist"):
+        return ids.to_pylist()
+    if isinstance(ids, np.ndarray):  # of no dimension
+        return [ids.item()]
+    return [ids] if isinstance(ids, str) or not isinstance(ids, Iterable) else list(ids)
+
+
 def _as_array(values: Any) -> npt.NDArray[Any]:
     if isinstance(values, (pd.Series, pd.Index)):
         return np.asarray(values.to_numpy())

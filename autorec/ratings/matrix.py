@@ -4,7 +4,7 @@ Stored = observed: an explicit 0 is a rating. Everything between the reader and 
 rows and columns of `Ratings.csr`; raw ids live in `user_ids` and `item_ids` only.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,7 @@ class Ratings:
     timestamps   [ratings] int64 seconds since 1970, aligned with `csr.data`; None when the source has none
     order        [ratings] row of the source of each entry; None when that is the CSR order
     titles       [items] text, "" where unknown; None when no titles were given
+    attributes   name → [items] text, "" where unknown; a | between the values of an item that has several
     given_scale  lowest and highest possible rating when the user states them, else None
     duplicates   rows of the source that a later row of the same pair replaced
     skipped      rows of the source dropped because unreadable (`on_error="skip"`)
@@ -48,6 +49,7 @@ class Ratings:
     timestamps: npt.NDArray[np.int64] | None = None
     order: IntArray | None = None
     titles: npt.NDArray[np.object_] | None = None
+    attributes: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
     given_scale: tuple[float, float] | None = None
     duplicates: int = 0
     skipped: int = 0
@@ -90,6 +92,18 @@ class Ratings:
     def item_counts(self) -> npt.NDArray[np.int64]:
         """[items] how many ratings each has; not to be written to."""
         return np.bincount(self.csr.indices, minlength=self.n_items)
+
+    @cached_property
+    def items_by_value(self) -> dict[str, dict[str, IntArray]]:
+        """Name of an attribute → value → columns of the items that have it, ascending."""
+        found: dict[str, dict[str, IntArray]] = {}
+        for name, texts in self.attributes.items():
+            columns: dict[str, list[int]] = {}
+            for column, text in enumerate(texts):
+                for value in dict.fromkeys(text.split("|")):
+                    columns.setdefault(value.strip(), []).append(column)
+            found[name] = {value: np.array(those) for value, those in columns.items() if value}
+        return found
 
     @cached_property
     def _user_index(self) -> pd.Index:
@@ -155,6 +169,7 @@ class Ratings:
             user_ids=self.user_ids[users],
             item_ids=self.item_ids[items],
             titles=None if self.titles is None else self.titles[items],
+            attributes={name: values[items] for name, values in self.attributes.items()},
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -16,13 +16,13 @@ from autorec.ratings.convert import TABLE, is_in_memory, parse_in_memory
 from autorec.ratings.delimited import parse_text
 from autorec.ratings.dialect import detect_dialect, head_lines
 from autorec.ratings.ids import Ids
+from autorec.ratings.items import with_items
 from autorec.ratings.matrix import Ratings, build
 from autorec.ratings.netflix import is_netflix, parse_netflix
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import Columns, parse_columns
 from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_of_suspect
 from autorec.ratings.source import Source, open_source
-from autorec.ratings.titles import with_titles
 
 FORMATS = ("text", "netflix", "parquet")
 
@@ -56,7 +56,7 @@ def read_ratings(
     columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or numbers from 1
     sep       text between columns; decimal: the decimal point, "." or ","
     header    whether the first line names the columns; format: text, netflix or parquet
-    items     file of titles; without it the titles that lie beside a MovieLens file are taken
+    items     file of titles and attributes (see `Ratings`); without it the one beside a MovieLens file is taken
     scale     (lowest, highest) possible rating; else as observed
     missing   a rating, or several, that stands for none, as 99 in Jester; such rows are counted in `Ratings.missing`
     on_error  "raise", or "skip": rows that cannot be read are dropped and counted in `Ratings.skipped`
@@ -72,7 +72,7 @@ def read_ratings(
     if is_in_memory(path):
         _refuse_options_of_files(sep=sep, format=format, header=header, member=member, on_error=on_error)
         ratings = _build(TABLE, parse_in_memory(path, chosen), scale, sentinels)
-        return with_titles(ratings, fspath(items)) if items is not None else ratings
+        return with_items(ratings, fspath(items)) if items is not None else ratings
     if isinstance(path, (str, PathLike)):
         path, titles = _locate(fspath(path))
     source = open_source(path, member)
@@ -82,7 +82,7 @@ def read_ratings(
         parsed = _parse(source, chosen, sep, decimal, format, header, on_error)
     ratings = _build(source.name, parsed, scale, sentinels)
     titles = fspath(items) if items is not None else titles
-    return with_titles(ratings, titles) if titles is not None else ratings
+    return with_items(ratings, titles) if titles is not None else ratings
 
 
 def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = None) -> pd.DataFrame:

@@ -1,0 +1,131 @@
+"""Titles and attributes of items: MovieLens `movies.dat`, `u.item`, `movies.csv`, or any file whose first column is the
+item.
+
+An attribute is a further column. A | separates the values of an item that has several, as `Comedy|Romance`.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from autorec.errors import InputError
+from autorec.ratings.matrix import Ratings
+from autorec.ratings.source import decode_text, open_source
+
+_TITLE = ("title", "name", "movietitle", "booktitle", "itemname")
+_SEPARATORS = ("::", "\t", "|", ",", ";")
+_QUOTED = (",", ";")  # separators between fields that may be quoted
+_OF_MOVIES_DAT = ("item", "title", "genre")
+_OF_U_ITEM = ("item", "title", "released", "video", "imdb")
+_FLAGS = (  # the rest of u.item, each 0 or 1; in the order of u.genre
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+
+Row = tuple[int, list[str]]  # the line on which it begins, from 1; its fields
+
+
+class Items(NamedTuple):
+    """What a file says of items. rows: id as written → the fields, one for each of `names` or fewer."""
+
+    rows: dict[str, list[str]]
+    names: list[str]  # of the columns
+    title: int  # the column of titles
+
+
+def read_items(path: str) -> Items:
+    """The items of a file. The title is the column named so in a header, else the second.
+
+    Names of columns are those of a header in lower case, of a file without header item, title and then, in the forms of
+    MovieLens, their known names; else, and where a name is empty or taken, "column 3". `genres` is called genre.
+    Text is UTF-8, else cp1252 or Latin-1. InputError names file and line.
+    """
+    source = open_source(path)
+    text = decode_text(source.data)
+    lines = [line for line in io.StringIO(text, newline="") if line.strip()]
+    separator = next((mark for mark in _SEPARATORS if mark in lines[0]), None)
+    if separator is None:
+        raise InputError(f"{path}, line 1: {lines[0][:60]!r} has one column; titles need two: item and title")
+    items: Items | None = None
+    for number, row in _read_rows(path, text, separator):
+        if items is None:
+            header = [name.strip().lower().replace("_", "").replace(" ", "") for name in row]
+            title = next((header.index(name) for name in _TITLE if name in header), 1)
+            named = header[title : title + 1] and header[title] in _TITLE
+            names = row if named else _known_names(separator, len(row))
+            items = Items({}, _name_columns(names, title, len(row)), title)
+            if named:
+                continue
+        if len(row) <= items.title:
+            raise InputError(f"{path}, line {number}: has {len(row)} columns; the title is in column {items.title + 1}")
+        fields = [field.strip() for field in row]
+        items.rows[fields[0]] = fields
+    assert items is not None  # a file without text is refused by `open_source`
+    return _join_flags(items) if items.names[len(_OF_U_ITEM) :] == [flag.lower() for flag in _FLAGS] else items
+
+
+def with_items(ratings: Ratings, path: str) -> Ratings:
+    """The ratings with titles and attributes of `path`; items that it does not name get "". InputError: it names
+    none."""
+    items = read_items(path)
+    columns = ratings.find_items(list(items.rows))
+    if not (columns >= 0).any():
+        raise InputError(f"{path} has {len(items.rows)} titles and none of a rated item; is it the right file?")
+    found = {name: np.full(ratings.n_items, "", dtype=object) for name in items.names[1:]}
+    for column, fields in zip(columns, items.rows.values(), strict=True):
+        if column >= 0:
+            for name, value in zip(items.names[1:], fields[1:], strict=False):
+                found[name][column] = value
+    titles = found.pop(items.names[items.title])
+    return replace(ratings, titles=titles, attributes={name: of for name, of in found.items() if of.any()})
+
+
+def _known_names(separator: str, n: int) -> list[str]:
+    """Of n columns of a file without a header."""
+    known = {("::", len(_OF_MOVIES_DAT)): _OF_MOVIES_DAT, ("|", len(_OF_U_ITEM + _FLAGS)): _OF_U_ITEM + _FLAGS}
+    return list(known.get((separator, n), ("item", "title")))
+
+
+def _name_columns(given: list[str], title: int, n: int) -> list[str]:
+    """n different names; "item" and "title" are those of the first column and of column `title`."""
+    names: list[str] = []
+    for column in range(n):
+        name = given[column].strip().lower() if column < len(given) else ""
+        name = "item" if column == 0 else "title" if column == title else "genre" if name == "genres" else name
+        taken = name in names or (name in ("item", "title") and column not in (0, title))
+        names.append(name if name and not taken else f"column {column + 1}")
+    return names
+
+
+def _join_flags(items: Items) -> Items:
+    """The flags of u.item as one attribute, genre."""
+    first = len(_OF_U_ITEM)
+    rows = {}
+    for item, fields in items.rows.items():
+        genres = (name for name, flag in zip(_FLAGS, fields[first:], strict=False) if flag == "1")
+        rows[item] = [*fields[:first], "|".join(genres)]
+    return Items(rows, [*items.names[:first], "genre"], items.title)
+
+
+def _read_rows(path: str, text: str, separator: str) -> Iterator[Row]:
+    """The rows with text, split at \\n, \\r\\n and \\r alone: titles may hold characters at which `str.splitlines`
+    splits."""
+    lines = io.StringIO(text, newline="")
+    if separator not in _QUOTED:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, line.rstrip("\r\n").split(separator)
+        return
+    reader = csv.reader(lines, delimiter=separator)
+    number = 1
+    try:
+        for row in reader:
+            if any(map(str.strip, row)):
+                yield number, row
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}, line {number}: cannot be read ({error})") from None
