@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from autorec.models.manifest import check_save_path as check_save_path
     from autorec.models.manifest import describe as describe
     from autorec.models.mf import BiasedMF as BiasedMF
+    from autorec.models.own import wrap as wrap
     from autorec.models.presets import PRESETS as PRESETS
     from autorec.models.presets import create as create
     from autorec.models.puresvd import PureSVD as PureSVD
@@ -128,6 +129,7 @@ _HOME = {
     "tune": "autorec.tuning.tune",
     "user_split": "autorec.ratings.split",
     "warm_up": "autorec.evaluation.warmup",
+    "wrap": "autorec.models.own",
 }
 
 __all__ = sorted(_HOME)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from autorec import checks, progress
+from autorec import progress
 from autorec.audits.of_split import whole
 from autorec.errors import AutoRecError
 from autorec.evaluation.baselines import choose
@@ -21,12 +21,13 @@ from autorec.evaluation.environment import environment
 from autorec.evaluation.evaluate import evaluate
 from autorec.evaluation.examples import example_users, lists, rated
 from autorec.evaluation.memory import peak_memory
+from autorec.evaluation.own_metrics import Metric, sort_metrics
+from autorec.evaluation.rounds import By, Round, describe_rounds, make_rounds
 from autorec.models.base import Recommender
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
-from autorec.ratings.split import Split, split
-from autorec.report.comparison_report import DataFacts, Item, SplitFacts
+from autorec.report.comparison_report import DataFacts, Example, Item
 
 
 @dataclass(frozen=True)
@@ -36,30 +37,23 @@ class _How:
     k: Sequence[int] | int
     relevant: float | None
     cold: float | None
+    metrics: Sequence[Metric]
 
-
-@dataclass(frozen=True)
-class _Round:
-    """One split and the seed of its models."""
-
-    seed: int
-    split: Split
-
-    def parts(self, model: Recommender) -> Split:
-        """The split that this model is trained and tested on: of a split of choices, the ratings for a rating model."""
-        return self.split.rated or self.split if model.rates else self.split
+    def __post_init__(self) -> None:
+        sort_metrics(self.metrics)  # refuses what is none before any work
 
 
 def compare(
     ratings: Any,
-    models: Sequence[Model],
+    models: Model | Sequence[Model],
     *,
-    by: str = "random:0.1",
+    by: By = "random:0.1",
     repeats: int = 1,
     seed: int = 0,
     k: Sequence[int] | int = (10,),
     relevant: float | None = None,
     cold: float | None = None,
+    metrics: Sequence[Metric] = (),
     baselines: str = "all",
     settings: Settings | None = None,
     name: str = "",
@@ -70,9 +64,11 @@ def compare(
 ) -> Comparison:
     """Fit and evaluate each model on the same splits of ratings [users × items], as `evaluate` takes them.
 
-    models     preset names, preset files (shown by their stem), or (name, estimator) pairs
-    by         as in `autorec.split`; repeat i uses seed + i, for the split and for the models' random_state. Of
-               `strong:N` models that rate get the ratings, the others the choices; lists alone are judged
+    models     one or several of: a preset name, a preset file (shown by its stem), an estimator, a model of one's own
+               (see `autorec.wrap`), or (name, one of the last two)
+    by         as in `autorec.split`; or a Split, or several; or a function (ratings, seed) → Split or several. Repeat i
+               uses seed + i, for the split and for the models' random_state. Of `strong:N` models that rate get the
+               ratings, the others the choices; lists alone are judged
     baselines  "all" adds damped biases, global mean, popularity, biased matrix factorisation, item neighbours, PureSVD
                and EASE where they are not asked for; "simple" the first three; "none" nothing. Left out are those
                expected to take longer than all models asked for and than a minute (`Comparison.left_out` says so)
@@ -81,13 +77,13 @@ def compare(
     announce   gets a sentence with the expected time before the work
 
     Presets in `baselines.GRIDS`, where they are baselines or asked for by name, get the settings that are best on
-    validation ratings inside the first training part, on all splits: in further splits some of these validation ratings
-    are test ratings, which can flatter baselines only. Nothing else of a test part reaches `fit`. A model that refuses
-    a training part is a row that says why; an error, where all refuse. Other arguments as in `evaluate`.
+    validation ratings inside the first training part, on all splits: in further ones some of these are test ratings,
+    which can flatter baselines only. Nothing else of a test part reaches `fit`. A model that refuses a training part is
+    a row that says why; an error, where all refuse. Other arguments as in `evaluate`.
     """
-    repeats = checks.whole("repeats", repeats)
     data = None if ratings is None else as_ratings(ratings)
-    rounds = [_Round(seed + i, one) for i in range(repeats) for one in split(data, by, seed + i, read)]
+    how = _How(k, relevant, cold, metrics)
+    rounds = make_rounds(data, by, seed, repeats, read)
     splits = [one.split for one in rounds]
     entries = entries_of(models, settings or {}, baselines, (splits[0].rated or splits[0]).train)
     entries, left_out, seconds = afforded(entries, splits)
@@ -95,21 +91,24 @@ def compare(
     data = whole(splits[0]) if data is None else data
     audited = data_audit(data, splits)
     people = example_users(splits[0], relevant)
-    found, listed = _run(entries, rounds, _How(k, relevant, cold), people)
+    found, listed = _run(entries, rounds, how, people)
     left_out |= {label: result.refused for label, result in found.items() if result.baseline and result.refused}
     return Comparison(
         results=[result for label, result in found.items() if label not in left_out],
         data=DataFacts(name, data.n_users, data.n_items, len(data)),
-        split=SplitFacts(by, int(seed), repeats, len(splits), tuple((len(s.train), len(s.test)) for s in splits)),
+        split=describe_rounds(rounds, by, seed, repeats),
         environment=environment(),
         audit=audited if user_ids else audited.anonymous(),
-        examples=[
-            replace(example, lists={label: items[n] for label, items in listed.items()})
-            for n, example in enumerate(rated(splits[0], people, user_ids))
-        ],
+        examples=_fill_examples(rated(splits[0], people, user_ids), listed),
         left_out=left_out,
         command=command,
     )
+
+
+def _fill_examples(examples: Sequence[Example], listed: dict[str, list[tuple[Item, ...]]]) -> list[Example]:
+    """The example users, each with what every model lists."""
+    lists_of = [{label: items[n] for label, items in listed.items()} for n in range(len(examples))]
+    return [replace(example, lists=own) for example, own in zip(examples, lists_of, strict=True)]
 
 
 def _count(things: Sized, what: str) -> str:
@@ -117,7 +116,7 @@ def _count(things: Sized, what: str) -> str:
 
 
 def _run(
-    entries: dict[str, Entry], rounds: Sequence[_Round], how: _How, people: Any
+    entries: dict[str, Entry], rounds: Sequence[Round], how: _How, people: Any
 ) -> tuple[dict[str, Result], dict[str, list[tuple[Item, ...]]]]:
     """Name → result, and name → what the model lists, on the first split, for each of the users `people`.
 
@@ -148,7 +147,7 @@ def _run(
     return found, listed
 
 
-def _choose(result: Result, entry: Entry, one: _Round, how: _How) -> None:
+def _choose(result: Result, entry: Entry, one: Round, how: _How) -> None:
     """The settings of the model of `result`, on the first split."""
     with _name_in_warnings(result.name):
         choice = choose(
@@ -159,7 +158,7 @@ def _choose(result: Result, entry: Entry, one: _Round, how: _How) -> None:
         result.choice = choice
 
 
-def _measure(result: Result, one: _Round, how: _How) -> Recommender:
+def _measure(result: Result, one: Round, how: _How) -> Recommender:
     """Fit and evaluate on one split; the fitted model, its users those of the test."""
     parts = one.parts(result.model)
     fresh: Recommender = clone(result.model)
@@ -172,7 +171,7 @@ def _measure(result: Result, one: _Round, how: _How) -> Recommender:
     if fresh.summary_.get("stopped") == "interrupted":
         raise KeyboardInterrupt  # half a training is no result
     folded = fresh if parts.fold_in is None else fresh.fold_in(parts.fold_in)
-    evaluation = evaluate(folded, parts.test, k=how.k, relevant=how.relevant, cold=how.cold)
+    evaluation = evaluate(folded, parts.test, k=how.k, relevant=how.relevant, cold=how.cold, metrics=how.metrics)
     result.add(evaluation if one.split.rated is None else evaluation.of_lists(), seconds, peak.bytes, fresh.summary_)
     return folded
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from autorec.evaluation.evaluate import Evaluation, formulas, now
+from autorec.evaluation.evaluate import Evaluation, now
 from autorec.evaluation.significance import verdicts
 from autorec.evaluation.spread import spread
 from autorec.models.base import Recommender
@@ -117,7 +117,9 @@ class Comparison:
             split=self.split,
             significance=tuple(self.significance),
             main_metrics=self._choose_main_metrics(),
-            formulas=formulas(self.metrics()),
+            formulas={
+                name: formula for r in self.results for e in r.evaluations for name, formula in e.formulas.items()
+            },
             environment=self.environment,
             audit=self.audit,
             examples=tuple(self.examples),
@@ -188,6 +190,9 @@ class Comparison:
     def metrics(self) -> list[str]:
         """Names of all metrics that a model has."""
         return list(dict.fromkeys(name for r in self.results for e in r.evaluations for name in e.metrics))
+
+    def _formulas(self) -> dict[str, str]:
+        return {name: formula for r in self.results for e in r.evaluations for name, formula in e.formulas.items()}
 
     def _choose_main_metrics(self) -> list[str]:
         """The few for a terminal: RMSE, NDCG at each k, recall and coverage at the first."""

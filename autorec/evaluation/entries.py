@@ -9,12 +9,13 @@ from sklearn.base import clone
 from autorec.errors import ParameterError
 from autorec.evaluation.baselines import GRIDS, baselines
 from autorec.models.base import Recommender
+from autorec.models.own import wrap
 from autorec.models.presets import create, short_name
 from autorec.models.row import Grid
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split
 
-Model = str | tuple[str, Recommender]
+Model = Any  # a name, an estimator, a model of one's own, or (what to call it, one of these models)
 Settings = Mapping[str, Mapping[str, Any]]
 
 AFFORDED = 60.0  # expected seconds that a baseline may take in any comparison
@@ -47,17 +48,17 @@ class Entry:
         return model._seconds(*train.csr.shape, len(train))
 
 
-def entries_of(models: Sequence[Model], settings: Settings, which: str, train: Ratings) -> dict[str, Entry]:
+def entries_of(models: Model | Sequence[Model], settings: Settings, which: str, train: Ratings) -> dict[str, Entry]:
     """Name → entry of the models asked for, then of the baselines (`which`: all, simple or none) beside them.
 
     settings: name → settings of a model asked for by name, those of "" of all of them; what is set is not searched.
     ParameterError: a name twice, settings of a model that is not asked for, settings that it does not have or allow.
     """
     entries: dict[str, Entry] = {}
-    for asked in models:
-        label = short_name(asked) if isinstance(asked, str) else asked[0]
+    for asked in [models] if isinstance(models, str) or not isinstance(models, Sequence) else models:
+        label = _name(asked)
         if label in entries:
-            raise ParameterError(f"two models are named {label}; give each its own name")
+            raise ParameterError(f"two models are named {label}; give each its own name, as in (name, model)")
         entries[label] = _asked(asked, dict(settings.get("", {})) | dict(settings.get(label, {})))
     if unknown := set(settings) - set(entries) - {""}:
         raise ParameterError(
@@ -72,11 +73,19 @@ def entries_of(models: Sequence[Model], settings: Settings, which: str, train: R
     return entries
 
 
+def _name(asked: Model) -> str:
+    """What tables call it: the name of a preset, the name that was given, or the class."""
+    if isinstance(asked, str):
+        return short_name(asked)
+    return str(asked[0]) if isinstance(asked, tuple) else type(asked).__name__
+
+
 def _asked(asked: Model, settings: Mapping[str, Any]) -> Entry:
+    grid: Grid = {}
     if isinstance(asked, str):
         model, grid = create(asked, **settings), GRIDS.get(asked, {})
     else:
-        model, grid = clone(asked[1]).set_params(**settings), {}
+        model = clone(wrap(asked[1] if isinstance(asked, tuple) else asked)).set_params(**settings)
     model._check_parameters()
     return Entry(model, {name: values for name, values in grid.items() if name not in settings})
 

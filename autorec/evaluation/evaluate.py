@@ -1,6 +1,6 @@
 """One model on ratings that it has not seen: the error of its ratings, the quality of its lists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,6 +17,7 @@ from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.cautions import caution, relevant_from
 from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import ranked_lists, shown
+from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metrics
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.models.base import Recommender
 from autorec.ratings.convert import as_ratings
@@ -43,6 +44,7 @@ class Evaluation:
     slices    the rating error by predicted level, by training ratings of the user and of the item; None without ratings
     model     its class and settings; date: when it was evaluated
     caution   a sentence where the model has test ratings, else None
+    formulas  of each metric, by its name without @k; of one's own the first line of the docstring
     """
 
     metrics: dict[str, float]
@@ -53,6 +55,7 @@ class Evaluation:
     model: str = ""
     date: str = field(default_factory=lambda: now())
     caution: str | None = None
+    formulas: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -69,13 +72,13 @@ class Evaluation:
             counts=self.counts,
             settings=self.settings,
             slices=self.slices,
-            formulas=formulas(self.metrics),
+            formulas=self.formulas,
             caution=self.caution,
         )
 
     def of_lists(self) -> "Evaluation":
         """The same without rating metrics, for a test part of liked items alone."""
-        lists = {name: value for name, value in self.metrics.items() if name not in metrics.RATING}
+        lists = {name: value for name, value in self.metrics.items() if "@" in name or name == "auc"}
         table = self.per_user.drop(columns="squared_error", errors="ignore")
         return replace(self, metrics=lists, per_user=table, slices=None)
 
@@ -124,10 +127,11 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def formulas(names: Iterable[str]) -> dict[str, str]:
+def _find_formulas(names: Iterable[str], own: OwnMetrics) -> dict[str, str]:
     """The formula of each metric that occurs, by its name without @k."""
     used = dict.fromkeys(name.partition("@")[0] for name in names)
-    return {name: metrics.FORMULAS[name] for name in used}
+    known = {**metrics.FORMULAS, **own.formulas}
+    return {name: known[name] for name in used}
 
 
 def evaluate(
@@ -138,6 +142,7 @@ def evaluate(
     relevant: float | None = None,
     fold_in: Any = None,
     cold: float | None = None,
+    metrics: Sequence[Metric] = (),
 ) -> Evaluation:
     """Evaluate a fitted model on test ratings.
 
@@ -147,13 +152,16 @@ def evaluate(
     fold_in   ratings, as `test`, of users whom the model has not seen; they become its users first
     cold      the prediction for pairs whose user or item is unknown, as 3.0 in the AutoRec paper; None: the model's
               fallback, damped biases, which is better
+    metrics   of one's own: functions (predicted, true), arrays [pairs], or (recommended, relevant), the list of the
+              first k item ids and the set of the relevant ones, of which the mean over the users is taken; named as
+              the function is, told by its docstring
 
     Rating metrics take every test pair, also with an unknown user or item. Ranking metrics take test users whom the
     model knows and who have a relevant test item. `Evaluation.counts` counts the others, `Evaluation.caution` names
     test ratings that the model has, and a warning those outside its scale. InputError: no test ratings. ParameterError:
     k.
     """
-    test = as_ratings(test)
+    test, chosen = as_ratings(test), sort_metrics(metrics)
     if not len(test):
         raise InputError("there are no test ratings")
     ks = tuple(sorted({int(one) for one in np.atleast_1d(np.asarray(k))}))
@@ -166,8 +174,8 @@ def evaluate(
     rows = test.rows()
     users, items = test.user_ids[rows], test.item_ids[test.csr.indices]
     known = model.known(users, items)
-    rating, errors, slices = _measure_ratings(model, test, known, cold) if model.rates else ({}, {}, None)
-    ranking, per_user, ranked = measure_ranking(model, test, ks, threshold)
+    rating, errors, slices = _measure_ratings(model, test, known, cold, chosen) if model.rates else ({}, {}, None)
+    ranking, per_user, ranked = measure_ranking(model, test, ks, threshold, chosen)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)
     counts = Counts(len(test), test.n_users, int((~known).sum()), **ranked)
     return Evaluation(
@@ -178,6 +186,7 @@ def evaluate(
         slices,
         model=" ".join(repr(model).split()),
         caution=caution(test, *{trained, model.ratings_}),
+        formulas=_find_formulas(rating | ranking, chosen),
     )
 
 
@@ -192,7 +201,7 @@ def value_of(metric: str, model: Recommender, test: Ratings) -> float:
 
 
 def _measure_ratings(
-    model: Recommender, test: Ratings, known: npt.NDArray[np.bool_], cold: float | None
+    model: Recommender, test: Ratings, known: npt.NDArray[np.bool_], cold: float | None, own: OwnMetrics
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], Slices]:
     """(metrics, {"squared_error": [test users]}, slices). known [test ratings]: pairs that the model itself answers."""
     rows = test.rows()
@@ -205,6 +214,7 @@ def _measure_ratings(
         "rmse": metrics.rmse(predicted, true),
         "mae": metrics.mae(predicted, true),
         "rmse_by_user": metrics.rmse_by_user(by_user),
+        **own.rate(predicted, true),
     }
     slices = Slices(
         calibration(predicted, true, model.ratings_.scale),
@@ -225,12 +235,13 @@ def _count_known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDAr
 
 
 def measure_ranking(
-    model: Recommender, test: Ratings, ks: Sequence[int], threshold: float
+    model: Recommender, test: Ratings, ks: Sequence[int], threshold: float, own: OwnMetrics = NONE
 ) -> tuple[dict[str, float], dict[str, npt.NDArray[np.float64]], dict[str, int]]:
     """(metrics, metric → [test users] those that are means over users, the counts of users in `Counts`)."""
     fitted = model.ratings_
     lists = ranked_lists(model, test, threshold, ks)
     found = {name: metric(lists.hits, lists.relevant) for name, metric in metrics.RANKING.items()}  # [users × ks]
+    found |= own.rank(lists, ks, test, fitted.item_ids, threshold)
     found["ndcg_graded"] = metrics.ndcg_graded(lists.tested, lists.gains, lists.best_gains)
     per_user = {name: _scatter(of_users, lists.users, test.n_users) for name, of_users in found.items()}
     means = {name: metrics.means(of_users) for name, of_users in found.items()}

@@ -130,8 +130,6 @@ def ndcg_graded(hits: Hits, gains: Float, best: Float) -> Float:
     return np.asarray(np.divide(found, best, out=np.full(best.shape, np.nan), where=best > 0))
 
 
-RATING = ("rmse", "mae", "rmse_by_user")  # metrics of predicted ratings
-
 RANKING: dict[str, Callable[[Hits, Counts], Float]] = {
     "precision": precision,
     "recall": recall,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from autorec.report.comparison_report import Spread
 
 _LOWER = ("rmse", "mae", "rmse_by_user")
-_NEITHER = ("gini", "novelty", "popularity_lift", "diversity")  # describe lists; neither end is better
+_HIGHER = ("precision", "recall", "recall_truncated", "ndcg", "ndcg_graded", "map", "mrr", "hit", "auc", "coverage")
 _INITIALS = ("rmse", "mae", "ndcg", "map", "mrr", "auc")
 
 
@@ -45,9 +45,9 @@ class Table:
 
 
 def better(metric: str) -> int:
-    """−1 where lower is better, 1 where higher is, 0 where neither end is."""
+    """−1 where lower is better, 1 where higher is, 0 where neither end is, or it is not known."""
     name = metric.partition("@")[0]
-    return -1 if name in _LOWER else 0 if name in _NEITHER else 1
+    return -1 if name in _LOWER else 1 if name in _HIGHER else 0
 
 
 def metric_label(metric: str) -> str:
