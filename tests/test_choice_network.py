@@ -1,5 +1,6 @@
 """The parts of networks of choices against dense formulas, and the estimator on planted tastes."""
 
+import itertools
 import math
 
 import numpy as np
@@ -13,13 +14,15 @@ from test_sparse_operations import random_batch
 from autorec import AutoRec, ChoiceAutoencoder
 from autorec.errors import InputError, ParameterError
 from autorec.models.held_out_users import hold_out_users, mean_ndcg
+from autorec.network import all_columns
 from autorec.network.autoencoder import Autoencoder, Decoder, Encoder, Trace
-from autorec.network.batch import make_batch
+from autorec.network.batch import Batch, make_batch
 from autorec.network.code import gaussian
 from autorec.network.example import Example
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.penalty import ACTIVITY, PENALTIES
 from autorec.network.prior import composite_divergence
+from autorec.network.sampled_softmax import log_sums, sampled_multinomial
 from autorec.training.adam import Adam
 from autorec.training.steps import descend
 
@@ -48,6 +51,57 @@ def test_loss_and_gradients_are_those_of_the_dense_formula(name: str, widths: tu
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     for one, other in zip(torch.autograd.grad(ours, variables), torch.autograd.grad(theirs, variables), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def choices_and_head(n: int, m: int) -> tuple[Batch, Decoder, torch.Tensor]:
+    """[n × m] choices, a head, a code [n × 6] that learns."""
+    generator = torch.Generator().manual_seed(1)
+    batch = make_batch(sparse.csr_array((torch.rand(n, m, generator=generator) < 0.3).float().numpy()))
+    head = Decoder(m, (6,), "identity", generator)
+    return batch, head, torch.randn(n, 6, generator=generator, requires_grad=True)
+
+
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli"])
+def test_blocks_of_rows_sum_to_the_whole(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    batch, head, code = choices_and_head(150, 40)
+    loss, variables = LIKELIHOODS[name].make(), [code, *head.parameters()]
+    found = []
+    for size in (all_columns.BLOCK, 1):
+        monkeypatch.setattr(all_columns, "BLOCK", size)
+        one = loss(head, batch, code, torch.zeros(150))
+        found.append([one, *torch.autograd.grad(one, variables)])
+    assert all_columns.rows_at_once(40) == 32
+    for whole, blocks in zip(*found, strict=True):
+        torch.testing.assert_close(whole, blocks, rtol=1e-4, atol=1e-4)
+
+
+def test_the_sampled_sum_is_unbiased() -> None:
+    """Its mean over every sample of five columns is the sum over all eight."""
+    batch, head, code = choices_and_head(12, 8)
+    outputs = head.all(code, torch.zeros(12)).detach()
+    few = batch.indptr.diff() < 5  # more choices could take up a whole sample
+    observed = outputs[batch.rows(), batch.indices.long()]
+    samples = [torch.tensor(columns) for columns in itertools.combinations(range(8), 5)]
+    sums = torch.stack([log_sums(observed, outputs[:, one], batch, one).exp() for one in samples])
+    torch.testing.assert_close(sums.mean(dim=0)[few], outputs.exp().sum(dim=1)[few])
+    assert few.sum() > 8 and sums.std(dim=0).max() > 0.01
+
+
+def test_the_sampled_loss_nears_that_of_all_columns_and_is_it_at_last() -> None:
+    batch, head, code = choices_and_head(30, 300)
+    variables, offset = [code, *head.parameters()], torch.zeros(30)
+    exact = LIKELIHOODS["multinomial"].make()(head, batch, code, offset)
+    gradients = torch.autograd.grad(exact, variables)
+
+    def error(size: int) -> float:
+        loss = sampled_multinomial(size, torch.Generator().manual_seed(0))
+        return float(np.mean([abs(loss(head, batch, code, offset).item() / exact.item() - 1) for _ in range(20)]))
+
+    assert error(150) > 2 * error(250) > 0
+    last = sampled_multinomial(300, torch.Generator())(head, batch, code, offset)
+    assert last.item() == pytest.approx(exact.item(), rel=1e-5)
+    for one, other in zip(torch.autograd.grad(last, variables), gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_large_outputs_overflow_nothing() -> None:
@@ -258,6 +312,7 @@ def test_few_users_are_all_trained_on() -> None:
     assert held_out is None and len(users) == 30
 
 
+SAMPLED = {"sample": 10}
 REC_VAE = {
     "code": "gaussian",
     "hidden": "30-10",
@@ -268,7 +323,7 @@ REC_VAE = {
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"code": "gaussian", "hidden": "30-10", "penalty": "gaussian_kl:0.1@50"}, REC_VAE]
+    "settings", [{}, {"code": "gaussian", "hidden": "30-10", "penalty": "gaussian_kl:0.1@50"}, REC_VAE, SAMPLED]
 )
 def test_planted_tastes_are_found_also_for_new_users(settings: dict[str, object]) -> None:
     """Of two groups of items each user chose from one: the other items of that group come first."""

@@ -2,13 +2,14 @@
 kin as one estimator."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, progress
 from autorec.errors import ParameterError
 from autorec.models import network_arrays
 from autorec.models.arrays import Arrays, Expected, Shape
@@ -32,9 +33,10 @@ from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.code import CODES
 from autorec.network.corruption import CORRUPTIONS
-from autorec.network.likelihood import LIKELIHOODS
+from autorec.network.likelihood import LIKELIHOODS, Likelihood
 from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
+from autorec.network.sampled_softmax import sampled_multinomial
 from autorec.ratings.matrix import Ratings
 from autorec.training.adam import Adam
 from autorec.training.loop import TrainingLog
@@ -44,6 +46,7 @@ from autorec.training.steps import Step, alternate, descend, stochastic_epoch
 
 OF_CHOICES = ("multinomial", "bernoulli")  # likelihoods
 DECODERS = ("mirrored", "linear")
+ALL_MOST, SAMPLE = 20_000, 4096  # items: more are sampled, unless `sample` says how many
 
 
 class ChoiceAutoencoder(Recommender):
@@ -57,6 +60,8 @@ class ChoiceAutoencoder(Recommender):
     activation     of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     code           "point", or "gaussian": drawn while training, its mean afterwards
     likelihood     "multinomial" or "bernoulli", see `autorec.network.likelihood`
+    sample         items whose outputs are computed beside those chosen, drawn anew for each batch, for the sum in
+                   multinomial (`autorec.network.sampled_softmax`); "auto": all up to 20,000 items, else 4,096
     penalty        "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
     corruption     of the inputs in training: "none", "masking:p", "gaussian:sd"
     decoder        "mirrored": it has the encoder's layers in reverse; "linear": it is V · code + b
@@ -85,6 +90,7 @@ class ChoiceAutoencoder(Recommender):
         likelihood: str = "multinomial",
         penalty: str = "none",
         corruption: str = "masking:0.5",
+        sample: int | str = "auto",
         decoder: str = "mirrored",
         encoder_steps: int = 0,
         learning_rate: float = 0.001,
@@ -101,6 +107,7 @@ class ChoiceAutoencoder(Recommender):
         self.likelihood = likelihood
         self.penalty = penalty
         self.corruption = corruption
+        self.sample = sample
         self.decoder = decoder
         self.encoder_steps = encoder_steps
         self.learning_rate = learning_rate
@@ -121,6 +128,7 @@ class ChoiceAutoencoder(Recommender):
         for name in ("gaussian_kl", "composite_kl"):
             if name in penalties and code.name != "gaussian":
                 raise ParameterError(f"penalty {name} needs a code with a variance: use code gaussian")
+        checks.auto_or(checks.whole, "sample", self.sample)
         checks.one_of("decoder", self.decoder, DECODERS)
         checks.whole("encoder_steps", self.encoder_steps, least=0)
         checks.number("learning_rate", self.learning_rate, above=0)
@@ -161,7 +169,7 @@ class ChoiceAutoencoder(Recommender):
 
     def _make_step(self, network: Autoencoder, total: int, generator: torch.Generator) -> Step:
         """total: steps of the training."""
-        likelihoods = {HEAD: parse("likelihood", self.likelihood, LIKELIHOODS)}
+        likelihoods = {HEAD: self._likelihood(len(network.head(HEAD).bias), generator)}
 
         def loss_with(corruption: str) -> Loss:
             part = parse("corruption", corruption, CORRUPTIONS)
@@ -176,6 +184,15 @@ class ChoiceAutoencoder(Recommender):
         of_encoder = descend(loss_with(self.corruption), optimizer_of(encoder), fixed=decoder.parameters())
         of_decoder = descend(loss_with("none"), optimizer_of(decoder), fixed=encoder.parameters())
         return alternate(*[of_encoder] * self.encoder_steps, of_decoder)
+
+    def _likelihood(self, n_items: int, generator: torch.Generator) -> Part[Likelihood]:
+        """The likelihood of all items, or of a sample of them, drawn by the generator."""
+        part = parse("likelihood", self.likelihood, LIKELIHOODS)
+        size = (n_items if n_items <= ALL_MOST else SAMPLE) if isinstance(self.sample, str) else self.sample
+        if part.name != "multinomial" or size >= n_items:
+            return part
+        progress.note(f"Each batch learns from its choices and a sample of {size:,} of the {n_items:,} items.")
+        return replace(part, function=sampled_multinomial(size, generator))
 
     def _penalties(self) -> dict[str, Part[Penalty]]:
         return parse_sum("penalty", self.penalty, PENALTIES)

@@ -14,6 +14,7 @@ from autorec.errors import InputError
 from autorec.models.base import OnValidation, RandomState, Scores
 from autorec.models.held_out_users import HeldOut, hold_out_users, mean_ndcg
 from autorec.models.positives import positives
+from autorec.network.all_columns import rows_at_once
 from autorec.network.autoencoder import Autoencoder, Decoder, Encoder
 from autorec.network.batch import Batch, make_batch
 from autorec.network.code import CODES
@@ -142,7 +143,7 @@ def score_all(network: Autoencoder, chosen: sparse.csr_array) -> Scores:
 def training_bytes(n_users: int, n_items: int, widths: Sequence[int], batch: int) -> int:
     """Bytes of parameters and of the dense block of a batch, at most."""
     parameters = 2 * n_items * (widths[0] + 1) * 5 * 4  # itself, gradient, two means, the best so far
-    block = 3 * 4 * min(batch, n_users) * n_items  # outputs, probabilities, gradient
+    block = 4 * min(batch, n_users, rows_at_once(n_items)) * n_items  # outputs, which become their gradient
     return parameters + block
 
 

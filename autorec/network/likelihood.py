@@ -2,15 +2,16 @@
 
 `gaussian`, `categorical` and `ordinal` are for ratings and cover the observed entries alone: an item without a rating
 says nothing. The last two want a head and levels as targets as `autorec.network.levels` describes them. `multinomial`
-and `bernoulli` are for choices and cover all columns: an item that was not chosen was passed over. They make one array
-[n × m] of a batch, in which the probabilities become the gradient.
+and `bernoulli` are for choices and cover all columns: an item that was not chosen was passed over. They make one block
+of rows × columns at a time, in which the outputs become the probabilities and these the gradient.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
+from autorec.errors import ParameterError
+from autorec.network.all_columns import Entries, Evaluate, loss_over_all_columns
 from autorec.network.autoencoder import Decoder
 from autorec.network.batch import Batch
 from autorec.network.levels import categorical_costs, level_scores, ordinal_costs
@@ -65,53 +66,25 @@ def _of_levels(costs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> L
     return likelihood
 
 
-def _of_all_columns(evaluate: Callable[[torch.Tensor, Batch], tuple[torch.Tensor, torch.Tensor]]) -> Likelihood:
-    """evaluate: (outputs [n × m], target) → (loss, a scalar; its derivative in the outputs [n × m])."""
-
+def _of_all_columns(evaluate: Evaluate) -> Likelihood:
     def likelihood(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-        apply: Any = _WithDerivative.apply  # torch gives it no type
-        loss: torch.Tensor = apply(head.all(code, offset), target, evaluate)
-        return loss
+        if not head.linear:
+            raise ParameterError("a loss over all columns needs outputs that are sums: use decoder identity")
+        return loss_over_all_columns(target, head.hidden(code), head.weight, head.bias, offset, evaluate)
 
     return likelihood
 
 
-class _WithDerivative(torch.autograd.Function):
-    """A loss whose derivative is computed together with it."""
-
-    @staticmethod
-    def forward(ctx: Any, outputs: torch.Tensor, target: Batch, evaluate: Any) -> torch.Tensor:
-        loss: torch.Tensor
-        loss, derivative = evaluate(outputs, target)
-        ctx.save_for_backward(derivative)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        (derivative,) = ctx.saved_tensors
-        return derivative * grads[0], None, None
+def _evaluate_multinomial(outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
+    counts = outputs.new_zeros(len(outputs)).index_add(0, entries.rows, entries.values)  # [b]
+    highest = outputs.amax(dim=1)  # [b]
+    chosen = outputs.view(-1)[entries.places] @ entries.values
+    sums = outputs.sub_(highest[:, None]).exp_().sum(dim=1)  # [b]
+    outputs.mul_((counts / sums)[:, None]).view(-1)[entries.places] -= entries.values
+    return counts @ (sums.log() + highest) - chosen
 
 
-def _evaluate_multinomial(outputs: torch.Tensor, target: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    counts = outputs.new_zeros(len(outputs)).index_add(0, target.rows(), target.values)  # [n]
-    highest = outputs.amax(dim=1, keepdim=True)  # [n × 1]
-    exponentials = (outputs - highest).exp_()  # [n × m]
-    sums = exponentials.sum(dim=1)  # [n]
-    entries = _entries(target)
-    loss = counts @ (sums.log() + highest[:, 0]) - outputs.reshape(-1)[entries] @ target.values
-    derivative = exponentials.mul_((counts / sums)[:, None])
-    derivative.view(-1)[entries] -= target.values
-    return loss, derivative
-
-
-def _evaluate_bernoulli(outputs: torch.Tensor, target: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    entries = _entries(target)
-    loss = torch.nn.functional.softplus(outputs).sum() - outputs.reshape(-1)[entries] @ target.values
-    derivative = torch.sigmoid(outputs)  # [n × m]
-    derivative.view(-1)[entries] -= target.values
-    return loss, derivative
-
-
-def _entries(target: Batch) -> torch.Tensor:
-    """[nnz] the flat index of each entry in a row-major array [n × m]."""
-    return target.rows() * target.n_columns + target.indices
+def _evaluate_bernoulli(outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
+    loss = torch.nn.functional.softplus(outputs).sum() - outputs.view(-1)[entries.places] @ entries.values
+    outputs.sigmoid_().view(-1)[entries.places] -= entries.values
+    return loss
