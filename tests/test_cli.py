@@ -386,6 +386,7 @@ def test_all_files_that_verbs_write_or_read_are_declared_so():
         "name",
         "settings",
         "only",
+        "where",
     }
     for verb in VERBS:
         for param in command.get_command(None, verb).params:
