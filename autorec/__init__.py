@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autorec.insight.embed import embed as embed
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
+    from autorec.models.adversarial import AdversarialAutoencoder as AdversarialAutoencoder
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AdversarialAutoencoder": "autorec.models.adversarial",
     "AutoRec": "autorec.models.autorec",
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",

@@ -13,6 +13,8 @@ _CHOICE: Space = {
     "batch": [100, 250, 500],
 }
 
+_ADVERSARIAL: Space = {name: _CHOICE[name] for name in ("hidden", "learning_rate", "batch")}
+
 # What the rows of one kind have in common: of all, of networks, of closed forms.
 _LISTS: Mapping[str, Any] = {"group": "lists", "rates": False, "new_items": "none"}
 _NETWORK: Mapping[str, Any] = {**_LISTS, "new_users": "encoded", "memory": "vectors"}
@@ -158,5 +160,14 @@ ROWS = (
             "epochs": 30,
         },
         space={name: values for name, values in _CHOICE.items() if name != "hidden"},
+    ),
+    Model(
+        "aae",
+        "adversarial",
+        "AdversarialAutoencoder",
+        "adversarial autoencoder: a critic holds the codes as a whole to their prior",
+        paper="Makhzani et al., 2015",
+        **_NETWORK,
+        space=_ADVERSARIAL,
     ),
 )

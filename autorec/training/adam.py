@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba, ICLR 2015), β = (.9, .999), ε = 1e-8, at the speed of memory.
+"""Adam (Kingma and Ba, ICLR 2015), ε = 1e-8, at the speed of memory.
 
 On a large catalogue, passes over the weights take longer than those over the ratings. So where the gradient of a weight
 is one sparse product, plus at most a multiple of the weight (`autorec.network.gradient`), each row of the weight is
@@ -24,11 +24,18 @@ _WORTH_A_THREAD = 2**16  # numbers that one thread updates in some 50 µs; fewer
 
 
 class Adam:
-    """parameters: tensors of any shape to update. rate: step, from 0 → learning rate."""
+    """parameters: tensors of any shape to update. rate: step, from 0 → learning rate. betas: how much of the running
+    mean of the gradient, and of its square, a step keeps."""
 
-    def __init__(self, parameters: Iterable[torch.Tensor], rate: Callable[[int], float]) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[torch.Tensor],
+        rate: Callable[[int], float],
+        betas: tuple[float, float] = BETAS,
+    ) -> None:
         self.parameters: Sequence[torch.Tensor] = list(parameters)
         self.rate = rate
+        self.betas = betas
         self._moments = [_Moments(parameter) for parameter in self.parameters]
         self._updates = 0  # so far; a step of a training may make several
 
@@ -36,9 +43,10 @@ class Adam:
         """Update each parameter that has a gradient, from `.grad` and the terms that are being collected."""
         rate = self.rate(number)
         self._updates += 1
-        corrections = tuple(1 / (1 - beta**self._updates) for beta in BETAS)
+        news = tuple(1 - beta for beta in self.betas)
+        corrections = tuple(1 / (1 - beta**self._updates) for beta in self.betas)
         for moments in self._moments:
-            moments.update(rate, *corrections)
+            moments.update(rate, *news, *corrections)
 
 
 @dataclass(eq=False)
@@ -53,10 +61,11 @@ class _Moments:
         self.mean = torch.zeros_like(self.parameter, requires_grad=False)
         self.square = torch.zeros_like(self.parameter, requires_grad=False)
 
-    def update(self, rate: float, mean_factor: float, square_factor: float) -> None:
-        """mean_factor, square_factor: correct the bias of the two means towards 0."""
+    def update(self, rate: float, mean_new: float, square_new: float, mean_factor: float, square_factor: float) -> None:
+        """mean_new, square_new: the weight of this gradient in the two means. mean_factor, square_factor: correct their
+        bias towards 0."""
         products, decay = terms_of(self.parameter)
-        factors = (rate, decay, mean_factor, square_factor)
+        factors = (rate, decay, mean_new, square_new, mean_factor, square_factor)
         if len(products) == 1 and self.parameter.grad is None:
             self._update_by_product(products[0], *factors)
             return
@@ -89,11 +98,11 @@ class _Moments:
         run_in_threads(update, parts)
 
     def _update_by_torch(self, gradient: torch.Tensor, rate: float, decay: float, *factors: float) -> None:
-        mean_factor, square_factor = factors
+        mean_new, square_new, mean_factor, square_factor = factors
         parameter = self.parameter.detach()
         gradient = gradient + decay * parameter
-        self.mean.lerp_(gradient, 1 - BETAS[0])
-        self.square.lerp_(gradient.square(), 1 - BETAS[1])
+        self.mean.lerp_(gradient, mean_new)
+        self.square.lerp_(gradient.square(), square_new)
         denominator = (self.square * square_factor).sqrt_().add_(EPSILON)
         parameter.addcdiv_(self.mean * mean_factor, denominator, value=-rate)
 
@@ -109,6 +118,8 @@ def _update_rows(
     square: Any,
     rate: Any,
     decay: Any,
+    mean_new: Any,
+    square_new: Any,
     mean_factor: Any,
     square_factor: Any,
     first: int,
@@ -118,17 +129,27 @@ def _update_rows(
     g = np.empty(p.shape[1], dtype=np.float32)
     for column in range(first, last):
         kernels.sum_column(column_ptr[column], column_ptr[column + 1], column_rows, ordered, D, g)
-        _update_run(p[column], g, mean[column], square[column], rate, decay, mean_factor, square_factor)
+        factors = rate, decay, mean_new, square_new, mean_factor, square_factor
+        _update_run(p[column], g, mean[column], square[column], *factors)
 
 
 @kernel(fastmath=True)
 def _update_run(
-    p: Any, g: Any, mean: Any, square: Any, rate: Any, decay: Any, mean_factor: Any, square_factor: Any
+    p: Any,
+    g: Any,
+    mean: Any,
+    square: Any,
+    rate: Any,
+    decay: Any,
+    mean_new: Any,
+    square_new: Any,
+    mean_factor: Any,
+    square_factor: Any,
 ) -> None:
     for i in range(len(p)):
         gradient = g[i] + decay * p[i]
-        m = mean[i] + np.float32(1 - BETAS[0]) * (gradient - mean[i])
-        s = square[i] + np.float32(1 - BETAS[1]) * (gradient * gradient - square[i])
+        m = mean[i] + mean_new * (gradient - mean[i])
+        s = square[i] + square_new * (gradient * gradient - square[i])
         mean[i] = m
         square[i] = s
         p[i] -= rate * m * mean_factor / (np.sqrt(s * square_factor) + np.float32(EPSILON))
