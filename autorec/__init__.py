@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autorec.audits.finding import Finding as Finding
     from autorec.audits.of_ratings import audit as audit
-    from autorec.datasets.fetch import DATA_SETS as DATA_SETS
     from autorec.datasets.fetch import fetch as fetch
     from autorec.datasets.sample import load_sample as load_sample
     from autorec.datasets.sample import sample_groups as sample_groups
@@ -81,7 +80,6 @@ _HOME = {
     "ChoiceAutoencoder": "autorec.models.choice",
     "Clusters": "autorec.insight.cluster",
     "Comparison": "autorec.evaluation.comparison",
-    "DATA_SETS": "autorec.datasets.fetch",
     "Ease": "autorec.models.ease",
     "Evaluation": "autorec.evaluation.evaluate",
     "Finding": "autorec.audits.finding",
@@ -123,8 +121,8 @@ _HOME = {
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",
-    "reproduce": "autorec.reproduction.reproduce",
     "sample_groups": "autorec.datasets.sample",
+    "reproduce": "autorec.reproduction.reproduce",
     "set_threads": "autorec.threads",
     "split": "autorec.ratings.split",
     "strong_generalisation": "autorec.ratings.split",

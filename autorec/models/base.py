@@ -26,7 +26,7 @@ from autorec.models.biases import Biases
 from autorec.models.histories import align
 from autorec.models.registry import named
 from autorec.models.topn import Result, map_blocks, top_n
-from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
+from autorec.models.vectors import Vectors, as_left, as_right, cosines_with, score_pairs
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection
 from autorec.ratings.matrix import Ratings
@@ -135,9 +135,7 @@ class Recommender(BaseEstimator):
                 f"{type(self).__name__} knows nothing of an item but one number, so none is near another; "
                 f"models that can: {', '.join(named(has_factors=True))}"
             )
-        norms = np.linalg.norm(factors, axis=1, keepdims=True)
-        unit = np.divide(factors, np.where(norms > 0, norms, 1), dtype=np.float32)
-        return lambda columns, others=slice(None): np.asarray(unit[columns] @ unit[others].T)
+        return cosines_with(factors)
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""

@@ -45,6 +45,22 @@ ROWS = (
         first=True,
     ),
     Model(
+        "cf-nade",
+        "cf_nade",
+        "CFNade",
+        "each rating from those before it, with the probability of every level",
+        paper="Zheng et al., ICML 2016",
+        group="ratings",
+        **I_AUTOREC,
+        settings={"orientation": "item"},
+        space={
+            "penalty": ("l2", 10.0, 500.0, True),
+            "hidden": ("int", 50, 800, True),
+            "learning_rate": ("float", 0.0003, 0.01, True),
+            "batch": [64, 128, 256, 512],
+        },
+    ),
+    Model(
         "bias",
         "baselines",
         "Bias",

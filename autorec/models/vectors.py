@@ -4,6 +4,7 @@ The mean of all ratings is part of one of the two biases. A model without factor
 alone.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +48,13 @@ def score_pairs(users: Vectors, rows: IntArray, items: Vectors, columns: IntArra
             part = slice(start, start + _PAIRS)
             scores[part] += np.einsum("pd,pd->p", users.factors[rows[part]], items.factors[columns[part]])
     return scores
+
+
+def cosines_with(factors: Float32) -> Callable[..., Float32]:
+    """A function: rows [B], others [C] (default: all) of the factors [n × d] → cosines [B × C]; 0 where a row is 0."""
+    norms = np.linalg.norm(factors, axis=1, keepdims=True)
+    unit = np.divide(factors, np.where(norms > 0, norms, 1), dtype=np.float32)
+    return lambda rows, others=slice(None): np.asarray(unit[rows] @ unit[others].T)
 
 
 def _join(factors: Float32, first: Any, second: Any) -> Float32:

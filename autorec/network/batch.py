@@ -112,6 +112,11 @@ class Batch:
         """The same entries with other values [nnz]; pattern and column order are shared."""
         return Batch(self.pattern, values)
 
+    def only(self, kept: torch.Tensor) -> "Batch":
+        """The entries where `kept` [nnz] is True, of the same rows and columns."""
+        before = torch.nn.functional.pad(kept.cumsum(0), (1, 0))  # [nnz + 1]
+        return Batch(Pattern(self.n_columns, before[self.indptr], self.indices[kept]), self.values[kept])
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch [n × m] on another device; itself where it is there already."""
         if device == self.device:

@@ -1,7 +1,7 @@
 """RProp and L-BFGS, torch's, on the gradient of all rows at once: the optimisers of the AutoRec paper."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -29,13 +29,19 @@ def rprop_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Exampl
 
 
 def lbfgs_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples) -> Epoch:
-    """L-BFGS with strong Wolfe line search; an epoch is 4 iterations and returns the terms of least sum.
+    """`lbfgs` of the summed gradients of the examples [batches], 4 iterations an epoch; parameters: tensors of any
+    shape."""
+    return lbfgs(lambda: full_batch_gradients(loss, examples, parameters), parameters, LBFGS_ITERATIONS)
 
-    parameters: tensors of any shape. examples [batches]: their gradients are summed.
+
+def lbfgs(evaluate: Callable[[], dict[str, float]], parameters: Sequence[torch.Tensor], iterations: int) -> Epoch:
+    """L-BFGS with strong Wolfe line search; an epoch is so many iterations and returns the terms of least sum.
+
+    evaluate puts the gradient into `.grad` of the parameters, tensors of any shape, and returns the terms.
     """
     optimizer = torch.optim.LBFGS(
         parameters,
-        max_iter=LBFGS_ITERATIONS,
+        max_iter=iterations,
         history_size=LBFGS_HISTORY,
         line_search_fn="strong_wolfe",
         tolerance_grad=0,
@@ -44,7 +50,7 @@ def lbfgs_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Exampl
     evaluations: list[dict[str, float]] = []
 
     def closure() -> float:
-        evaluations.append(full_batch_gradients(loss, examples, parameters))
+        evaluations.append(evaluate())
         return math.fsum(evaluations[-1].values())
 
     def epoch(number: int) -> dict[str, float]:

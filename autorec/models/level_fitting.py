@@ -1,0 +1,142 @@
+"""The training of an autoregressive network of levels: its data, the network, epochs, validation.
+
+Rows are items or users, by the orientation.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autorec.models.level_scale import starting_log_odds
+from autorec.network.autoencoder import INITIAL_SPREAD, Autoencoder, Decoder, Encoder
+from autorec.network.levels import categorical_costs, level_probabilities, ordinal_costs, thermometer
+from autorec.network.padding import pad, trim
+from autorec.network.parts import Part
+from autorec.network.penalty import Penalty
+from autorec.network.rows import Rows
+from autorec.threads import torch_on_one_thread
+from autorec.training.adam import Adam
+from autorec.training.autoregressive import Costs, autoregressive_objective
+from autorec.training.averaging import averaging
+from autorec.training.batches import make_examples, partition, reconstruct
+from autorec.training.held_out import held_out_entries
+from autorec.training.loop import OnValidation, TrainingLog, train
+from autorec.training.steps import descend, stochastic_epoch
+from autorec.training.validation import Validation, prepare_validation
+
+HEAD = "rating"
+COSTS: Mapping[str, Costs] = {"ordinal": ordinal_costs, "categorical": categorical_costs}
+DAMPING = 5.0  # ratings distributed as all others that each column counts for its initial output bias
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The checked settings of a training, as in `CFNade`. values: [K] the rating of each level."""
+
+    hidden: Sequence[int]
+    costs: Costs
+    penalties: Mapping[str, Part[Penalty]]
+    learning_rate: float
+    averaging: float
+    epochs: int
+    batch: int
+    validation: float | str
+    patience: int
+    seed: int
+    values: Float32
+
+
+def build_network(n_columns: int, n_levels: int, hidden: Sequence[int], generator: torch.Generator) -> Autoencoder:
+    """tanh layers that read levels [n × m] as `thermometer`, and an output for each level but the lowest."""
+    encoder = Encoder(n_columns * n_levels, hidden, "tanh", generator)
+    width = hidden[-1:]
+    head = Decoder(n_columns * (n_levels - 1), width, "identity", generator, spread=INITIAL_SPREAD)
+    return Autoencoder(encoder, {HEAD: head})
+
+
+def fit_network(
+    rows: Rows, settings: Settings, on_validation: OnValidation | None
+) -> tuple[Autoencoder, TrainingLog, int]:
+    """(the network of averaged weights, its log, the number of validation ratings) of rows of levels [n × m]."""
+    n_levels = len(settings.values)
+    rng = np.random.default_rng(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    aside = held_out_entries(rows.nnz, settings.validation, rng)
+    seen, unseen = rows.without(aside), rows.only(aside)
+    network = build_network(rows.n_columns, n_levels, settings.hidden, generator)
+    with torch.no_grad():
+        log_odds = starting_log_odds(seen, n_levels, DAMPING)
+        network.head(HEAD).bias.copy_(torch.from_numpy(log_odds).reshape(-1))
+    pad(network)
+    averaged = deepcopy(network)
+    parts = partition(rows.shape[0], settings.batch, rng)
+    make = reconstruct(np.zeros(rows.shape[0], dtype=np.float32), torch.device("cpu"), HEAD)
+    examples = make_examples(seen, parts, make, stream=False)
+    validation = prepare_validation(seen, unseen, parts, examples, make, stream=False)
+    loss = autoregressive_objective(network, HEAD, n_levels, settings.costs, settings.penalties, generator)
+    parameters = list(network.parameters())
+    step = descend(loss, Adam(parameters, lambda step: settings.learning_rate))
+    step = averaging(step, parameters, list(averaged.parameters()), settings.averaging)
+    epoch = stochastic_epoch(step, examples, rng)
+    with torch_on_one_thread():
+        log = train(
+            [averaged],
+            lambda number: sum(epoch(number).values()),
+            epochs=settings.epochs,
+            score=None if validation is None else lambda: _rmse(averaged, validation, settings.values),
+            patience=settings.patience,
+            on_validation=on_validation,
+        )
+    trim(averaged)
+    for parameter in averaged.parameters():
+        parameter.grad = None
+    return averaged, log, len(aside)
+
+
+def _rmse(network: Autoencoder, validation: Validation, values: Float32) -> float:
+    """RMSE of expected ratings over the held-out ratings, on the scale of `values` [K]."""
+    total = count = 0.0
+    table = torch.from_numpy(values)
+    for index, wanted in enumerate(validation.wanted):
+        given, target = validation.given[index].targets[HEAD], wanted.targets[HEAD]
+        with torch.no_grad():
+            code = network.encode(thermometer(given, len(values)))
+            expected = level_probabilities(network.head(HEAD), target, code, wanted.offset) @ table  # [nnz]
+            total += float((expected - table[target.values.long()]).square().sum())
+        count += len(target.values)
+    return float(np.sqrt(total / count))
+
+
+def encode_rows(network: Autoencoder, rows: Rows, n_levels: int, block: int = 512) -> Float32:
+    """Rows of levels [n × m] → codes [n × H], `block` rows at a time."""
+    codes = np.empty((rows.shape[0], network.encoder.widths[-1]), dtype=np.float32)
+    with torch.no_grad():
+        for start in range(0, len(codes), block):
+            chosen = slice(start, start + block)
+            codes[chosen] = network.encode(thermometer(rows.batch(chosen), n_levels)).numpy()
+    return codes
+
+
+def summarise(log: TrainingLog, network: Autoencoder, n_validation: int) -> dict[str, Any]:
+    """JSON-ready."""
+    curve = [
+        {"epoch": p.epoch, "seconds": p.seconds, "train_cost": p.training, "validation_rmse": p.validation}
+        for p in log.curve
+    ]
+    return {
+        "epochs": len(curve) and curve[-1]["epoch"],
+        "best_epoch": log.best_epoch,
+        "stopped": log.stopped,
+        "validation_ratings": n_validation,
+        "validation_rmse": log.best_score if n_validation and log.best_epoch else None,
+        "seconds": log.seconds,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "curve": curve,
+    }
