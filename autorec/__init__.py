@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from autorec.models.baselines import Popularity as Popularity
     from autorec.models.choice import ChoiceAutoencoder as ChoiceAutoencoder
     from autorec.models.ease import Ease as Ease
+    from autorec.models.elsa import Elsa as Elsa
     from autorec.models.infae import InfAE as InfAE
     from autorec.models.knn import ItemKNN as ItemKNN
     from autorec.models.manifest import check_save_path as check_save_path
@@ -81,6 +82,7 @@ _HOME = {
     "Clusters": "autorec.insight.cluster",
     "Comparison": "autorec.evaluation.comparison",
     "Ease": "autorec.models.ease",
+    "Elsa": "autorec.models.elsa",
     "Evaluation": "autorec.evaluation.evaluate",
     "Finding": "autorec.audits.finding",
     "GlobalMean": "autorec.models.baselines",

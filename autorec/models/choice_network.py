@@ -147,7 +147,7 @@ def training_bytes(n_users: int, n_items: int, widths: Sequence[int], batch: int
     return parameters + block
 
 
-def summarise(log: TrainingLog, network: Autoencoder, data: Choices) -> dict[str, Any]:
+def summarise(log: TrainingLog, network: torch.nn.Module, data: Choices) -> dict[str, Any]:
     """JSON-ready."""
     curve = [
         {"epoch": p.epoch, "seconds": p.seconds, "train_loss": p.training, "validation_ndcg": p.validation}

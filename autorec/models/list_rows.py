@@ -73,6 +73,16 @@ ROWS = (
         space={"l2": ("float", 5.0, 20_000.0, True), "dropout": ("float", 0.05, 0.9, False)},
     ),
     Model(
+        "elsa",
+        "elsa",
+        "Elsa",
+        "linear autoencoder of low rank with an empty diagonal",
+        paper="Vančura et al., RecSys 2022",
+        **_CLOSED,
+        memory="vectors",
+        space={"factors": ("int", 32, 1000, True), "learning_rate": ("float", 0.001, 0.1, True)},
+    ),
+    Model(
         "sansa",
         "sparse_ease",
         "SparseEase",

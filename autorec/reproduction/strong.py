@@ -14,7 +14,7 @@ from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split
 
-MEMBERS = ("popularity", "ease", "edlae", "sansa", "inf-ae", "svd-ae", "mult-dae", "mult-vae", "rec-vae", "wae")
+MEMBERS = ("popularity", "ease", "edlae", "sansa", "inf-ae", "svd-ae", "elsa", "mult-dae", "mult-vae", "rec-vae", "wae")
 SEEDS = (0, 1, 2)  # of members that draw
 HELD_OUT, LEAST, WANTED = 500, 5, 0.2  # users, choices of each user, share of them that is to be ranked high
 # NDCG@100 and truncated Recall@20 of others under this protocol, with their own draws of the wanted choices: closed
