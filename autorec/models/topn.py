@@ -15,10 +15,8 @@ from scipy import sparse
 from autorec.compiled import kernel
 from autorec.threads import map_in_threads, thread_count
 
-BLOCK_BYTES = 16 * 2**20  # of float32 scores in one block, at most: about half of an L3 cache
-_LANES = (
-    256  # of a row at least: the more, the fewer items are checked twice; the fewer, the sooner are their maxima found
-)
+BLOCK_BYTES = 16 * 2**20  # of float32 scores in one block, at most: half of an L3 cache; in less, products are slower
+_LANES = 256  # of a row, at least: with more, fewer items are checked twice; with fewer, the bound is found sooner
 
 IntArray = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.float32]
@@ -64,8 +62,7 @@ def best_of_rows(
 ) -> tuple[npt.NDArray[np.int32], Scores]:
     """(items [B × n], scores [B × n]) of one block; see `top_n`. scores [B × items] become −inf where seen."""
     if seen is not None:
-        starts, ends = seen.indptr[rows].astype(np.int64), seen.indptr[rows + 1].astype(np.int64)
-        _exclude(scores, starts, ends, seen.indices.astype(np.int32, copy=False))
+        _exclude(scores, seen.indptr[rows], seen.indptr[rows + 1], seen.indices)
     items = np.empty((len(scores), n), dtype=np.int32)
     best = np.empty((len(scores), n), dtype=np.float32)
     lanes = max(_LANES, 4 * n)
