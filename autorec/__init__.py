@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from autorec.models.ease import Ease as Ease
     from autorec.models.elsa import Elsa as Elsa
     from autorec.models.infae import InfAE as InfAE
+    from autorec.models.joint import Joint as Joint
     from autorec.models.knn import ItemKNN as ItemKNN
     from autorec.models.manifest import check_save_path as check_save_path
     from autorec.models.manifest import describe as describe
@@ -88,6 +89,7 @@ _HOME = {
     "GlobalMean": "autorec.models.baselines",
     "InfAE": "autorec.models.infae",
     "ItemKNN": "autorec.models.knn",
+    "Joint": "autorec.models.joint",
     "MODELS": "autorec.models.registry",
     "Map": "autorec.insight.map",
     "Model": "autorec.models.row",

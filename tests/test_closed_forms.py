@@ -116,3 +116,18 @@ def test_new_users_are_scored_by_the_users_of_the_training() -> None:
     model = InfAE().fit(frame)
     folded = model.fold_in(new)
     np.testing.assert_allclose(folded._score_rows(np.arange(7)), scores_of(model, choices(new)), atol=1e-6)
+
+
+def test_user_weights_are_a_weighted_ridge_regression() -> None:
+    """Column j of B is the ridge regression of x_j on all others with each user's square counted n^−q times, mean 1."""
+    for users in (40, 3):  # more than a quarter of the items, and fewer
+        frame = random_frame(users, 15, 0.7)
+        X = choices(frame).astype(np.float64)
+        weight = np.maximum(X.sum(axis=1), 1) ** -0.5
+        W = np.diag(weight / weight[X.sum(axis=1) > 0].mean())
+        B = Ease(l2=4, user_weight=0.5).fit(frame).weights_
+        for j in range(15):
+            others = np.flatnonzero(np.arange(15) != j)
+            A = X[:, others]
+            expected = np.linalg.solve(A.T @ W @ A + 4 * np.eye(14), A.T @ W @ X[:, j])
+            np.testing.assert_allclose(B[others, j], expected, atol=1e-5)

@@ -18,7 +18,7 @@ from autorec import recommend_unknown
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.ratings.convert import as_ratings
 
-LEARNS_TASTE = ("i-autorec", "u-autorec")  # the others answer the same for every user, up to a constant
+LEARNS_TASTE = ("autorec", "i-autorec", "u-autorec")  # the others answer the same for every user, up to a constant
 
 FITTED = {}
 
@@ -125,10 +125,20 @@ def test_recommendations_are_the_best_unseen(fitted, frame):
 
 
 def test_scores_on_the_rating_scale_are_the_predictions(fitted):
-    table = fitted.recommend(n=99, exclude_seen=False)
     if fitted.rates:
+        table = fitted.recommend(n=99, by="rating", exclude_seen=False)
         predicted = fitted.predict(table["user"], table["item"])
         np.testing.assert_allclose(np.clip(table["score"], 1, 5), predicted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_ranks_in_the_ways_that_it_names_and_no_other(fitted):
+    first = fitted.recommend(n=3)
+    pd.testing.assert_frame_equal(fitted.recommend(n=3, by=fitted.ranks_by[0]), first)
+    for by in fitted.ranks_by:
+        assert fitted.ranked_by(by).recommend(n=3).equals(fitted.recommend(n=3, by=by))
+    for by in {"choice", "rating", "both", "nonsense"} - set(fitted.ranks_by):
+        with pytest.raises(ParameterError, match=f"by is '{by}'; .* ranks by .*: autorec"):
+            fitted.recommend(by=by)
 
 
 def test_unknown_ids_get_the_fallback_and_are_marked(fitted):
@@ -220,7 +230,7 @@ def test_n_is_a_whole_number_from_1_up_for_every_verb(fitted, n):
 
 def test_similar_items_are_ranked_or_the_model_says_why_not(name, fitted):
     if autorec.MODELS[name].group == "floor":
-        with pytest.raises(ParameterError, match=r"one number.*models that can: i-autorec.*ease"):
+        with pytest.raises(ParameterError, match=r"one number.*models that can: autorec, i-autorec.*ease"):
             fitted.similar([1])
         return
     table = fitted.similar([4, 2, 4], n=5)

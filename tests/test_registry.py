@@ -67,7 +67,7 @@ def test_reading_the_table_imports_neither_a_model_nor_what_models_need():
 
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(autorec.AutoRecError, match="unknown model 'easy'; allowed: i-autorec"):
+    with pytest.raises(autorec.AutoRecError, match="unknown model 'easy'; allowed: autorec"):
         autorec.create("easy")
     assert np.isfinite(MODELS["ease"].parameters()["l2"])
 

@@ -15,7 +15,7 @@ from autorec.cli.paths import OutputFolder, require_free
 from autorec.cli.text import show_table
 from autorec.cli.verb import verb
 
-_MODELS = ("i-autorec", "u-autorec")
+_MODELS = ("autorec", "i-autorec")
 _METRICS = ("rmse", "mae", "ndcg@10", "recall@10")
 _REPORTS = ("html", "md", "json")
 _PEOPLE = 1  # whose recommendations are shown

@@ -20,6 +20,11 @@ from autorec.cli.verb import say, verb
 @click.option("--users-file", type=Input(), metavar="FILE", help="Users, one id a line.")
 @click.option("--all", "everyone", is_flag=True, help="Every user of the model.")
 @new_ratings
+@click.option(
+    "--by",
+    type=click.Choice(["both", "choice", "rating"]),
+    help="Rank by whether an item is taken up (choice), how it is rated, or both; by default what the model does best.",
+)
 @click.option("--include-seen", is_flag=True, help="Also items that the user has rated.")
 @filtering
 @table_output
@@ -31,6 +36,7 @@ def recommend(
     everyone: bool,
     fold: Callable[[Any], Any],
     folded: bool,
+    by: str | None,
     include_seen: bool,
     wishes: dict[str, Any],
     output: Path | None,
@@ -46,10 +52,15 @@ def recommend(
         raise click.UsageError("give one of --user, --users-file, --all, --new-user")
     fitted = fold(autorec.load(model))
     asked = autorec.read_ids(users_file) if users_file is not None else list(users) or None
-    write_table(_blocks(fitted, asked, n, include_seen, wishes), output, as_json, model=model, n=n)
+    if by is None and fitted.ranks_by == ("rating",):
+        say("Note: this model ranks by how an item would be rated, and never learned which items are taken up at all.")
+        say("A model that did ranks better: autorec train RATINGS -m autorec.")
+    write_table(_blocks(fitted, asked, n, by, include_seen, wishes), output, as_json, model=model, n=n)
 
 
-def _blocks(model: Any, users: Any, n: int, include_seen: bool, wishes: dict[str, Any]) -> Iterator[Any]:
+def _blocks(
+    model: Any, users: Any, n: int, by: str | None, include_seen: bool, wishes: dict[str, Any]
+) -> Iterator[Any]:
     unknown = []
     if users is None and not model.known_users(model.ratings_.user_ids).all():
         users = model.ratings_.user_ids.tolist()  # some were folded in with nothing that the model knows
@@ -59,7 +70,7 @@ def _blocks(model: Any, users: Any, n: int, include_seen: bool, wishes: dict[str
         users = [user for user, is_found in zip(users, found, strict=True) if is_found]
     rest = autorec.recommend_unknown(model, unknown, n, **wishes).assign(source="fallback") if unknown else None
     if users or not unknown:
-        for block in model.recommend_blocks(users, n, exclude_seen=not include_seen, **wishes):
+        for block in model.recommend_blocks(users, n, by=by, exclude_seen=not include_seen, **wishes):
             as_text = rest is not None and rest["user"].dtype != block["user"].dtype  # one column, one type
             yield block.assign(user=block["user"].astype(str) if as_text else block["user"], source="model")
     if rest is not None:

@@ -18,7 +18,13 @@ from autorec.cli.verb import INTERRUPTED, say, verb
 @verb
 @ratings_file()
 @click.option(
-    "-m", "--model", "name", type=ModelName(), required=True, help="A name of `autorec models`, or a preset file."
+    "-m",
+    "--model",
+    "name",
+    type=ModelName(),
+    default="autorec",
+    show_default=True,
+    help="A name of `autorec models`, or a preset file.",
 )
 @click.option(
     "--set",

@@ -29,6 +29,8 @@ def factors_of(model: Recommender, of: str) -> Float32:
     """[users or items × d] the vectors without biases; see `embed`."""
     checks.one_of("of", of, SIDES)
     ratings = model._fitted()
+    if "rating" in model.ranks_by:
+        model = model.ranked_by("rating")  # the part of a model that also ranks otherwise
     if not _has_vectors(type(model)):
         raise ParameterError(
             f"{type(model).__name__} has no vectors of users and items; models that have: {', '.join(_with_vectors())}"

@@ -167,10 +167,14 @@ class Recommender(BaseEstimator):
             if not summary["best_epoch"]:
                 raise KeyboardInterrupt
             warnings.warn("the training was interrupted: its best weights so far are kept", stacklevel=2)
+        self._adopt(ratings, summary)
+        return self
+
+    def _adopt(self, ratings: Ratings, summary: dict[str, Any]) -> None:
+        """What every fitted model has beside what `_fit` learned."""
         self.fallback_ = bias_tools.fit_biases(ratings.csr)
         self.ratings_, self.summary_ = ratings, summary
         self._right = None
-        return self
 
     def predict(self, users: Any, items: Any) -> npt.NDArray[np.float64]:
         """[pairs] float64 ratings of the pairs (users[p], items[p]), raw ids [pairs], clipped to the training scale.
@@ -196,11 +200,27 @@ class Recommender(BaseEstimator):
         """[users] whether each raw id had at least one rating of a known item in `fit` (or `fold_in`)."""
         return self._has_history(self._fitted().find_users(as_collection(users)))
 
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        """What `recommend` can rank by, the default first."""
+        return ("rating",) if self.rates else ("choice",)
+
+    def ranked_by(self, by: str | None) -> "Recommender":
+        """The model that scores by "rating", how an item would be rated, or "choice", whether it would be; None: this
+        model. ParameterError: a way that it does not know."""
+        if by is not None and by not in self.ranks_by:
+            raise ParameterError(
+                f"by is {by!r}; {type(self).__name__} ranks by {', '.join(self.ranks_by)}; a model that ranks by both, "
+                "choice or rating: autorec"
+            )
+        return self
+
     def recommend(
         self,
         users: Any = None,
         n: int = 10,
         *,
+        by: str | None = None,
         exclude_seen: bool = True,
         history: Any = None,
         allow: Any = None,
@@ -212,6 +232,7 @@ class Recommender(BaseEstimator):
         """The n best items of each user → DataFrame user, item, score, rank (1 = best) and, if known, title.
 
         users      a raw id or any collection of them, None for all
+        by         what to rank by, one of `ranks_by`; None: its first
         history    ratings of one person who need not be known, raw item id → rating, or ids of items that they like;
                    with `users`, one id, these ratings and those of the training; without, there is no column user
         allow      raw ids of the only items that may be in a list; deny: of those that may not
@@ -220,20 +241,27 @@ class Recommender(BaseEstimator):
         diversify  λ from 0 up to, not with, 1: the more, the less alike are the items of a list; see `rerank`
 
         Rated items are left out unless `exclude_seen=False`. Filters come before the choice of the n best.
-        Scores of rating models are on the rating scale, not clipped, which would make ties. A user with fewer than n
+        Scores by rating are on the rating scale, not clipped, which would make ties. A user with fewer than n
         items left gets fewer rows. InputError: an unknown user; fold the user in first, or give a history.
         ParameterError: an attribute or a value that no item has.
         """
         wishes = {"allow": allow, "deny": deny, "where": where, "boost": boost, "diversify": diversify}
-        frames = list(self.recommend_blocks(users, n, exclude_seen=exclude_seen, history=history, **wishes))
+        frames = list(self.recommend_blocks(users, n, by=by, exclude_seen=exclude_seen, history=history, **wishes))
         return pd.concat(frames, ignore_index=True)
 
     def recommend_blocks(
-        self, users: Any = None, n: int = 10, *, exclude_seen: bool = True, history: Any = None, **wishes: Any
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        by: str | None = None,
+        exclude_seen: bool = True,
+        history: Any = None,
+        **wishes: Any,
     ) -> Iterator[pd.DataFrame]:
         """`recommend` as a stream of DataFrames user, item, score, rank[, title], one a block of users; at least
         one. wishes: the other arguments of `recommend`."""
-        return recommending.recommend_blocks(self, users, n, exclude_seen, history, **wishes)
+        return recommending.recommend_blocks(self.ranked_by(by), users, n, exclude_seen, history, **wishes)
 
     def map_scores(self, rows: IntArray, work: Callable[[slice, Scores], Result]) -> Iterator[Result]:
         """Yield work(part of `rows`, scores [part × items]) in order, in blocks of bounded memory; see `map_blocks`."""
@@ -269,7 +297,10 @@ class Recommender(BaseEstimator):
         Ratings outside the training scale are clipped to it, with a warning.
         """
         checks.one_of("of", of, ("users", "items"))
-        ratings = align(as_ratings(new_ratings), self._fitted(), of)
+        return self._folded(align(as_ratings(new_ratings), self._fitted(), of), of)
+
+    def _folded(self, ratings: Ratings, of: str) -> Self:
+        """`fold_in` of ratings that are aligned to this model."""
         if of == "users":
             changed = self._with_users(ratings.csr)
             fallback = bias_tools.fold_in_users(self.fallback_, ratings.csr)

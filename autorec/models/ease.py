@@ -35,9 +35,11 @@ _FEW_USERS = 0.25  # users an item, below which inverting [users × users] is fa
 class Ease(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    l2        λ; 500 suits MovieLens, more for sparser data; with dropout less
-    dropout   p of EDLAE, 0 ≤ p < 1; 0 is EASE
-    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    l2           λ; 500 suits MovieLens, more for sparser data; with dropout less
+    dropout      p of EDLAE, 0 ≤ p < 1; 0 is EASE
+    user_weight  q: the squared error of a user with n choices counts n^−q times, scaled to a mean of 1, so that those who
+                 choose most do not decide alone; 0 is EASE
+    relevant     the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
 
     Learned: `weights_` B [items × items] float32. NotEnoughMemoryError: it does not fit.
     """
@@ -46,20 +48,24 @@ class Ease(Recommender):
     weights_: npt.NDArray[np.float32]  # B, [items × items]
     _gram: Scores | None = None  # kept between fits of one search only
 
-    def __init__(self, l2: float = 500.0, dropout: float = 0.0, relevant: float | None = None) -> None:
+    def __init__(
+        self, l2: float = 500.0, dropout: float = 0.0, user_weight: float = 0.0, relevant: float | None = None
+    ) -> None:
         self.l2 = l2
         self.dropout = dropout
+        self.user_weight = user_weight
         self.relevant = relevant
 
     def _check_parameters(self) -> None:
         checks.number("l2", self.l2, above=0)
         checks.share("dropout", self.dropout)
+        checks.number("user_weight", self.user_weight, least=0)
         checks.optional(checks.number, "relevant", self.relevant)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         if self._gram is None:
             self._require_memory(*ratings.csr.shape)
-        chosen = positives(ratings.csr, ratings.scale, self.relevant)
+        chosen = self._choices(ratings)
         gram = self._make_gram(chosen) if self._gram is None else self._gram.copy()
         if self._has_few_users(*chosen.shape):
             self.weights_ = _solve_by_users(chosen, gram, self.l2)
@@ -73,7 +79,7 @@ class Ease(Recommender):
         needed, free = 2 * self._memory(*ratings.csr.shape, len(ratings)), available_memory()
         if free is not None and needed > free:
             return super()._fitter(ratings)
-        gram = self._make_gram(positives(ratings.csr, ratings.scale, self.relevant))
+        gram = self._make_gram(self._choices(ratings))
 
         def fit_with(**settings: float) -> Ease:
             model: Ease = clone(self).set_params(**settings)
@@ -83,6 +89,15 @@ class Ease(Recommender):
             return model
 
         return fit_with
+
+    def _choices(self, ratings: Ratings) -> sparse.csr_array:
+        """X [users × items], the rows times the square root of the users' weights."""
+        chosen = positives(ratings.csr, ratings.scale, self.relevant)
+        if self.user_weight and chosen.nnz:
+            counts = np.diff(chosen.indptr)
+            weights = np.maximum(counts, 1.0) ** -self.user_weight
+            chosen.data = np.repeat(np.sqrt(weights / weights[counts > 0].mean()), counts).astype(np.float32)
+        return chosen
 
     def _has_few_users(self, n_users: int, n_items: int) -> bool:
         """Whether to invert [users × users]; not with dropout, for which the diagonal added to XᵀX is not constant."""

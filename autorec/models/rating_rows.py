@@ -1,4 +1,4 @@
-"""Rows of the registry: models that predict ratings, and what any model must beat."""
+"""Rows of the registry: the model that rates and ranks, models that predict ratings, and what any model must beat."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +17,18 @@ AUTOREC: Space = {
 I_AUTOREC: Mapping[str, Any] = {"rates": True, "new_users": "solved", "new_items": "encoded", "memory": "vectors"}
 
 ROWS = (
+    Model(
+        "autorec",
+        "joint",
+        "Joint",
+        "rates as i-autorec and ranks by whether an item is rated and liked: begin here",
+        group="both",
+        rates=True,
+        new_users="solved",
+        new_items="none",
+        memory="vectors",
+        first=True,
+    ),
     Model(
         "i-autorec",
         "autorec",

@@ -24,9 +24,9 @@ class Model:
     kind       name of the class
     about      one line for people
     paper      where it comes from, "" for what everybody knows
-    group      what it is for: "ratings" predicts ratings and ranks by them, "lists" ranks items and predicts no
-               ratings, "floor" is what any model must beat, "variant" is i-autorec with another part, "paper" is
-               there to reproduce a paper
+    group      what it is for: "both" rates, and ranks by choice and rating, "ratings" predicts ratings and ranks by
+               them, "lists" ranks items and predicts no ratings, "floor" is what any model must beat, "variant" is
+               i-autorec with another part, "paper" is there to reproduce a paper
     rates      whether `predict` gives ratings
     new_users  where users come from who were not in training: "encoded" from their ratings, "solved" by a regression
                on them, "choices" of theirs are all that is needed, "mean" of their ratings, "same" for everyone
@@ -73,6 +73,7 @@ class Model:
 
 
 _GROUPS: Mapping[str, str] = {
+    "both": "predict ratings, and rank items by who will take them up and like them",
     "ratings": "predict ratings, and rank by them",
     "lists": "rank items by who chose what; predict no ratings",
     "floor": "what any model must beat",

@@ -1,0 +1,208 @@
+"""One model that ranks and rates: which items a user takes up, and how the user likes them.
+
+A model trained on ratings alone never learns which items are chosen at all, and one trained on choices alone does not
+tell a bad film from a good one. Their two answers are the two factors of one probability:
+
+    P(u rates i and likes it) = P(u rates i) · P(u likes i | u rates i)
+
+The first is the score s of a linear autoencoder of which items were rated, whatever the rating, the regression of these
+0s and 1s on each other (EDLAE; a sparse one for large catalogues). The second is that of a normal error around the
+predicted rating r̂,
+
+    score(u, i) = s · Φ((r̂ − t) / σ)  where s > 0, else s
+
+with σ the RMSE of the rating model on its validation ratings, and t half way between the lowest rating that is liked
+and the next lower one that occurs. No weight is left to choose. Both parts stand on the ratings of a user alone, so
+that new users are folded into both at once.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.special import ndtr
+
+from autorec import checks
+from autorec.memory import available_memory
+from autorec.models.arrays import Expected, Shape
+from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
+from autorec.models.presets import create
+from autorec.models.registry import named
+from autorec.ratings.matrix import Ratings, liked_from
+
+# Of the models of choices. Chosen on validation parts of MovieLens and the built-in sample.
+CHOICES: Mapping[str, Mapping[str, float]] = {
+    "ease": {"l2": 500.0, "dropout": 0.33, "user_weight": 0.5},
+    "sansa": {},
+}
+DENSE_ITEMS = 20_000  # the most items of which a dense matrix is inverted, in some minutes
+SPREAD = 0.25  # σ as a share of the scale where the rating model has no validation ratings
+
+
+class Joint(Recommender):
+    """A model of choices and a model of ratings, fitted on the same ratings.
+
+    rating        the model that rates: i-autorec, u-autorec, or another of the group "ratings"
+    choice        the model of which items are rated: "ease" (EDLAE, dense), "sansa" (sparse), or "auto": ease for up to
+                  20,000 items where its matrix fits the memory, else sansa
+    relevant      the lowest rating that is liked; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    random_state  seed of the rating model
+
+    `predict` gives ratings. `recommend` and `evaluate` rank by the probability that the user rates the item and likes
+    it (by="both"); `recommend(by="choice")` by the one that it is rated, `recommend(by="rating")` by the rating.
+
+    Learned: `rating_` and `choice_`, fitted models of their own; `threshold_` t and `spread_` σ, on the scale of the
+    ratings.
+    """
+
+    rating_: Recommender
+    choice_: Recommender
+    threshold_: float
+    spread_: float
+
+    def __init__(
+        self,
+        rating: str = "i-autorec",
+        choice: str = "auto",
+        relevant: float | None = None,
+        random_state: RandomState = 0,
+    ) -> None:
+        self.rating = rating
+        self.choice = choice
+        self.relevant = relevant
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        checks.one_of("rating", self.rating, named("ratings"))
+        checks.one_of("choice", self.choice, ("auto", *CHOICES))
+        checks.optional(checks.number, "relevant", self.relevant)
+        checks.random_state("random_state", self.random_state)
+
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        chosen = self._choose(*ratings.csr.shape)
+        if self.choice == "auto" and chosen != "ease":
+            warnings.warn(
+                f"{ratings.n_items:,} items are too many for a dense matrix: the choices are learned by {chosen}",
+                stacklevel=3,
+            )
+        choice = self._make_choice(chosen, ratings.scale)
+        rating = self._make_rating(checks.seed("random_state", self.random_state))
+        for part, watch in ((choice, None), (rating, on_validation)):
+            part._adopt(ratings, part._fit(ratings, watch))
+        self.choice_, self.rating_ = choice, rating
+        low, high = ratings.scale
+        self.threshold_ = _find_threshold(ratings, self.relevant)
+        self.spread_ = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))
+        summary = {"choice": {"model": chosen, **choice.summary_}, "rating": {"model": self.rating, **rating.summary_}}
+        told = {name: rating.summary_[name] for name in ("best_epoch", "stopped") if name in rating.summary_}
+        return {**told, "liked_from": self.threshold_, "spread": self.spread_, **summary}
+
+    def _choose(self, n_users: int, n_items: int) -> str:
+        """The name of the model of choices."""
+        if self.choice != "auto":
+            return self.choice
+        free = available_memory()
+        fits = free is None or create("ease")._memory(n_users, n_items, 0) < free
+        return "ease" if n_items <= DENSE_ITEMS and fits else "sansa"
+
+    def _make_choice(self, name: str, scale: tuple[float, float]) -> Recommender:
+        """The model of choices, for which every rating is one."""
+        return create(name, **CHOICES[name], relevant=scale[0])
+
+    def _make_rating(self, seed: int) -> Recommender:
+        model = create(self.rating)
+        return model.set_params(random_state=seed) if "random_state" in model.get_params() else model
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        sizes = (n_users, n_items, n_ratings)
+        choice = create(self._choose(n_users, n_items))._memory(*sizes)
+        return 4 * n_items**2 * (n_items <= DENSE_ITEMS) + max(choice, create(self.rating)._memory(*sizes))
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        sizes = (n_users, n_items, n_ratings)
+        return create(self._choose(n_users, n_items))._seconds(*sizes) + create(self.rating)._seconds(*sizes)
+
+    # --- scores ---------------------------------------------------------------------------------------------
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        return ("both", "choice", "rating")
+
+    def ranked_by(self, by: str | None) -> Recommender:
+        """This model, or its part that ranks by "choice" or by "rating"."""
+        super().ranked_by(by)
+        self._fitted()
+        return {"choice": self.choice_, "rating": self.rating_}.get(by or "", self)
+
+    def _encode(self, histories: sparse.csr_array) -> tuple[Any, Any]:
+        return self.choice_._encode(histories), self.rating_._encode(histories)
+
+    def _users(self, rows: IntArray) -> tuple[Any, Any]:
+        return self.choice_._users(rows), self.rating_._users(rows)
+
+    def score(self, users: tuple[Any, Any]) -> Scores:
+        """[B × items] float32 probabilities that an item is rated and liked, about; below 0 where it is not rated.
+
+        users: (vectors of choices, vectors of ratings), each [B].
+        """
+        choice, vectors = users
+        scores, rated = self.choice_.score(choice), self.rating_._to_ratings(self.rating_.score(vectors))
+        liked = ndtr((rated - np.float32(self.threshold_)) / np.float32(self.spread_))
+        np.multiply(scores, liked, out=scores, where=scores > 0)
+        return scores
+
+    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
+        """[pairs] ratings."""
+        return self.rating_._to_ratings(self.rating_._score_pairs(rows, columns))
+
+    def _similarities(self) -> Callable[..., Scores]:
+        """Of the model of choices."""
+        return self.choice_._similarities()
+
+    def _folded(self, ratings: Ratings, of: str) -> "Joint":
+        model = super()._folded(ratings, of)
+        model.choice_, model.rating_ = self.choice_._folded(ratings, of), self.rating_._folded(ratings, of)
+        return model
+
+    # --- file -----------------------------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        arrays = {"liked": np.array([self.threshold_, self.spread_])}
+        for name, part in (("choice.", self.choice_), ("rating.", self.rating_)):
+            arrays |= {name + key: array for key, array in part._arrays().items()}
+        return arrays
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        expected = {"liked": Expected("float64", (2,))}
+        for name, part in self._empty_parts().items():
+            own = {key.removeprefix(name): shape for key, shape in shapes.items() if key.startswith(name)}
+            expected |= {name + key: one for key, one in part._expected_arrays(own).items()}
+        return expected
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.threshold_, self.spread_ = map(float, arrays["liked"])
+        if not self.spread_ > 0:
+            raise ValueError(f"the spread of its ratings is {self.spread_:g}")
+        parts = self._empty_parts()
+        for name, part in parts.items():
+            part._set_arrays({key.removeprefix(name): one for key, one in arrays.items() if key.startswith(name)})
+            part.fallback_ = self.fallback_
+        self.choice_, self.rating_ = parts["choice."], parts["rating."]
+
+    def _empty_parts(self) -> dict[str, Recommender]:
+        """Both parts by the beginning of the names of their arrays; of a file, they have learned nothing yet."""
+        told = self.summary_["choice"], self.summary_["rating"]
+        parts = self._make_choice(told[0]["model"], self.ratings_.scale), self._make_rating(0)
+        for part, summary in zip(parts, told, strict=True):
+            part.ratings_, part.summary_ = self.ratings_, {k: v for k, v in summary.items() if k != "model"}
+        return {"choice.": parts[0], "rating.": parts[1]}
+
+
+def _find_threshold(ratings: Ratings, relevant: float | None) -> float:
+    """The rating above which one is liked: half way between `relevant` and the next lower rating that occurs."""
+    lowest = liked_from(ratings.scale) if relevant is None else relevant
+    lower = ratings.csr.data[ratings.csr.data < lowest]
+    return float(lowest + lower.max()) / 2 if len(lower) else float(lowest)

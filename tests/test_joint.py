@@ -1,0 +1,106 @@
+"""The model that rates and ranks: its formula, its two parts, and what is gained by having both."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+import autorec
+from autorec.models import joint
+from autorec.models.joint import CHOICES, Joint
+from autorec.ratings.convert import as_ratings
+
+
+def two_tastes(users=300, items=120, seed=0):
+    """What is rated depends on one taste, how it is liked on another that is independent of it."""
+    rng = np.random.default_rng(seed)
+    taken_up, liked = (rng.integers(0, 2, users)[:, None] == rng.integers(0, 2, items) for _ in range(2))
+    observed = rng.random((users, items)) < np.where(taken_up, 0.25, 0.05)
+    stars = np.where(liked, 5, 2) - (rng.random((users, items)) < 0.2)
+    user, item = np.nonzero(observed)
+    return pd.DataFrame({"user": user, "item": item, "rating": stars[observed].astype(float)})
+
+
+@pytest.fixture(scope="module")
+def split():
+    return autorec.random_split(two_tastes(), 0.2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(split):
+    return Joint().fit(split.train)
+
+
+def all_scores(model, part=slice(None)):
+    return np.asarray(model.score(model.encode_users(model.ratings_.csr[part])), dtype=np.float64)
+
+
+def test_the_score_is_the_probability_of_both(fitted):
+    choice, rating = (all_scores(fitted.ranked_by(by)) for by in ("choice", "rating"))
+    rating = fitted.rating_._to_ratings(rating)
+    sd = fitted.rating_.summary_["validation_rmse"]
+    expected = np.where(choice > 0, choice * norm.cdf(rating, loc=(4 + 2) / 2, scale=sd), choice)
+    np.testing.assert_allclose(all_scores(fitted), expected, rtol=1e-4, atol=1e-6)
+    assert fitted.summary_["spread"] == sd and fitted.summary_["liked_from"] == 3
+
+
+def test_the_parts_are_models_of_their_own(split, fitted):
+    ease = autorec.Ease(relevant=1, **CHOICES["ease"]).fit(split.train)
+    item = autorec.AutoRec().fit(split.train)
+    pd.testing.assert_frame_equal(fitted.recommend(by="choice"), ease.recommend())
+    pd.testing.assert_frame_equal(fitted.recommend(by="rating"), item.recommend())
+    pairs = np.arange(50), np.arange(50)
+    np.testing.assert_array_equal(fitted.predict(*pairs), item.predict(*pairs))
+
+
+def test_both_rank_liked_items_better_than_either(split, fitted):
+    def ndcg(by, relevant):
+        return autorec.evaluate(fitted.ranked_by(by), split.test, k=10, relevant=relevant).metrics["ndcg@10"]
+
+    assert ndcg("both", 4) > 1.2 * max(ndcg("choice", 4), ndcg("rating", 4))
+    assert ndcg("choice", 1) > max(ndcg("both", 1), ndcg("rating", 1))
+
+
+def test_new_users_are_folded_into_both_parts(fitted):
+    new = two_tastes(users=9, seed=3).assign(user=lambda f: f["user"] + 1000)
+    folded = fitted.fold_in(new)
+    for by in fitted.ranks_by:
+        alone = fitted.ranked_by(by).fold_in(new)
+        pd.testing.assert_frame_equal(folded.recommend(by=by), alone.recommend(), check_exact=True)
+
+
+def test_a_catalogue_too_large_for_a_dense_matrix_is_learned_sparsely_and_told(split, monkeypatch):
+    monkeypatch.setattr(joint, "DENSE_ITEMS", 119)
+    with pytest.warns(UserWarning, match="120 items are too many for a dense matrix: the choices are learned by sansa"):
+        model = Joint().fit(split.train)
+    assert model.summary_["choice"]["model"] == "sansa"
+    assert model.recommend(n=3, by="choice").equals(autorec.create("sansa", relevant=1).fit(split.train).recommend(n=3))
+
+
+def test_liked_is_above_the_middle_of_two_ratings_that_occur(frame):
+    ratings = as_ratings(frame)
+    assert joint._find_threshold(ratings, None) == 3.5
+    assert joint._find_threshold(ratings, 5) == 4.5
+    assert joint._find_threshold(ratings, 1) == 1  # all are liked
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rating": "ease"}, "rating is 'ease'; allowed: i-autorec, u-autorec"),
+        ({"choice": "eas"}, "choice is 'eas'; allowed: auto, ease, sansa; did you mean ease"),
+        ({"relevant": "x"}, "relevant is 'x'; allowed: a finite number"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(frame, settings, said):
+    with pytest.raises(autorec.AutoRecError, match=said):
+        Joint(**settings).fit(frame)
+
+
+@pytest.mark.parametrize("settings", [{"rating": "u-autorec"}, {"rating": "biased-mf"}, {"choice": "sansa"}])
+def test_parts_are_exchanged_saved_and_read(frame, settings, tmp_path):
+    model = Joint(**settings).fit(frame)
+    model.save(tmp_path / "m")
+    loaded = autorec.load(tmp_path / "m")
+    for by in model.ranks_by:
+        pd.testing.assert_frame_equal(loaded.recommend(by=by), model.recommend(by=by), check_exact=True)
