@@ -460,13 +460,33 @@ def test_a_malformed_file_is_one_sentence(tmp_path, content):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
+def test_recommend_ranks_by_choice_rating_or_both_and_says_what_a_rating_model_lacks(tmp_path):
+    random_frame().to_csv(tmp_path / "r.csv", index=False)
+    run("train", tmp_path / "r.csv", "-o", tmp_path / "both")  # autorec is the default
+    run("train", tmp_path / "r.csv", "-m", "bias", "-o", tmp_path / "bias")
+    lists = {by: told("recommend", tmp_path / "both", "--all", *by)["rows"] for by in ((), ("--by", "both"))}
+    assert lists[()] == lists["--by", "both"]
+    rated = told("recommend", tmp_path / "both", "--user", "3", "--by", "rating")["rows"]
+    assert all(1 < row["score"] < 6 for row in rated) and max(row["score"] for row in lists[()]) < 1
+    note = "never learned which items are taken up"
+    assert note in run("recommend", tmp_path / "bias", "--user", "3").stderr
+    assert note not in run("recommend", tmp_path / "bias", "--user", "3", "--by", "rating").stderr
+    assert note not in run("recommend", tmp_path / "both", "--user", "3").stderr
+    assert "Bias ranks by rating; a model that ranks by both" in refused(
+        "recommend", tmp_path / "bias", "--user", "3", "--by", "choice"
+    )
+
+
 def test_demo_finds_the_planted_tastes(tmp_path):
     result = told("demo", "-o", tmp_path / "out")
     assert min(result["own_genre"].values()) > 3 * result["chance"]
-    rmse = {model["name"]: model["metrics"].get("rmse", {}).get("mean") for model in result["comparison"]["models"]}
-    assert max(rmse["i-autorec"], rmse["u-autorec"]) < rmse["bias"] < rmse["global-mean"]
+    compared = result["comparison"]["models"]
+    rmse = {model["name"]: model["metrics"].get("rmse", {}).get("mean") for model in compared}
+    ndcg = {model["name"]: model["metrics"]["ndcg@10"]["mean"] for model in compared}
+    assert ndcg["autorec"] > max(ndcg["ease"], ndcg["i-autorec"])
+    assert max(rmse["autorec"], rmse["i-autorec"]) < rmse["bias"] < rmse["global-mean"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("report.html", "report.md", "report.json", "i-autorec", "u-autorec", "i-autorec.csv", "u-autorec.csv")
+        *("report.html", "report.md", "report.json", "autorec", "i-autorec", "autorec.csv", "i-autorec.csv")
     }
 
 

@@ -37,8 +37,8 @@ class Ease(Recommender):
 
     l2           λ; 500 suits MovieLens, more for sparser data; with dropout less
     dropout      p of EDLAE, 0 ≤ p < 1; 0 is EASE
-    user_weight  q: the squared error of a user with n choices counts n^−q times, scaled to a mean of 1, so that those who
-                 choose most do not decide alone; 0 is EASE
+    user_weight  q: the squared error of a user with n choices counts n^−q times, scaled to a mean of 1, so that those
+                 who choose most do not decide alone; 0 is EASE
     relevant     the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
 
     Learned: `weights_` B [items × items] float32. NotEnoughMemoryError: it does not fit.

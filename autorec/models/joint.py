@@ -97,8 +97,8 @@ class Joint(Recommender):
         self.threshold_ = _find_threshold(ratings, self.relevant)
         self.spread_ = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))
         summary = {"choice": {"model": chosen, **choice.summary_}, "rating": {"model": self.rating, **rating.summary_}}
-        told = {name: rating.summary_[name] for name in ("best_epoch", "stopped") if name in rating.summary_}
-        return {**told, "liked_from": self.threshold_, "spread": self.spread_, **summary}
+        ended = {name: value for name, value in rating.summary_.items() if name in ("best_epoch", "stopped")}
+        return ended | {"liked_from": self.threshold_, "spread": self.spread_} | summary
 
     def _choose(self, n_users: int, n_items: int) -> str:
         """The name of the model of choices."""
