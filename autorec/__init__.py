@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autorec.audits.finding import Finding as Finding
     from autorec.audits.of_ratings import audit as audit
+    from autorec.datasets.fetch import DATA_SETS as DATA_SETS
     from autorec.datasets.fetch import fetch as fetch
     from autorec.datasets.sample import load_sample as load_sample
     from autorec.datasets.sample import sample_groups as sample_groups
@@ -82,6 +83,7 @@ _HOME = {
     "ChoiceAutoencoder": "autorec.models.choice",
     "Clusters": "autorec.insight.cluster",
     "Comparison": "autorec.evaluation.comparison",
+    "DATA_SETS": "autorec.datasets.fetch",
     "Ease": "autorec.models.ease",
     "Elsa": "autorec.models.elsa",
     "Evaluation": "autorec.evaluation.evaluate",
@@ -125,8 +127,8 @@ _HOME = {
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",
-    "sample_groups": "autorec.datasets.sample",
     "reproduce": "autorec.reproduction.reproduce",
+    "sample_groups": "autorec.datasets.sample",
     "set_threads": "autorec.threads",
     "split": "autorec.ratings.split",
     "strong_generalisation": "autorec.ratings.split",

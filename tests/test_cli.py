@@ -145,7 +145,7 @@ def test_recommend_in_every_form(place, tmp_path):
     ):
         path = tmp_path / "new folder" / f"out.{suffix}"
         result = run("recommend", place / "model", "--all", "-n", 3, "-o", path)
-        assert result.stdout == "" and "90 rows" in result.stderr
+        assert len(result.stdout.splitlines()) == 1 + 5 and "90 rows" in result.stderr
         pd.testing.assert_frame_equal(read(path), expected, check_dtype=False, rtol=1e-6)
     text = run("recommend", place / "model", "--user", "u1", "-n", 3).stdout.splitlines()
     assert text[0].split() == ["user", "item", "score", "rank", "title", "source"]
@@ -386,6 +386,7 @@ def test_all_files_that_verbs_write_or_read_are_declared_so():
         "name",
         "settings",
         "only",
+        "where",
     }
     for verb in VERBS:
         for param in command.get_command(None, verb).params:

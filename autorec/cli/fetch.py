@@ -6,12 +6,12 @@ import click
 
 import autorec
 from autorec.cli.output import write_json
-from autorec.cli.paths import OutputFolder
+from autorec.cli.paths import DataSetName, OutputFolder
 from autorec.cli.verb import say, verb
 
 
 @verb
-@click.argument("name")
+@click.argument("name", type=DataSetName())
 @click.option(
     "-o",
     "--output",

@@ -42,6 +42,11 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Name and first sentence of each verb, whole, where click would cut it."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, _first_sentence(self.get_command(ctx, name))) for name in VERBS])
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -54,6 +59,10 @@ class Verbs(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(f"autorec.cli.{cmd_name}"), cmd_name)
         return command
+
+
+def _first_sentence(command: click.Command | None) -> str:
+    return command.get_short_help_str(limit=1000) if command is not None else ""
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

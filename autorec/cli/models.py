@@ -6,20 +6,16 @@ import click
 
 import autorec
 from autorec.cli.output import write_json
+from autorec.cli.paths import ModelName
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import verb
 
 
 @verb
-@click.argument("names", metavar="[NAME]…", nargs=-1)
+@click.argument("names", type=ModelName(), metavar="[NAME]…", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All models, by what they are for.")
 def models(names: tuple[str, ...], every: bool, as_json: bool) -> None:
-    """The models to begin with, --all models, or the parameters of the NAMEd ones.
-
-    \b
-    autorec models --all
-    autorec models mult-vae ease
-    """
+    """The models to begin with, --all models, or the parameters of the NAMEd ones."""
     rows = [autorec.find_model(name) for name in names] or list(autorec.MODELS.values())
     if as_json:
         write_json({"models": {row.name: _facts(row) for row in rows}})

@@ -13,6 +13,7 @@ from autorec.cli.verb import say
 from autorec.extras import require
 from autorec.plain_json import to_json
 
+HEAD = 5  # rows of a table that is written to a file
 Frame = Any  # pandas.DataFrame; pandas itself comes with the library, not with the command line
 
 
@@ -22,16 +23,28 @@ def write_json(value: Any) -> None:
 
 
 def write_table(frames: Iterable[Frame], output: Path | None, as_json: bool, **facts: Any) -> None:
-    """DataFrames, blocks of rows of one table, written one after the other: to a file, as JSON, or as text."""
+    """DataFrames, blocks of rows of one table, written one after the other: to a file, with the first rows as text, as
+    JSON, or as text."""
     if output is not None:
-        rows = write_file(frames, output)
+        head: list[Frame] = []
+        rows = write_file(_keep_head(frames, head), output)
         say(f"Wrote {rows:,} rows to {output}.")
         if as_json:
             write_json({**facts, "output": str(output), "rows": rows})
+        else:
+            text.show_frames(head)
     elif as_json:
         _stream_json(frames, facts)
     else:
         text.show_frames(frames)
+
+
+def _keep_head(frames: Iterable[Frame], head: list[Frame]) -> Iterator[Frame]:
+    """The same frames; the first rows of the first one are put into `head`."""
+    for frame in frames:
+        if not head:
+            head.append(frame.head(HEAD))
+        yield frame
 
 
 def require_form(output: Path | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from click.types import StringParamType
 
 import autorec
@@ -33,6 +34,20 @@ class ModelName(Input):
 
     def paths(self, value: str) -> list[str]:
         return [value] if value.endswith(".json") else []
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so."""
+        return [CompletionItem(name) for name in autorec.MODELS if name.startswith(incomplete)]
+
+
+class DataSetName(StringParamType):
+    """The name of a public data set."""
+
+    name = "data set"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so."""
+        return [CompletionItem(name) for name in autorec.DATA_SETS if name.startswith(incomplete)]
 
 
 class SplitName(Input):

@@ -13,6 +13,7 @@ import click
 import autorec
 from autorec import progress
 from autorec.cli import paths
+from autorec.cli.examples import WithExamples
 from autorec.errors import AutoRecError
 
 FAILED = 1
@@ -38,7 +39,7 @@ def verb(function: Callable[..., None]) -> click.Command:
             function(**options)
             sys.stdout.flush()  # here, where a closed pipe is understood
 
-    command = click.command()(run)
+    command = click.command(cls=WithExamples)(run)
     command.params += [
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object on stdout."),
         click.Option(["--quiet"], is_flag=True, help="No progress on stderr; warnings stay."),

@@ -1,0 +1,57 @@
+"""Two examples of each verb, shown below its help; `{models}` and `{data_sets}` stand for the names that there are."""
+
+import click
+
+EXAMPLES = {
+    "demo": ("autorec demo", "autorec demo -o results"),
+    "fetch": ("autorec fetch ml-100k", "autorec fetch ml-1m -o data/ml-1m"),
+    "inspect": ("autorec inspect ratings.csv", "autorec inspect r.csv --columns user=who,item=what,rating=stars"),
+    "split": ("autorec split ratings.csv --by random:0.1 -o parts", "autorec split ratings.csv --by time:0.2 -o parts"),
+    "train": (
+        "autorec train ratings.csv -m i-autorec -o model",
+        "autorec train ml-1m -m ease --set l2=300 -o model",
+    ),
+    "predict": ("autorec predict model pairs.csv", "autorec predict model pairs.csv -o ratings.parquet"),
+    "recommend": (
+        "autorec recommend model --user 42 --user 7",
+        "autorec recommend model --all -n 20 -o lists.csv",
+    ),
+    "evaluate": ("autorec evaluate model test.csv", "autorec evaluate model test.csv -k 5 -k 10 -o report.html"),
+    "compare": (
+        "autorec compare ratings.csv -m i-autorec -m ease -o report.html",
+        "autorec compare ml-100k -m u-autorec --by folds:5 --baselines simple",
+    ),
+    "tune": (
+        "autorec tune ratings.csv -m ease -o ease.json",
+        "autorec tune ratings.csv -m i-autorec --trials 50 --storage trials.db -o best.json",
+    ),
+    "models": ("autorec models --all", "autorec models mult-vae ease"),
+    "describe": ("autorec describe model", "autorec describe model --json"),
+    "similar": ("autorec similar model --item 50", "autorec similar model --item 50 --item 181 -n 5"),
+    "embed": ("autorec embed model -o items.parquet", "autorec embed model --of users -o users.npy"),
+    "cluster": ("autorec cluster model -k 6", "autorec cluster model --of items -o segments.csv"),
+    "map": ("autorec map model -o map.html", "autorec map model --of users --by tsne -o users.html"),
+    "anomalies": ("autorec anomalies model", "autorec anomalies model --of ratings -n 50"),
+    "warmup": ("autorec warmup", "autorec warmup --quiet"),
+    "reproduce": ("autorec reproduce datasets --only table", "autorec reproduce datasets --only strong"),
+}
+
+
+class WithExamples(click.Command):
+    """A verb whose help ends in its examples, and in the names of models or data sets where it takes one."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            for example in EXAMPLES[self.name or ""]:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+        for heading, names in self._names():
+            with formatter.section(heading):
+                formatter.write_text(", ".join(names))
+
+    def _names(self) -> list[tuple[str, list[str]]]:
+        import autorec
+
+        if self.name == "fetch":
+            return [("Data sets", list(autorec.DATA_SETS))]
+        takes_model = any(param.type.name == "model" for param in self.params)
+        return [("Models", list(autorec.MODELS))] if takes_model else []
