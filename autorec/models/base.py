@@ -20,15 +20,15 @@ from sklearn.base import BaseEstimator, clone
 from autorec import checks
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models import recommending, store
+from autorec.models import recommending, similarity, store
 from autorec.models.arrays import Expected, Shape
 from autorec.models.biases import Biases
-from autorec.models.histories import align
+from autorec.models.histories import align, check_histories
 from autorec.models.registry import named
-from autorec.models.topn import Result, map_blocks, top_n
-from autorec.models.vectors import Vectors, as_left, as_right, cosines_with, score_pairs
+from autorec.models.topn import Result, map_blocks
+from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.convert import as_ratings
-from autorec.ratings.ids import as_collection
+from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
 from autorec.training.loop import OnValidation as OnValidation
 
@@ -129,13 +129,7 @@ class Recommender(BaseEstimator):
     def _similarities(self) -> Callable[..., Scores]:
         """A function: columns [B], others [C] (default: all items) → similarities [B × C]; −inf for an item that is not
         to be shown."""
-        factors = self._items().factors
-        if not factors.shape[1]:
-            raise ParameterError(
-                f"{type(self).__name__} knows nothing of an item but one number, so none is near another; "
-                f"models that can: {', '.join(named(has_factors=True))}"
-            )
-        return cosines_with(factors)
+        return similarity.cosines(self._items().factors, type(self).__name__)
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""
@@ -273,14 +267,7 @@ class Recommender(BaseEstimator):
 
         InputError: another number of columns, or indices outside them.
         """
-        csr, n_items = sparse.csr_array(histories), self._fitted().n_items
-        if csr.ndim != 2 or csr.shape[1] != n_items:
-            raise InputError(f"histories of shape {csr.shape}; give users × {n_items} items, those of the model")
-        try:
-            csr.check_format(full_check=True)
-        except ValueError as error:
-            raise InputError(f"histories are no CSR matrix: {error}") from None
-        return self._encode(csr)
+        return self._encode(check_histories(histories, self._fitted().n_items))
 
     def score(self, users: Any) -> Scores:
         """[B × items] float32 scores of all items, a new array; users: vectors [B] from `encode_users`. Higher is
@@ -321,20 +308,7 @@ class Recommender(BaseEstimator):
         without vectors, of the items' columns of choices. InputError: an unknown item. ParameterError: the model has
         nothing to compare items by.
         """
-        ratings = self._fitted()
-        n = min(checks.whole("n", n), ratings.n_items)
-        asked = pd.unique(pd.Series(list(as_collection(items)), dtype=object))
-        columns = ratings.find_items(asked.tolist())
-        _refuse_unknown(asked, columns, "item")
-        itself = sparse.csr_array((np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items))
-        blocks = top_n(self._similarities(), columns, ratings.n_items, n, itself)
-        frames = [_to_long(ratings.item_ids[rows], ratings.item_ids, found, cosine) for rows, found, cosine in blocks]
-        if not frames:
-            frames = [_to_long(ratings.item_ids[:0], ratings.item_ids, np.empty((0, n), int), np.empty((0, n)))]
-        table = pd.concat(frames, ignore_index=True).set_axis(["item", "similar", "cosine", "rank"], axis=1)
-        if ratings.titles is not None:
-            table["title"] = ratings.titles[ratings.find_items(table["similar"])]
-        return table
+        return similarity.similar_items(self, items, n)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a folder (see `autorec.models.store`); `autorec.load` reads it back."""
@@ -366,29 +340,5 @@ class Recommender(BaseEstimator):
             return np.arange(ratings.n_users)
         users = as_collection(users)
         rows = ratings.find_users(users)
-        _refuse_unknown(users, rows, "user")
+        require_known(users, rows, "user")
         return rows
-
-
-def _to_long(left: Any, item_ids: Any, items: IntArray, scores: FloatArray) -> pd.DataFrame:
-    """Ids left [B], items and scores [B × n] → DataFrame user, item, score, rank; items of −1 are left out."""
-    found = items >= 0
-    rank = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
-    return pd.DataFrame(
-        {
-            "user": np.repeat(left, found.sum(axis=1)),
-            "item": item_ids[items[found]],
-            "score": np.asarray(scores)[found],
-            "rank": rank[found],
-        }
-    )
-
-
-def _refuse_unknown(ids: Any, found: IntArray, what: str) -> None:
-    unknown = np.flatnonzero(found < 0)
-    if len(unknown):
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise InputError(
-            f"unknown {what} {list(ids)[unknown[0]]!r}{more}: not in the training ratings; "
-            f"give a known {what}, or ratings of the new {what} to fold in"
-        )

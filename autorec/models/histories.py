@@ -73,6 +73,18 @@ def make_history(fitted: Ratings, history: Any, row: int = -1) -> tuple[sparse.c
     return csr, int((columns < 0).sum())
 
 
+def check_histories(histories: Any, n_items: int) -> sparse.csr_array:
+    """A SciPy matrix [B × items] as CSR. InputError: another number of columns, or indices outside them."""
+    csr = sparse.csr_array(histories)
+    if csr.ndim != 2 or csr.shape[1] != n_items:
+        raise InputError(f"histories of shape {csr.shape}; give users × {n_items} items, those of the model")
+    try:
+        csr.check_format(full_check=True)
+    except ValueError as error:
+        raise InputError(f"histories are no CSR matrix: {error}") from None
+    return csr
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
 

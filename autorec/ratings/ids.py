@@ -83,6 +83,17 @@ def as_collection(ids: Any) -> Any:
     return [ids] if isinstance(ids, str) or not isinstance(ids, Iterable) else list(ids)
 
 
+def require_known(ids: Any, found: npt.NDArray[np.int64], what: str) -> None:
+    """InputError: one of the raw ids [n] is not known: its index in found [n] is −1. what: "user" or "item"."""
+    unknown = np.flatnonzero(found < 0)
+    if len(unknown):
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise InputError(
+            f"unknown {what} {list(ids)[unknown[0]]!r}{more}: not in the training ratings; "
+            f"give a known {what}, or ratings of the new {what} to fold in"
+        )
+
+
 def _as_array(values: Any) -> npt.NDArray[Any]:
     if isinstance(values, (pd.Series, pd.Index)):
         return np.asarray(values.to_numpy())

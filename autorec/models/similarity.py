@@ -1,0 +1,65 @@
+"""The items that are nearest to an item, for any model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from autorec import checks
+from autorec.errors import ParameterError
+from autorec.models.registry import named
+from autorec.models.topn import top_n
+from autorec.models.vectors import Float32
+from autorec.ratings.ids import as_collection, require_known
+from autorec.ratings.matrix import Ratings
+
+IntArray = npt.NDArray[np.integer[Any]]
+FloatArray = npt.NDArray[np.floating[Any]]
+Model = Any  # autorec.models.base.Recommender, which imports this file
+
+
+def cosines(factors: Float32, name: str) -> Callable[..., Float32]:
+    """Factors [items × d] → a function: columns [B], others [C] (default: all items) → cosines [B × C].
+
+    An item whose factors are 0 has the cosine 0. ParameterError: d is 0; `name` is that of the model.
+    """
+    if not factors.shape[1]:
+        raise ParameterError(
+            f"{name} knows nothing of an item but one number, so none is near another; "
+            f"models that can: {', '.join(named(has_factors=True))}"
+        )
+    norms = np.linalg.norm(factors, axis=1, keepdims=True)
+    unit = np.divide(factors, np.where(norms > 0, norms, 1), dtype=np.float32)
+    return lambda columns, others=slice(None): np.asarray(unit[columns] @ unit[others].T)
+
+
+def similar_items(model: Model, items: Any, n: int) -> pd.DataFrame:
+    """See `Recommender.similar`."""
+    ratings = model._fitted()
+    n = min(checks.whole("n", n), ratings.n_items)
+    asked = pd.unique(pd.Series(list(as_collection(items)), dtype=object))
+    columns = ratings.find_items(asked.tolist())
+    require_known(asked, columns, "item")
+    itself = sparse.csr_array((np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items))
+    blocks = list(top_n(model._similarities(), columns, ratings.n_items, n, itself))
+    if not blocks:
+        blocks = [(columns[:0], np.empty((0, n), dtype=np.int64), np.empty((0, n), dtype=np.float32))]
+    return pd.concat([_make_table(ratings, *block) for block in blocks], ignore_index=True)
+
+
+def _make_table(ratings: Ratings, columns: IntArray, similar: IntArray, cosine: FloatArray) -> pd.DataFrame:
+    """Columns [B], similar columns and cosines [B × n] → DataFrame item, similar, cosine, rank[, title]; a similar
+    column of −1 is left out."""
+    found = similar >= 0
+    table = {
+        "item": np.repeat(ratings.item_ids[columns], found.sum(axis=1)),
+        "similar": ratings.item_ids[similar[found]],
+        "cosine": cosine[found],
+        "rank": np.broadcast_to(np.arange(1, similar.shape[1] + 1), similar.shape)[found],
+    }
+    if ratings.titles is not None:
+        table["title"] = ratings.titles[similar[found]]
+    return pd.DataFrame(table)
