@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from autorec.insight.map import draw_map as draw_map
     from autorec.models.adversarial import AdversarialAutoencoder as AdversarialAutoencoder
     from autorec.models.autorec import AutoRec as AutoRec
+    from autorec.models.base import Recommender as Recommender
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
     from autorec.models.baselines import Popularity as Popularity
@@ -99,6 +100,7 @@ _HOME = {
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",
     "Ratings": "autorec.ratings.matrix",
+    "Recommender": "autorec.models.base",
     "SparseEase": "autorec.models.sparse_ease",
     "Split": "autorec.ratings.split",
     "SvdAE": "autorec.models.svdae",
