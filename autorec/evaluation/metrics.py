@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autorec.models.dcg import discounts, ideal_dcg
+
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]
 Lengths = Sequence[int]
@@ -63,11 +65,6 @@ class Hits:
         return discounts(int(self.ranks.max(initial=0)))[self.ranks - 1]
 
 
-def discounts(k: int) -> Float:
-    """[k] 1 / log₂(1 + rank) of the ranks from 1."""
-    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
-
-
 def rmse(predicted: Float, true: Float) -> float:
     """predicted r̂, true r [pairs] → √(Σ (r̂ − r)² / n), a scalar; NaN without pairs."""
     return float(np.sqrt(np.mean((predicted - true) ** 2))) if len(true) else float("nan")
@@ -110,7 +107,7 @@ def mrr(hits: Hits, relevant: Counts) -> Float:
 
 def ndcg(hits: Hits, relevant: Counts) -> Float:
     """[users × ks] Σ_hits 1/log₂(1 + rank) ÷ Σ_{rank ≤ min(k, n)} 1/log₂(1 + rank): binary gain, ideal at min(k, n)."""
-    ideal = np.cumsum(discounts(hits.ks[-1]))[_count_reachable(relevant, hits.ks) - 1]
+    ideal = ideal_dcg(_count_reachable(relevant, hits.ks), hits.ks[-1])
     return _mask_undefined(hits.sums(hits.discounts) / ideal, relevant)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.models.dcg import discounts, ideal_dcg
+from autorec.models.positives import select_entries
 from autorec.models.topn import best_of_rows
 
 SHARE, MOST = 0.1, 500  # "auto": this share of the users, at most so many; their NDCG has a standard error of .01
@@ -47,7 +49,7 @@ def hold_out_users(
     wanted = np.zeros(part.nnz, dtype=bool)
     for start, end in zip(part.indptr[:-1], part.indptr[1:], strict=True):
         wanted[start + rng.permutation(end - start)[: int(WANTED * (end - start))]] = True
-    return np.setdiff1d(users, aside), HeldOut(_select_entries(part, ~wanted), _select_entries(part, wanted))
+    return np.setdiff1d(users, aside), HeldOut(select_entries(part, ~wanted), select_entries(part, wanted))
 
 
 def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) -> float:
@@ -62,11 +64,4 @@ def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) ->
     wanted = sparse.csr_array(held_out.wanted)
     keys = np.repeat(np.arange(users), np.diff(wanted.indptr)) * n_items + wanted.indices
     hits = np.isin(np.arange(users)[:, None] * n_items + items, keys) & (items >= 0)
-    gains = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(gains)[np.minimum(np.diff(wanted.indptr), k) - 1]
-    return float(((hits @ gains) / ideal).mean())
-
-
-def _select_entries(csr: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
-    indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
-    return sparse.csr_array((csr.data[entries], csr.indices[entries], indptr), shape=csr.shape)
+    return float((hits @ discounts(k) / ideal_dcg(np.diff(wanted.indptr), k)).mean())

@@ -1,6 +1,7 @@
 """Ratings → choices: 1 where an item was liked. For models of choice."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from autorec.ratings.matrix import liked_from
@@ -9,7 +10,12 @@ from autorec.ratings.matrix import liked_from
 def positives(csr: sparse.csr_array, scale: tuple[float, float], relevant: float | None = None) -> sparse.csr_array:
     """Ratings [users × items] → [users × items] float32 ones where a rating is `relevant` (None: `liked_from(scale)`)
     or more; no other entries."""
-    chosen = csr.data >= (liked_from(scale) if relevant is None else relevant)
-    indptr = np.concatenate(([0], np.cumsum(chosen)))[csr.indptr]
-    ones = np.ones(int(indptr[-1]), dtype=np.float32)
-    return sparse.csr_array((ones, csr.indices[chosen], indptr), shape=csr.shape)
+    chosen = select_entries(csr, csr.data >= (liked_from(scale) if relevant is None else relevant))
+    ones = np.ones(chosen.nnz, dtype=np.float32)
+    return sparse.csr_array((ones, chosen.indices, chosen.indptr), shape=csr.shape)
+
+
+def select_entries(csr: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
+    """The entries of a CSR matrix [n × m] where entries [nnz] is true; no others are stored."""
+    indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
+    return sparse.csr_array((csr.data[entries], csr.indices[entries], indptr), shape=csr.shape)
