@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from autorec.ratings.split import user_split as user_split
     from autorec.ratings.summary import summarize as summarize
     from autorec.reproduction.reproduce import reproduce as reproduce
+    from autorec.serve.server import make_app as make_app
+    from autorec.serve.server import run_server as run_server
     from autorec.threads import set_threads as set_threads
     from autorec.tuning.tune import tune as tune
     from autorec.tuning.tuning import Tuning as Tuning
@@ -122,6 +124,7 @@ _HOME = {
     "last_out_split": "autorec.ratings.split",
     "load": "autorec.models.store",
     "load_sample": "autorec.datasets.sample",
+    "make_app": "autorec.serve.server",
     "per_user_split": "autorec.ratings.split",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
@@ -130,6 +133,7 @@ _HOME = {
     "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",
     "reproduce": "autorec.reproduction.reproduce",
+    "run_server": "autorec.serve.server",
     "sample_groups": "autorec.datasets.sample",
     "set_threads": "autorec.threads",
     "split": "autorec.ratings.split",

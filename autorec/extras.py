@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from autorec.errors import AutoRecError
 
-EXTRAS = {"report": ("jinja2", "matplotlib"), "tune": ("optuna",)}
+EXTRAS = {"report": ("jinja2", "matplotlib"), "serve": ("fastapi", "uvicorn", "prometheus_client"), "tune": ("optuna",)}
 
 
 def require(extra: str, what: str) -> None:

@@ -22,7 +22,8 @@ FLOORS = {
     "insight": 5,
     "tuning": 6,
     "reproduction": 6,
-    "cli": 7,
+    "serve": 7,
+    "cli": 8,
 }
 
 

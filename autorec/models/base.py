@@ -177,12 +177,15 @@ class Recommender(BaseEstimator):
         and predicts no ratings. InputError: users and items of different number.
         """
         rows, columns = self._find(users, items)
-        if not self.rates:
-            raise ParameterError(f"{type(self).__name__} ranks items and predicts no ratings; use recommend")
+        self._require_ratings()
         known = self._has_history(rows) & (columns >= 0)
         predicted = self.fallback_.predict(rows, columns)
         predicted[known] = self._to_ratings(self._score_pairs(rows[known], columns[known]))
         return np.clip(predicted, *self.ratings_.scale)
+
+    def _require_ratings(self) -> None:
+        if not self.rates:
+            raise ParameterError(f"{type(self).__name__} ranks items and predicts no ratings; use recommend")
 
     def known(self, users: Any, items: Any) -> npt.NDArray[np.bool_]:
         """[pairs] whether the model knows user and item, raw ids [pairs]: `known_users`, and the item was in `fit` (or

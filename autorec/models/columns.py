@@ -87,8 +87,18 @@ def _ridge(H: FloatArray, t: FloatArray, strength: float) -> FloatArray:
         return np.asarray(np.linalg.lstsq(H, t, rcond=None)[0])
     n, units = H.shape
     if n < units:
-        return np.asarray(H.T @ linalg.solve(H @ H.T + strength * np.eye(n), t, assume_a="pos"))
-    return np.asarray(linalg.solve(H.T @ H + strength * np.eye(units), H.T @ t, assume_a="pos"))
+        return np.asarray(H.T @ _solve_damped(H @ H.T, strength, t))
+    return _solve_damped(H.T @ H, strength, H.T @ t)
+
+
+def _solve_damped(gram: FloatArray, strength: float, t: FloatArray) -> FloatArray:
+    """(gram + strength · I)⁻¹ t, by Cholesky; gram [n × n] is overwritten. Straight to LAPACK: one short history takes
+    less time than the checks of `scipy.linalg.solve`."""
+    gram[np.diag_indices_from(gram)] += strength
+    _, solution, failed = linalg.lapack.dposv(gram.T, t, lower=True, overwrite_a=True)
+    if failed:
+        raise linalg.LinAlgError(f"no Cholesky factor: LAPACK's dposv gave up with {failed}")
+    return np.asarray(solution)
 
 
 def _least_norm_with_damped_bias(H: FloatArray, t: FloatArray, bias_damping: float) -> FloatArray:

@@ -1,6 +1,5 @@
 """New ratings, and the history of one person, aligned to the rows or columns of a fitted model."""
 
-import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -54,23 +53,19 @@ def make_history(fitted: Ratings, history: Any, row: int = -1) -> tuple[sparse.c
     """
     ids = list(history) if isinstance(history, Mapping) else list(as_collection(history))
     given = history.values() if isinstance(history, Mapping) else [None] * len(ids)
-    columns = fitted.find_items(ids)
-    low, high = fitted.scale
-    rated = {}
-    if row >= 0:
-        own = slice(fitted.csr.indptr[row], fitted.csr.indptr[row + 1])
-        rated = dict(zip(fitted.csr.indices[own].tolist(), fitted.csr.data[own].tolist(), strict=True))
-    for item, column, rating in zip(ids, columns.tolist(), given, strict=True):
-        if rating is not None and not (_is_number(rating) and low <= rating <= high):
-            raise InputError(
-                f"the rating of item {item!r} is {rating!r}; allowed: {low:g} to {high:g}, None for a like"
-            )
-        if column >= 0:
-            rated[column] = high if rating is None else float(rating)
-    indices = np.array(sorted(rated), dtype=np.int32)
-    values = np.array([rated[column] for column in indices.tolist()], dtype=np.float32)
-    csr = sparse.csr_array((values, indices, np.array([0, len(indices)], dtype=np.int32)), shape=(1, fitted.n_items))
-    return csr, int((columns < 0).sum())
+    columns, (low, high) = fitted.find_items(ids), fitted.scale
+    values = np.array([high if rating is None else rating for rating in given], dtype=np.float64)
+    wrong = np.flatnonzero(~((values >= low) & (values <= high)))
+    if len(wrong):
+        item, rating = ids[wrong[0]], values[wrong[0]]
+        raise InputError(f"the rating of item {item} is {rating:g}; allowed: {low:g} to {high:g}, None for a like")
+    known = columns >= 0
+    own = slice(fitted.csr.indptr[row], fitted.csr.indptr[row + 1]) if row >= 0 else slice(0)
+    indices = np.concatenate((fitted.csr.indices[own], columns[known]))
+    rated = np.concatenate((fitted.csr.data[own], values[known]), dtype=np.float32, casting="same_kind")
+    indices, last = np.unique(indices[::-1], return_index=True)
+    parts = (rated[::-1][last], indices.astype(np.int32), np.array([0, len(indices)], dtype=np.int32))
+    return sparse.csr_array(parts, shape=(1, fitted.n_items)), int((~known).sum())
 
 
 def check_histories(histories: Any, n_items: int) -> sparse.csr_array:
@@ -83,10 +78,6 @@ def check_histories(histories: Any, n_items: int) -> sparse.csr_array:
     except ValueError as error:
         raise InputError(f"histories are no CSR matrix: {error}") from None
     return csr
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _clip(values: FloatArray, scale: tuple[float, float]) -> FloatArray:

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from autorec import checks, progress
 from autorec.errors import InputError
+from autorec.models.biases import fold_in_users
 from autorec.models.filters import NO_FILTERS, Filters, make_filters
 from autorec.models.histories import make_history
 from autorec.models.rerank import candidates, rerank_rows
@@ -68,6 +69,19 @@ def score_person(model: Model, history: sparse.csr_array, row: int = -1) -> tupl
         return fallback_scores(model)[None].astype(np.float32), False
     scores = model.score(model.encode_users(history)) if row < 0 else model._score_rows(np.array([row]))
     return model._to_ratings(scores), True
+
+
+def predict_person(model: Model, history: sparse.csr_array, columns: IntArray, row: int = -1) -> FloatArray:
+    """[pairs] ratings that the person of `score_person` would give the items in `columns` [pairs], −1 for an unknown
+    one, as `predict`: clipped, the damped bias of the person where the item is unknown. ParameterError: the model
+    predicts no ratings."""
+    model._require_ratings()
+    damped = fold_in_users(model.fallback_, history) if row < 0 else model.fallback_
+    predicted = damped.predict(np.full(len(columns), max(row, 0)), columns)
+    if history.nnz:
+        scores, _ = score_person(model, history, row)
+        predicted[columns >= 0] = scores[0, columns[columns >= 0]]
+    return np.asarray(np.clip(predicted, *model.ratings_.scale))
 
 
 def fallback_scores(model: Model) -> FloatArray:

@@ -10,12 +10,13 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 Similarities = Callable[[IntArray], FloatArray]  # columns [C] → [C × C]; −inf where two are not to be compared
 
-_LEAST, _TIMES = 100, 10  # candidates: so many at least, and so many times the length of the list
+_LEAST, _MOST = 100, 1000  # candidates, unless the list is longer
+_TIMES = 10  # candidates for an item of the list
 
 
 def candidates(n: int, n_items: int) -> int:
     """How many of the best items a list of n diverse ones is chosen from."""
-    return min(n_items, max(_LEAST, _TIMES * n))
+    return min(n_items, max(n, min(max(_LEAST, _TIMES * n), _MOST)))
 
 
 def rerank(scores: FloatArray, similarities: FloatArray, n: int, diversify: float) -> IntArray:

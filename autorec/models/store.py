@@ -82,6 +82,11 @@ def load(path: files.PathLike) -> Model:
     malicious folder too ends in a ModelFileError, as does one that is missing, damaged, of another format version, or
     of a class unknown to this version.
     """
+    return load_described(path)[0]
+
+
+def load_described(path: files.PathLike) -> tuple[Model, Manifest]:
+    """`load`, and the `model.json` of the same save; its "sha256" is of the whole model."""
     folder = Path(path)
     contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
     manifest = manifests.parse(folder, contents.pop(MANIFEST))
@@ -102,7 +107,7 @@ def load(path: files.PathLike) -> Model:
     except _DAMAGE as error:
         what = " ".join(str(error).split()) or type(error).__name__
         raise ModelFileError(f"{folder / name} does not fit the model: {what}; train the model again") from error
-    return model
+    return model, manifest
 
 
 def _make_manifest(model: Model, ratings: Ratings) -> Manifest:

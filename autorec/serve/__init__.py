@@ -1,0 +1,1 @@
+"""The HTTP service: a model folder answers requests; see `autorec serve`."""

@@ -1,0 +1,112 @@
+"""Requests → answers, as dicts for JSON: plain functions of a served model, below HTTP.
+
+Raw ids may be integers or text, mixed: 7 and "7" are one id. What cannot be answered is an AutoRecError.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autorec.errors import ParameterError
+from autorec.models.filters import NO_FILTERS, make_filters
+from autorec.models.histories import make_history
+from autorec.models.recommending import best_items, predict_person, score_person
+from autorec.serve.messages import Person, PredictRequest, Rated, RecommendRequest, SimilarRequest
+from autorec.serve.served import Served
+
+Answer = dict[str, Any]
+
+_FIRST = np.zeros(1, dtype=np.int64)
+
+
+def recommend(served: Served, asked: RecommendRequest) -> Answer:
+    """The n best items; source: "model", or "fallback: item means" of a person of whom nothing is known."""
+    model = served.model
+    if asked.reasons and not hasattr(model, "explain"):
+        raise ParameterError(f"{served.facts['class']} gives no reasons; ask without them")
+    history, row, unknown = _find_person(served, asked)
+    filters = NO_FILTERS
+    if asked.allow is not None or asked.deny or asked.where or asked.boost:
+        allow, deny = None if asked.allow is None else _as_ids(asked.allow), _as_ids(asked.deny)
+        filters = make_filters(served.ratings, allow=allow, deny=deny, where=asked.where, boost=asked.boost)
+    scores, known = score_person(model, history, row)
+    seen, n = history if asked.exclude_seen else None, min(asked.n, served.ratings.n_items)
+    blocks = best_items(model, lambda _: scores, _FIRST, n, seen, filters, asked.diversify, np.asarray)
+    ((_, items, best),) = blocks
+    columns = items[0][items[0] >= 0].tolist()
+    return {
+        "items": [
+            {"item": served.item_ids[column], "title": served.titles[column], "score": score, "rank": rank}
+            for rank, (column, score) in enumerate(zip(columns, best[0].tolist(), strict=False), 1)
+        ],
+        "source": "model" if known else "fallback: item means",
+        "unknown": {"user": asked.user is not None and row == -1, "items": unknown + filters.unknown},
+        "model": served.facts,
+    }
+
+
+def predict(served: Served, asked: PredictRequest) -> Answer:
+    """The rating of each item, clipped to the scale of the training, each with its source."""
+    history, row, unknown = _find_person(served, asked)
+    columns = served.ratings.find_items(_as_ids(asked.items))
+    ratings = predict_person(served.model, history, columns, row)
+    by_model = bool(history.nnz)
+    return {
+        "items": [
+            {"item": item, "title": served.titles[column] if column >= 0 else None, "rating": rating, "source": source}
+            for item, column, rating, source in zip(
+                asked.items, columns.tolist(), ratings.tolist(), _sources(by_model, columns), strict=True
+            )
+        ],
+        "unknown": {"user": asked.user is not None and row == -1, "items": unknown + int((columns < 0).sum())},
+        "model": served.facts,
+    }
+
+
+def similar(served: Served, asked: SimilarRequest) -> Answer:
+    """The nearest items of each item, nearest first."""
+    table = served.model.similar([str(one) for one in asked.items], asked.n)
+    return {"items": table.to_dict("records"), "model": served.facts}
+
+
+def search(served: Served, text: str, n: int) -> Answer:
+    """The items whose title (without titles: whose id) holds `text` in upper or lower case, the most rated first."""
+    wanted, found = text.casefold().strip(), []
+    for column, title in zip(served.by_count, served.found_by, strict=True):
+        if wanted in title:
+            found.append({"item": served.item_ids[column], "title": served.titles[column]})
+            if len(found) == n:
+                break
+    return {"items": found, "model": served.facts}
+
+
+def _find_person(served: Served, asked: Person) -> tuple[sparse.csr_array, int, int]:
+    """(all ratings that are known of the person [1 × items]; the row of a user whose ratings these are, −1 for a
+    stranger, −2 for a user with more ratings than in the training; how many items of the history are unknown)."""
+    ratings = served.ratings
+    row = -1 if asked.user is None else int(ratings.find_users([asked.user])[0])
+    if not asked.history:
+        own = ratings.csr[[row]] if row >= 0 else sparse.csr_array((1, ratings.n_items), dtype=np.float32)
+        return sparse.csr_array(own), row, 0
+    given = {one.item if isinstance(one, Rated) else one: one for one in asked.history}
+    rated = [one.rating if isinstance(one, Rated) else None for one in given.values()]
+    history, unknown = make_history(ratings, dict(zip(_as_ids(list(given)), rated, strict=True)), row)
+    return history, -2 if row >= 0 else -1, unknown
+
+
+def _as_ids(ids: list[Any]) -> Any:
+    """Integers, or text where one of them is."""
+    if any(isinstance(one, str) for one in ids):
+        return [str(one) for one in ids]
+    try:
+        return np.array(ids, dtype=np.int64)
+    except OverflowError:
+        return [str(one) for one in ids]
+
+
+def _sources(known: bool, columns: npt.NDArray[np.int64]) -> list[str]:
+    if not known:
+        return ["fallback: item mean" if column >= 0 else "fallback: mean" for column in columns]
+    return ["model" if column >= 0 else "fallback: user mean" for column in columns]

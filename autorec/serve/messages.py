@@ -1,0 +1,61 @@
+"""What requests may hold, as pydantic models: types and bounds are checked here, meaning in `serve.answers`."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+MOST_ITEMS = 10_000  # of a history or a list of ids
+MOST_LISTED = 500  # items that are asked for
+
+Text = Annotated[StrictStr, Field(max_length=1000)]
+Id = StrictInt | Text
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Length = Annotated[StrictInt, Field(ge=1, le=MOST_LISTED)]
+Ids = Annotated[list[Id], Field(max_length=MOST_ITEMS)]
+
+
+class Message(BaseModel):
+    """Unknown fields are refused, so that a misspelt one is not silently left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Rated(Message):
+    """An item of a history. Without a rating it counts as the highest: the person likes it."""
+
+    item: Id
+    rating: Number | None = None
+
+
+class Person(Message):
+    """Who is asked for: a known user, the posted history of anyone, or both, the history added to the user's
+    ratings."""
+
+    user: Id | None = None
+    history: Annotated[list[Rated | Id], Field(max_length=MOST_ITEMS)] = []
+
+
+class RecommendRequest(Person):
+    """See `Recommender.recommend` for all but `reasons`, which asks for the ratings that speak for each item."""
+
+    n: Length = 10
+    exclude_seen: StrictBool = True
+    allow: Ids | None = None
+    deny: Ids = []
+    where: dict[Text, Text | list[Text]] = {}
+    boost: Annotated[dict[Text, Number], Field(max_length=MOST_ITEMS)] = {}
+    diversify: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    reasons: StrictBool = False
+
+
+class PredictRequest(Person):
+    """The ratings that the person would give to these items."""
+
+    items: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class SimilarRequest(Message):
+    """The nearest items of each of these."""
+
+    items: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    n: Length = 10

@@ -1,0 +1,110 @@
+"""`run_server`: the app behind uvicorn, in one process or several; `make_app`: the app for a server of one's own."""
+
+import contextlib
+import functools
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from os import PathLike
+from typing import Any
+
+from autorec import threads
+from autorec.errors import AutoRecError, ParameterError
+from autorec.extras import require
+
+_BACKLOG = 2048
+_GRACE = 10  # seconds for requests that are being answered when the service is told to end
+
+
+def make_app(path: str | PathLike[str]) -> Any:
+    """An ASGI app (FastAPI) that answers by the model in the folder `path`, loaded when the app starts.
+
+    AutoRecError: an extra is missing.
+    """
+    require("serve", "the service")
+    from autorec.serve.app import build_from
+
+    return build_from(os.fspath(path))
+
+
+def run_server(
+    path: str | PathLike[str],
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int = 1,
+    on_start: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the model in the folder `path` until SIGTERM or Ctrl-C; a folder that is replaced is swapped in.
+
+    port: 0 for any that is free. workers: processes, each with a model of its own; each computes with one thread.
+    on_start(url) is called before requests are answered: those that come meanwhile wait. AUTOREC_API_KEY in the
+    environment: the key that requests have to bring.
+    ModelFileError: see `load`. AutoRecError: the address cannot be had, or an extra is missing.
+    """
+    require("serve", "the service")
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from autorec.serve.app import build
+    from autorec.serve.served import Live
+
+    if workers < 1:
+        raise ParameterError(f"workers is {workers}; allowed: 1 and more")
+    threads.set_threads(1)
+    options: Any = {"log_level": "warning", "access_log": False, "backlog": _BACKLOG}
+    options["timeout_graceful_shutdown"] = _GRACE
+    live = Live(os.fspath(path))
+    live.load()  # here, where its failure is one sentence
+    with _listen(host, port) as listening, _numbers_of_workers(workers), _end_by_signal():
+        if on_start is not None:
+            on_start(_url(listening))
+        if workers == 1:
+            uvicorn.Server(uvicorn.Config(build(live), **options)).run(sockets=[listening])
+            return
+        del live
+        app = functools.partial(make_app, os.fspath(path))
+        Multiprocess(uvicorn.Config(app, factory=True, workers=workers, **options), sockets=[listening]).run()
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else error  # of itself, without what `create_server` adds
+        raise AutoRecError(f"cannot listen on {host} port {port}: {reason}; give another --host or --port") from None
+    with listening:
+        yield listening
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def _numbers_of_workers(workers: int) -> Iterator[None]:
+    """Where several workers keep their metrics, for any of them to tell those of all."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="autorec-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
+@contextlib.contextmanager
+def _end_by_signal() -> Iterator[None]:
+    """SIGTERM is how a service is ended: uvicorn raises it again once it is done, and it then means nothing."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,49 @@
+"""What the tests of the service share: models, their folders, and an app that is asked without a network."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import autorec
+from autorec.serve.app import build
+from autorec.serve.served import Live
+
+SAMPLE = autorec.load_sample()
+
+
+def rating_model(seed: int = 0) -> Any:
+    """A small AutoRec of the sample."""
+    return autorec.AutoRec(hidden=8, epochs=2, validation=0, penalty="l2:10", random_state=seed).fit(SAMPLE)
+
+
+class Asked:
+    """The app of a model folder; a call is a request, its result the httpx response."""
+
+    def __init__(self, folder: Path, **limits: Any) -> None:
+        self.live = Live(folder)
+        self.live.load()
+        self.app = build(self.live, **limits)
+
+    def __call__(self, method: str, path: str, **content: Any) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)  # an error of the app is raised here
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                return await client.request(method, path, **content)
+
+        return asyncio.run(ask())
+
+    def post(self, path: str, body: Any) -> Any:
+        """The answer to a body that is to be answered."""
+        response = self("POST", path, json=body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def refused(self, method: str, path: str, **content: Any) -> tuple[int, str]:
+        """Status and sentence of a request that is to be refused."""
+        response = self(method, path, **content)
+        assert response.headers["content-type"] == "application/problem+json", response.text
+        told = response.json()
+        assert set(told) == {"type", "title", "status", "detail"} and told["status"] == response.status_code
+        return response.status_code, told["detail"]

@@ -1,0 +1,379 @@
+"""The service asked without a network: answers are those of Python, what cannot be answered is a problem."""
+
+import asyncio
+import json
+import logging
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from serving import SAMPLE, Asked, rating_model
+
+import autorec
+from autorec import extras
+from autorec.errors import AutoRecError
+from autorec.models.manifest import describe
+from autorec.serve.app import KEY
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Name → folder of a saved model."""
+    place = tmp_path_factory.mktemp("serve")
+    models = {
+        "item": rating_model(),
+        "user": autorec.AutoRec(orientation="user", hidden=8, epochs=2, validation=0, penalty="l2:10").fit(SAMPLE),
+        "ease": autorec.Ease(l2=50).fit(SAMPLE),
+        "popularity": autorec.Popularity().fit(SAMPLE),
+    }
+    for name, model in models.items():
+        model.save(place / name)
+    return {name: place / name for name in models}
+
+
+@pytest.fixture(scope="module")
+def item(folders: dict[str, Path]) -> Asked:
+    return Asked(folders["item"])
+
+
+def listed(answer: Any) -> list[Any]:
+    return [one["item"] for one in answer["items"]]
+
+
+# --- answers -----------------------------------------------------------------------------------------------------
+
+AS_JSON = {"Content-Type": "application/json"}
+HISTORY = [{"item": 10, "rating": 5}, {"item": 15, "rating": 1.5}, "20", {"item": "200"}]
+AS_DICT = {10: 5.0, 15: 1.5, 20: None, 200: None}
+
+
+@pytest.mark.parametrize("name", ["item", "user", "ease", "popularity"])
+def test_recommend_is_that_of_python(folders: dict[str, Path], name: str) -> None:
+    ask, model = Asked(folders[name]), autorec.load(folders[name])
+    where = {"genre": ["Comedy", "Crime"]}
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"user": 3}, {"users": 3}),
+        ({"user": "3", "n": 5, "exclude_seen": False}, {"users": 3, "n": 5, "exclude_seen": False}),
+        ({"history": HISTORY, "n": 7}, {"history": AS_DICT, "n": 7}),
+        ({"user": 3, "history": HISTORY}, {"users": 3, "history": AS_DICT}),
+        ({"user": 3, "where": where, "deny": [6, "7"]}, {"users": 3, "where": where, "deny": [6, 7]}),
+        ({"history": HISTORY, "allow": [1, 2, 3], "boost": {"2": 9.5}},
+         {"history": AS_DICT, "allow": [1, 2, 3], "boost": {2: 9.5}}),
+    ]  # fmt: skip
+    if name != "popularity":
+        cases.append(({"user": 3, "diversify": 0.5}, {"users": 3, "diversify": 0.5}))
+    told = describe(folders[name])
+    for body, arguments in cases:
+        answer, table = ask.post("/recommend", body), model.recommend(**arguments)
+        assert listed(answer) == table["item"].tolist(), body
+        np.testing.assert_allclose([one["score"] for one in answer["items"]], table["score"], rtol=1e-5)
+        assert [one["title"] for one in answer["items"]] == table["title"].tolist()
+        assert [one["rank"] for one in answer["items"]] == table["rank"].tolist()
+        assert answer["source"] == "model" and answer["unknown"] == {"user": False, "items": 0}
+        assert answer["model"] == {"name": name, "class": told["class"], "version": "0.1.0", "hash": told["sha256"]}
+
+
+def test_predict_is_that_of_python(item: Asked, folders: dict[str, Path]) -> None:
+    model = autorec.load(folders["item"])
+    answer = item.post("/predict", {"user": 3, "items": [1, "2", 9999]})
+    np.testing.assert_allclose([one["rating"] for one in answer["items"]], model.predict([3] * 3, [1, 2, 9999]))
+    assert [one["source"] for one in answer["items"]] == ["model", "model", "fallback: user mean"]
+    assert answer["unknown"] == {"user": False, "items": 1}
+    new = SAMPLE.to_frame().iloc[:6].assign(user=0)
+    history = [{"item": int(one), "rating": rating} for one, rating in zip(new["item"], new["rating"], strict=True)]
+    folded = model.fold_in(new[["user", "item", "rating"]])
+    answer = item.post("/predict", {"history": history, "items": [1, 2, 9999]})
+    expected = folded.predict([0] * 3, [1, 2, 9999])
+    np.testing.assert_allclose([one["rating"] for one in answer["items"]], expected, rtol=1e-5)
+    answer = item.post("/predict", {"user": "new", "items": [1, 9999]})
+    np.testing.assert_allclose([one["rating"] for one in answer["items"]], model.predict(["new"] * 2, [1, 9999]))
+    assert [one["source"] for one in answer["items"]] == ["fallback: item mean", "fallback: mean"]
+
+
+def test_a_stranger_gets_the_fallback(item: Asked, folders: dict[str, Path]) -> None:
+    expected = autorec.recommend_unknown(autorec.load(folders["item"]), [0])
+    for body, unknown in (
+        ({"user": "new"}, {"user": True, "items": 0}),
+        ({"history": [9999, "x"]}, {"user": False, "items": 2}),
+        ({}, {"user": False, "items": 0}),
+    ):
+        answer = item.post("/recommend", body)
+        assert listed(answer) == expected["item"].tolist()
+        assert answer["source"] == "fallback: item means" and answer["unknown"] == unknown
+
+
+def test_similar_and_search(item: Asked, folders: dict[str, Path]) -> None:
+    table = autorec.load(folders["item"]).similar([5, 9], 3)
+    answer = item.post("/similar", {"items": [5, "9"], "n": 3})
+    assert [(one["item"], one["similar"]) for one in answer["items"]] == list(
+        zip(table["item"], table["similar"], strict=True)
+    )
+    found = item("GET", "/items", params={"search": "hOtEl", "n": 4}).json()["items"]
+    assert found and all("Hotel" in one["title"] for one in found)
+    counts = SAMPLE.item_counts[SAMPLE.find_items([one["item"] for one in found])].tolist()
+    assert counts == sorted(counts, reverse=True)
+    assert len(item("GET", "/items").json()["items"]) == 20
+
+
+def test_health_and_metrics(folders: dict[str, Path]) -> None:
+    ask = Asked(folders["item"])
+    assert ask("GET", "/health/live").json() == {"status": "alive"}
+    assert ask("GET", "/health/ready").json()["model"]["name"] == "item"
+    ask.post("/recommend", {"user": "new"})
+    ask("GET", "/nothing/private-id")
+    text = ask("GET", "/metrics").text
+    assert 'autorec_requests_total{path="/recommend",status="200"} 1.0' in text
+    assert 'autorec_requests_total{path="other",status="404"} 1.0' in text
+    assert "autorec_fallbacks_total 1.0" in text and "private-id" not in text
+    assert 'autorec_request_seconds_count{path="/recommend"} 1.0' in text
+    page = ask("GET", "/")
+    assert page.headers["content-type"].startswith("text/html") and "default-src 'none'" in str(page.headers)
+    assert "access-control-allow-origin" not in ask("GET", "/items", headers={"Origin": "http://x"}).headers
+    assert set(ask("GET", "/openapi.json").json()["paths"]) >= {"/recommend", "/predict", "/similar", "/items"}
+
+
+# --- refusals ----------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_answered_is_a_sentence(item: Asked, folders: dict[str, Path]) -> None:
+    cases: list[tuple[str, Any, int, str]] = [
+        ("/recommend", {"n": 0}, 422, "n: Input should be greater than or equal to 1"),
+        ("/recommend", {"n": True}, 422, "n: Input should be a valid integer"),
+        ("/recommend", {"usr": 1}, 422, "usr: Extra inputs are not permitted; /docs says"),
+        ("/recommend", {"where": {"genre": "Comdy"}}, 422, "did you mean Comedy"),
+        ("/recommend", {"where": {"genres": "Comedy"}}, 422, "did you mean genre"),
+        ("/recommend", {"history": [{"item": 10, "rating": 9}]}, 422, "the rating of item 10 is 9; allowed: 1 to 5"),
+        ("/recommend", {"boost": {"1": 1e9}}, 422, "boost is 1e+09"),
+        ("/recommend", {"reasons": True, "user": 3}, 422, "AutoRec gives no reasons"),
+        ("/recommend", [1], 422, "the body: Input should be a valid dictionary"),
+        ("/predict", {"items": []}, 422, "items: List should have at least 1 item"),
+        ("/similar", {"items": [1, 9999]}, 422, "unknown item '9999'"),
+    ]
+    for path, body, status, said in cases:
+        found, sentence = item.refused("POST", path, json=body)
+        assert found == status and said in sentence, (body, sentence)
+    for bad in (b"{", b"[" * 100_000, b"\xff", b""):
+        assert item.refused("POST", "/recommend", content=bad, headers=AS_JSON)[0] in (400, 422)
+    assert item.refused("POST", "/recommend", content=b"{") == (415, "send JSON, with Content-Type: application/json")
+    assert item.refused("GET", "/recommend") == (405, "GET is not allowed here; allowed: POST")
+    assert item.refused("GET", "/nothing") == (404, "there is no /nothing; /docs lists what there is")
+    status, sentence = Asked(folders["ease"]).refused("POST", "/predict", json={"user": 3, "items": [1]})
+    assert status == 422 and "Ease ranks items and predicts no ratings" in sentence
+    status, sentence = Asked(folders["popularity"]).refused("POST", "/recommend", json={"user": 3, "diversify": 0.5})
+    assert status == 422 and "knows nothing of an item but one number" in sentence
+
+
+def test_bodies_are_limited(folders: dict[str, Path]) -> None:
+    ask = Asked(folders["item"], most_bytes=200)
+    too_large = (413, "the body is larger than 200 bytes; send fewer ratings or ids")
+    assert ask.refused("POST", "/recommend", json={"user": "x" * 300}) == too_large
+
+    async def in_parts() -> Any:
+        for _ in range(30):
+            yield b"          "
+
+    assert ask.refused("POST", "/recommend", content=in_parts()) == too_large
+
+
+def test_a_body_that_does_not_come_is_refused(folders: dict[str, Path]) -> None:
+    app, sent = Asked(folders["item"], seconds=0.05).app, []
+
+    async def receive() -> Any:
+        await asyncio.sleep(30)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": headers, "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 408 and b"took longer than 0.05 seconds" in sent[1]["body"]
+
+
+def test_a_key_is_asked_for_where_one_is_set(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, "sécret")
+    ask = Asked(folders["item"])
+    for headers in ({}, {"X-API-Key": "wrong"}, {"X-API-Key": ""}):
+        for path in ("/items", "/metrics", "/openapi.json"):
+            assert ask.refused("GET", path, headers=headers)[0] == 401
+    assert ask("GET", "/items", headers={"X-API-Key": "sécret".encode()}).status_code == 200
+    assert [ask("GET", path).status_code for path in ("/", "/health/live", "/health/ready")] == [200] * 3
+
+
+def test_no_id_is_logged(folders: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    ask = Asked(folders["item"])
+    ask.post("/recommend", {"user": "private-id", "history": ["private-item"]})
+    ask("POST", "/recommend", json={"user": ["private-id"]})
+    assert "private" not in ask("POST", "/recommend", json={"user": ["private-id"]}).text
+    assert "private" not in caplog.text
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "fastapi" else name)
+    for ask in (autorec.make_app, autorec.run_server):
+        with pytest.raises(AutoRecError, match=r"the service needs fastapi, .*'autorec-cf\[serve\]'"):
+            ask("model")
+
+
+def test_a_model_that_is_not_loaded_yet_is_asked_for_again(folders: dict[str, Path]) -> None:
+    ask = Asked(folders["item"])
+    ask.live._current = None
+    status, sentence = ask.refused("GET", "/health/ready")
+    assert status == 503 and "is being loaded" in sentence
+    assert ask("GET", "/health/live").status_code == 200
+
+
+# --- anything at all ---------------------------------------------------------------------------------------------
+
+ANY_ID = st.one_of(st.integers(1, 320), st.integers(), st.text(max_size=5), st.integers(1, 300).map(str))
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+LIKELY = {
+    "user": ANY_ID,
+    "history": st.lists(
+        st.one_of(ANY_ID, st.fixed_dictionaries({"item": ANY_ID}, optional={"rating": st.floats(1, 5)})), max_size=20
+    ),
+    "n": st.integers(1, 500),
+    "exclude_seen": st.booleans(),
+    "allow": st.lists(ANY_ID, max_size=30),
+    "deny": st.lists(ANY_ID, max_size=30),
+    "where": st.dictionaries(st.just("genre"), st.sampled_from(["Comedy", "Crime", "x"])),
+    "boost": st.dictionaries(st.integers(1, 300).map(str), st.floats(-1e7, 1e7), max_size=5),
+    "diversify": st.floats(0, 1),
+    "items": st.lists(ANY_ID, max_size=5),
+}
+MOSTLY = {name: st.one_of(likely, likely, likely, ANYTHING) for name, likely in LIKELY.items()}
+BODIES = {
+    "/recommend": [name for name in LIKELY if name != "items"],
+    "/predict": ["user", "history", "items"],
+    "/similar": ["items", "n"],
+}
+BODY = st.sampled_from(sorted(BODIES)).flatmap(
+    lambda path: st.tuples(
+        st.just(path), st.fixed_dictionaries({}, optional={name: MOSTLY[name] for name in BODIES[path]}) | ANYTHING
+    )
+)
+
+
+def answer_any(ask: Asked, path: str, body: Any) -> None:
+    response = ask("POST", path, content=json.dumps(body).encode(), headers=AS_JSON)
+    assert response.status_code in (200, 400, 413, 422), response.text
+    if response.status_code != 200:
+        sentence = response.json()["detail"]
+        assert 10 < len(sentence) < 2000 and "Traceback" not in sentence
+
+
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=QUIET)
+@given(asked=BODY)
+def test_any_body_is_answered_or_refused(item: Asked, asked: tuple[str, Any]) -> None:
+    answer_any(item, *asked)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None, suppress_health_check=QUIET)
+@given(asked=BODY)
+def test_any_of_many_bodies_is_answered_or_refused(item: Asked, asked: tuple[str, Any]) -> None:
+    answer_any(item, *asked)
+
+
+# --- side by side, and swapped -----------------------------------------------------------------------------------
+
+
+def mixed_requests(n: int) -> list[tuple[str, Any]]:
+    draw, asked = random.Random(0), []
+    for _ in range(n):
+        history = [{"item": draw.randint(1, 300), "rating": draw.randint(1, 5)} for _ in range(draw.randint(1, 60))]
+        person = draw.choice([{"user": draw.randint(1, 600)}, {"history": history}, {"user": "new"}])
+        wishes = draw.choice([{}, {"where": {"genre": "Crime"}}, {"diversify": 0.4}, {"boost": {"5": 1.0}}])
+        asked += [
+            draw.choice(
+                [
+                    ("/recommend", person | wishes),
+                    ("/recommend", person),
+                    ("/predict", person | {"items": [draw.randint(1, 300) for _ in range(9)]}),
+                    ("/similar", {"items": [draw.randint(1, 300)]}),
+                ]
+            )
+        ]
+    return asked
+
+
+def compare_threads(ask: Asked, asked: list[tuple[str, Any]]) -> None:
+    def answer(one: tuple[str, Any]) -> tuple[int, str]:
+        response = ask("POST", one[0], json=one[1])
+        return response.status_code, response.text
+
+    one_by_one = list(map(answer, asked))
+    assert [status for status, _ in one_by_one].count(200) > len(asked) / 2
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(answer, asked)) == one_by_one
+
+
+@pytest.mark.parametrize("name", ["item", "user", "ease"])
+def test_threads_get_what_one_by_one_gets(folders: dict[str, Path], name: str) -> None:
+    compare_threads(Asked(folders[name]), mixed_requests(120))
+
+
+@pytest.mark.slow
+def test_threads_get_what_one_by_one_gets_many_times(item: Asked) -> None:
+    compare_threads(item, mixed_requests(10_000))
+
+
+def test_a_swap_mixes_no_answers(tmp_path: Path) -> None:
+    """While two models take turns in the folder, each answer is wholly that of the model whose hash it tells."""
+    models, expected = [rating_model(seed) for seed in (0, 1)], {}
+    body = {"history": HISTORY, "n": 30}
+    for model in models:
+        model.save(tmp_path / "m")
+        ask = Asked(tmp_path / "m")
+        answer = ask.post("/recommend", body)
+        expected[answer["model"]["hash"]] = answer["items"]
+    assert len({json.dumps(items) for items in expected.values()}) == 2
+    done, seen = threading.Event(), set()
+
+    def load() -> None:
+        while not done.is_set():
+            answer = ask.post("/recommend", body)
+            assert answer["items"] == expected[answer["model"]["hash"]]
+            seen.add(answer["model"]["hash"])
+
+    with ThreadPoolExecutor(4) as pool:
+        tasks = [pool.submit(load) for _ in range(4)]
+        for turn in range(6):
+            models[turn % 2].save(tmp_path / "m")
+            ask.live.refresh()
+        done.set()
+        for task in tasks:
+            task.result()
+    assert ask.live.swaps == 6 and seen == set(expected)
+
+
+def test_a_folder_that_cannot_be_read_leaves_the_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = rating_model()
+    model.save(tmp_path / "m")
+    ask = Asked(tmp_path / "m")
+    before = ask.post("/recommend", {"user": 3})
+    (tmp_path / "m" / "model.json").write_text("{}")
+    ask.live.refresh()
+    assert "The older model is served on: " in caplog.text and ask.live.failures == 1
+    (tmp_path / "m" / "model.json").unlink()
+    ask.live.refresh()
+    assert ask.post("/recommend", {"user": 3}) == before and ask.live.failures == 1
+    model.set_params(random_state=1).fit(SAMPLE).save(tmp_path / "other")
+    for file in (tmp_path / "other").iterdir():
+        file.replace(tmp_path / "m" / file.name)
+    ask.live.refresh()
+    assert ask.post("/recommend", {"user": 3})["model"]["hash"] != before["model"]["hash"]

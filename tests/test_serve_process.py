@@ -1,0 +1,115 @@
+"""The service as a process, with real uvicorn: it starts, is asked, swaps, and ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import rating_model
+
+COMMAND = [sys.executable, "-m", "autorec", "serve"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("served") / "m"
+    rating_model().save(folder)
+    return folder
+
+
+@contextmanager
+def serving(folder: Path, *options: object) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """The process and a client of it; it is killed where it has not ended."""
+    words = [*COMMAND, str(folder), "--port", "0", "--json", *map(str, options)]
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout is not None
+        told = ""
+        while "}" not in told:
+            line = process.stdout.readline()
+            assert line, process.communicate()[1]
+            told += line
+        with httpx.Client(base_url=json.loads(told)["url"], timeout=60) as client:
+            yield process, client
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def end(process: subprocess.Popen[str], by: int) -> tuple[int, str]:
+    """Status and stderr of a process that is told to end."""
+    process.send_signal(by)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+def test_it_answers_swaps_and_ends_by_sigterm(folder: Path) -> None:
+    """Requests go on while the model is swapped; none fails, and each answer is of one model."""
+    body = {"history": [{"item": 10, "rating": 5}], "n": 5}
+    with serving(folder) as (process, client):
+        first = client.post("/recommend", json=body).json()
+
+        def ask(_: int) -> Any:
+            response = client.post("/recommend", json=body)
+            assert response.status_code == 200
+            return response.json()
+
+        rating_model(1).save(folder)
+        answers, lists = [], {first["model"]["hash"]: first["items"]}
+        with ThreadPoolExecutor(4) as pool:
+            while len(lists) == 1:
+                answers += pool.map(ask, range(50))
+                lists = {one["model"]["hash"]: one["items"] for one in [first, *answers]}
+        assert len(lists) == 2
+        assert all(one["items"] == lists[one["model"]["hash"]] for one in answers)
+        status, errors = end(process, signal.SIGTERM)
+        assert status == 0, errors
+        assert "Traceback" not in errors and "Serving " in errors
+
+
+def test_ctrl_c_ends_it(folder: Path) -> None:
+    with serving(folder, "--quiet") as (process, client):
+        assert client.get("/health/ready").status_code == 200
+        status, errors = end(process, signal.SIGINT)
+        assert (status, errors) == (130, "Interrupted.\n")
+
+
+def test_several_workers_answer_and_count_together(folder: Path) -> None:
+    with serving(folder, "--workers", 2) as (process, client):
+        for _ in range(10):
+            with httpx.Client(base_url=client.base_url, timeout=60) as one:  # a connection of its own
+                assert one.post("/recommend", json={"user": 3}).status_code == 200
+        assert 'autorec_requests_total{path="/recommend",status="200"} 10.0' in client.get("/metrics").text
+        status, errors = end(process, signal.SIGTERM)
+        assert status == 0, errors
+        assert "Traceback" not in errors
+
+
+def refused(*arguments: object) -> str:
+    """The one sentence of a start that fails."""
+    done = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=os.environ, timeout=120)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_a_start_that_fails_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sentence = refused(folder, "--port", port)
+    assert sentence == (
+        f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use; give another --host or --port"
+    )
+    assert "no model at" in refused(tmp_path / "none")
