@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import files, ranking, rivals, training
+from benchmarks import family, files, ranking, rivals, training
 from benchmarks.timing import COLUMNS, Row
 
 from autorec.cli.text import show_table
@@ -31,6 +31,7 @@ STEPS: dict[str, Callable[[], Iterator[Row]]] = {
     "start-up": files.start_up,
     "first-run": files.first_run,
     "growth": training.growth,
+    "family": family.epochs,
 }
 
 
