@@ -22,7 +22,7 @@ def anomalies(model: Recommender, of: str = "users", n: int | None = None) -> pd
         user, ratings   who, and how many ratings
         rmse            √(mean of the squared errors of the user)
         z               (mean squared error of the user − that of all ratings) / (its sd over all ratings / √ratings):
-                        by how many standard errors it is too high. They are sorted by it
+                        by how many standard errors it is above that; the table is sorted by it
         mean_deviation  mean |r − mean of the item|, which needs no model
         rdma            mean of |r − mean of the item| / ratings of the item (Chirita, Nejdl and Zamfir, WIDM 2005),
                         which needs none either, and is the better one where most items have few ratings and a profile
@@ -30,8 +30,8 @@ def anomalies(model: Recommender, of: str = "users", n: int | None = None) -> pd
         worst, title    the item of the largest error, its title when titles are known
     Of ratings → user, item, rating, predicted, error, and title when titles are known, by |error|.
 
-    The model saw the ratings that it is asked about. I-AutoRec cannot bend to one user and shows well who is not like
-    others; a model with many free numbers a user (biased-mf) learns a random profile by heart and hides it.
+    The model saw the ratings that it is asked about. I-AutoRec cannot fit a single user and shows well who is not like
+    others; a model with many free numbers a user (biased-mf) fits even a random profile, and so hides it.
     ParameterError: the model predicts no ratings.
     """
     checks.one_of("of", of, ("users", "ratings"))
@@ -49,12 +49,13 @@ def anomalies(model: Recommender, of: str = "users", n: int | None = None) -> pd
 
 
 def _worst_users(ratings: Ratings, error: FloatArray) -> pd.DataFrame:
+    """Errors [ratings] → a row for each user with a rating, see `anomalies`."""
     rows, columns, values = ratings.rows(), ratings.csr.indices, ratings.csr.data
-    kept = np.flatnonzero(np.diff(ratings.csr.indptr))  # users with a rating
-    count = np.diff(ratings.csr.indptr)[kept]
+    rated = np.flatnonzero(np.diff(ratings.csr.indptr))  # users with a rating
+    count = np.diff(ratings.csr.indptr)[rated]
 
     def mean(of_ratings: FloatArray) -> FloatArray:
-        return np.bincount(rows, of_ratings, minlength=ratings.n_users)[kept] / count
+        return np.bincount(rows, of_ratings, minlength=ratings.n_users)[rated] / count
 
     squared = mean(error**2)
     spread = (error**2).std() / np.sqrt(count)
@@ -62,13 +63,13 @@ def _worst_users(ratings: Ratings, error: FloatArray) -> pd.DataFrame:
     times_rated = ratings.item_counts[columns]
     deviation = np.abs(values - (np.bincount(columns, values, ratings.n_items)[columns] / times_rated))
     by_error = np.lexsort((-np.abs(error), rows))  # of each user the largest error first
-    worst = columns[by_error[ratings.csr.indptr[kept]]]
+    worst = columns[by_error[ratings.csr.indptr[rated]]]
     table = pd.DataFrame(
         {
-            "user": ratings.user_ids[kept],
+            "user": ratings.user_ids[rated],
             "ratings": count,
             "rmse": np.sqrt(squared),
-            "z": np.divide(departure, spread, out=np.zeros(len(kept)), where=spread > 0),
+            "z": np.divide(departure, spread, out=np.zeros(len(rated)), where=spread > 0),
             "mean_deviation": mean(deviation),
             "rdma": mean(deviation / times_rated),
             "worst": ratings.item_ids[worst],
@@ -78,6 +79,7 @@ def _worst_users(ratings: Ratings, error: FloatArray) -> pd.DataFrame:
 
 
 def _worst_ratings(ratings: Ratings, predicted: FloatArray, error: FloatArray, n: int) -> pd.DataFrame:
+    """Predictions and errors [ratings] → the n ratings of the largest |error|."""
     worst = np.argsort(-np.abs(error), kind="stable")[:n]
     columns = ratings.csr.indices[worst]
     table: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Taste segments: k-means on the profiles of users or items, each segment told by what is typical of it."""
+"""Taste segments: k-means on the profiles of users or items, each segment described by what is typical of it."""
 
 import warnings
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from autorec.models.base import Recommender
 from autorec.models.positives import positives
 from autorec.models.vectors import Float32
 
-TYPICAL = 5  # items that tell a segment
+TYPICAL = 5  # items that describe a segment
 LIKED_BY = 0.1  # of a segment's users, and at least
 LEAST = 3  # of them, like an item that is typical of it
 SAMPLE = 5000  # users or items, at most, that the silhouette is measured on
@@ -28,7 +28,7 @@ Labels = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Typical:
-    """An item that tells a segment. value: its lift (of users) or cosine (of items), see `cluster`."""
+    """An item that describes a segment. value: its lift (of users) or cosine (of items), see `cluster`."""
 
     item: Any
     title: str | None
@@ -94,16 +94,16 @@ def cluster(model: Recommender, of: str = "users", k: int = 8, random_state: Any
     points = profiles(model, of)
     k = checks.whole("k", k, least=2)
     seed = checks.seed("random_state", random_state) % 2**32  # the range that scikit-learn takes
-    labels, centres = _k_means(points, k, seed)
-    typical = _liked_more(model, labels) if of == "users" else _central(model, labels, points, centres)
+    labels, centres = _run_k_means(points, k, seed)
+    typical = _typical_of_users(model, labels) if of == "users" else _typical_of_items(model, labels, points, centres)
     sizes = np.bincount(labels, minlength=k)
     segments = [Segment(n + 1, int(sizes[n]), sizes[n] / len(labels), typical(n)) for n in range(k)]
     ids = pd.Index(ids_of(model, of), name=of.removesuffix("s"))
-    silhouette, sample = _silhouette(points, labels, seed)
+    silhouette, sample = _measure_silhouette(points, labels, seed)
     return Clusters(of, tuple(segments), pd.Series(labels + 1, index=ids, name="segment"), silhouette, sample)
 
 
-def _k_means(points: Float32, k: int, seed: int) -> tuple[Labels, Float32]:
+def _run_k_means(points: Float32, k: int, seed: int) -> tuple[Labels, Float32]:
     """([n] labels 0 … k − 1, those of the largest segment 0; [k × d] centres)."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -120,16 +120,16 @@ def _k_means(points: Float32, k: int, seed: int) -> tuple[Labels, Float32]:
     return np.argsort(order)[found.labels_], found.cluster_centers_[order]
 
 
-def _silhouette(points: Float32, labels: Labels, seed: int) -> tuple[float, int]:
-    """(mean silhouette, of how many)."""
+def _measure_silhouette(points: Float32, labels: Labels, seed: int) -> tuple[float, int]:
+    """(mean silhouette, measured on how many) of points [n × d] with labels [n]."""
     from sklearn.metrics import silhouette_score
 
     chosen = np.random.default_rng(seed).permutation(len(points))[:SAMPLE]
     return float(silhouette_score(points[chosen], labels[chosen])), len(chosen)
 
 
-def _liked_more(model: Recommender, labels: Labels) -> Callable[[int], tuple[Typical, ...]]:
-    """Segment of users → its items of the highest lift."""
+def _typical_of_users(model: Recommender, labels: Labels) -> Callable[[int], tuple[Typical, ...]]:
+    """A function: segment of users → its items of the highest lift."""
     ratings = model.ratings_
     likes = positives(ratings.csr, ratings.scale)
     overall = np.bincount(likes.indices, minlength=ratings.n_items) / ratings.n_users
@@ -139,28 +139,28 @@ def _liked_more(model: Recommender, labels: Labels) -> Callable[[int], tuple[Typ
         counts = np.bincount(likes[inside].indices, minlength=ratings.n_items)
         often = np.flatnonzero(counts >= max(LEAST, LIKED_BY * len(inside)))
         lift = counts[often] / len(inside) / overall[often]
-        return _best(model, often, lift)
+        return _take_best(model, often, lift)
 
     return typical
 
 
-def _central(
+def _typical_of_items(
     model: Recommender, labels: Labels, points: Float32, centres: Float32
 ) -> Callable[[int], tuple[Typical, ...]]:
-    """Segment of items → those nearest to its centre, of the more often rated half."""
+    """A function: segment of items → those nearest to its centre, of the more often rated half."""
     counts = model.ratings_.item_counts
 
     def typical(segment: int) -> tuple[Typical, ...]:
         inside = np.flatnonzero(labels == segment)
         inside = inside[counts[inside] >= np.median(counts[inside])]
         centre = centres[segment] / max(np.linalg.norm(centres[segment]), np.finfo(np.float32).tiny)
-        return _best(model, inside, points[inside] @ centre)
+        return _take_best(model, inside, points[inside] @ centre)
 
     return typical
 
 
-def _best(model: Recommender, columns: Labels, values: npt.NDArray[np.floating[Any]]) -> tuple[Typical, ...]:
-    """The items in these columns with the highest values."""
+def _take_best(model: Recommender, columns: Labels, values: npt.NDArray[np.floating[Any]]) -> tuple[Typical, ...]:
+    """The 5 items of these columns [n] with the highest values [n], best first."""
     ratings = model.ratings_
     best = np.argsort(-values, kind="stable")[:TYPICAL]
     titles = None if ratings.titles is None else ratings.titles[columns[best]]

@@ -20,7 +20,7 @@ SAMPLE = 2000  # points, at most, that trustworthiness is measured on
 _PERPLEXITY = 30.0  # of t-SNE, as is usual
 _NAMES = {"pca": "principal component analysis", "tsne": "t-SNE"}
 
-Places = npt.NDArray[np.float64]
+Coordinates = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +59,7 @@ class Map:
         dots = [self._dot(row, named) for row in self.points.itertuples()]
         most = "" if len(dots) == self.known else f", the most rated of {self.known:,}"
         facts = [f"{len(dots):,} {self.of}{most}", f"by {_NAMES[self.by]}", f"{len(self.clusters.segments)} segments"]
-        groups = [_about(segment, self.of) for segment in self.clusters.segments]
+        groups = [_describe(segment, self.of) for segment in self.clusters.segments]
         return map_page(f"Map of {self.of}", dots, groups, facts, self._notes())
 
     def _dot(self, row: Any, named: bool) -> Dot:
@@ -102,17 +102,18 @@ def draw_map(model: Recommender, of: str = "items", k: int = 8, by: str = "pca",
     counts = ratings.item_counts if of == "items" else np.diff(ratings.csr.indptr)
     kept = np.argsort(-counts, kind="stable")[:DRAWN]
     vectors = profiles(model, of)[kept]
-    places, variance = _places(vectors, by, seed)
-    points = pd.DataFrame(places, columns=["x", "y"], index=clusters.labels.index[kept])
+    coordinates, variance = _reduce(vectors, by, seed)
+    points = pd.DataFrame(coordinates, columns=["x", "y"], index=clusters.labels.index[kept])
     points = points.assign(ratings=counts[kept], segment=clusters.labels.iloc[kept])
     if of == "items" and ratings.titles is not None:
         points["title"] = ratings.titles[kept]
-    trust, sample = _trustworthiness(vectors, places, seed)
+    trust, sample = _measure_trustworthiness(vectors, coordinates, seed)
     return Map(of, by, points, len(counts), variance, trust, sample, clusters)
 
 
-def _places(vectors: Float32, by: str, seed: int) -> tuple[Places, float | None]:
-    """([n × 2], share of the variance that principal components hold). A missing second direction is 0."""
+def _reduce(vectors: Float32, by: str, seed: int) -> tuple[Coordinates, float | None]:
+    """([n × 2], share of the variance that the two principal components hold, None of t-SNE). A missing second
+    direction is 0."""
     if by == "tsne":
         from sklearn.manifold import TSNE
 
@@ -126,16 +127,18 @@ def _places(vectors: Float32, by: str, seed: int) -> tuple[Places, float | None]
     return np.pad(found, ((0, 0), (0, 2 - found.shape[1]))), float(pca.explained_variance_ratio_.sum())
 
 
-def _trustworthiness(vectors: Float32, places: Places, seed: int) -> tuple[float | None, int]:
-    """(scikit-learn's measure, of how many points)."""
+def _measure_trustworthiness(vectors: Float32, coordinates: Coordinates, seed: int) -> tuple[float | None, int]:
+    """(scikit-learn's trustworthiness, measured on how many points) of vectors [n × d] and coordinates [n × 2];
+    (None, 0) of too few points."""
     from sklearn.manifold import trustworthiness
 
     chosen = np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE]
     if len(chosen) <= 2 * NEIGHBOURS:
         return None, 0
-    return float(trustworthiness(vectors[chosen], places[chosen], n_neighbors=NEIGHBOURS)), len(chosen)
+    return float(trustworthiness(vectors[chosen], coordinates[chosen], n_neighbors=NEIGHBOURS)), len(chosen)
 
 
-def _about(segment: Segment, of: str) -> str:
+def _describe(segment: Segment, of: str) -> str:
+    """The size of a segment and its typical items, for the legend."""
     names = "; ".join(str(typical.title or typical.item) for typical in segment.typical)
     return f"{segment.size:,} {of}, typical: {names}" if names else f"{segment.size:,} {of}"
