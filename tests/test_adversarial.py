@@ -14,8 +14,6 @@ from test_sparse_operations import random_batch
 import autorec
 from autorec import AdversarialAutoencoder
 from autorec.errors import ParameterError
-from autorec.models.choice_network import normalised
-from autorec.network.batch import make_batch
 from autorec.network.code_prior import Prior
 from autorec.network.critic import Critic, Side
 from autorec.network.parts import parse
@@ -98,14 +96,6 @@ def test_a_critic_says_one_half_where_the_sides_are_equal_and_more_where_they_ar
     assert terms["critic"] < 0.6
 
 
-def drawn_codes(model: AdversarialAutoencoder, seed: int = 1) -> torch.Tensor:
-    """[users × K] codes of the users of the training, drawn."""
-    batch = make_batch(model.ratings_.csr.astype(np.float32))
-    with torch.no_grad():
-        layer = model.network_.encoder([normalised(batch)])
-        return model.network_.code(layer, generator(seed))[0]
-
-
 def p_value(one: np.ndarray, other: np.ndarray) -> float:
     """Of the energy distance between two samples, by permutation."""
     distances = cdist(np.concatenate((one, other)), np.concatenate((one, other)))
@@ -149,11 +139,38 @@ def test_the_codes_of_an_adversarial_autoencoder_have_their_prior() -> None:
     frame, group = planted()
     prior = torch.randn(240, 2, generator=generator(2)).numpy()
     model = autorec.create("aae", reconstruction="multinomial:0.02", **PLANTED).fit(frame)
-    assert p_value(drawn_codes(model).numpy(), prior) > 0.05
+    assert p_value(model.draw_codes(1), prior) > 0.05
     assert share_right(model.recommend(n=1), group) > 0.95
     assert covers_the_groups(model)
     free = autorec.create("aae", reconstruction="multinomial:50", **PLANTED | {"epochs": 30}).fit(frame)
-    assert p_value(drawn_codes(free).numpy(), prior) < 0.01
+    assert p_value(free.draw_codes(1), prior) < 0.01
+
+
+QUICK = PLANTED | {"epochs": 120}
+
+
+def own_share(model: AdversarialAutoencoder, group: np.ndarray) -> float:
+    """Of the probability that users choose again, how much is on the items of their group; a mean."""
+    scores = torch.from_numpy(model.score(model.encode_users(model.ratings_.csr)))
+    shares = scores.softmax(dim=1).reshape(-1, GROUPS, EACH).sum(dim=2).numpy()  # [users × groups]
+    return float(shares[np.arange(len(group)), group].mean())
+
+
+def test_alice_reconstructs_the_groups_where_ali_does_not() -> None:
+    """In a code of many units nothing but the reconstruction makes the code tell of its profile."""
+    frame, group = planted()
+    ali, alice = (autorec.create(name, **QUICK | {"hidden": 64}).fit(frame) for name in ("ali", "alice"))
+    assert own_share(ali, group) < 0.5
+    assert own_share(alice, group) > 0.95
+
+
+@pytest.mark.parametrize("name", ["wgan-ae", "vae-gan", "ali", "hali", "alice"])
+def test_groups_are_found_and_users_of_every_group_are_made(name: str) -> None:
+    frame, group = planted()
+    settings = PLANTED if name == "wgan-ae" else QUICK
+    model = autorec.create(name, **settings | ({"above": 2, "hidden": "32-4"} if name == "hali" else {})).fit(frame)
+    assert share_right(model.recommend(n=1), group) > 0.95
+    assert covers_the_groups(model)
 
 
 def test_what_cannot_work_is_refused() -> None:

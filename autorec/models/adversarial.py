@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import sparse
 
@@ -18,6 +19,7 @@ from autorec.models.choice_network import (
     build_network,
     hidden_units,
     make_choice_examples,
+    normalised,
     prepare,
     score_all,
     summarise,
@@ -28,6 +30,7 @@ from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder
+from autorec.network.batch import make_batch
 from autorec.network.code_prior import Prior
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.critic import Critic
@@ -206,6 +209,15 @@ class AdversarialAutoencoder(Recommender):
         with torch.no_grad():
             code = self.prior_.draw(checks.whole("n", n), generator)[:, : self.prior_.units]
             return np.asarray(make_profile(self.network_.head(HEAD), code).square())
+
+    def draw_codes(self, random_state: RandomState = 0) -> npt.NDArray[np.float32]:
+        """[users × K] codes of the users in `ratings_` who chose something, drawn as in training."""
+        chosen = positives(self._fitted().csr, self.ratings_.scale, self.relevant)
+        chosen = chosen[np.diff(chosen.indptr) > 0]
+        generator = torch.Generator().manual_seed(checks.seed("random_state", random_state))
+        with torch.no_grad():
+            layer = self.network_.encoder([normalised(make_batch(chosen))])
+            return np.asarray(self.network_.code(layer, generator)[0])
 
     # --- file -----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ _CHOICE: Space = {
     "batch": [100, 250, 500],
 }
 
+_JOINT = {"matches": "joint", "reconstruction": "none"}
 _ADVERSARIAL: Space = {name: _CHOICE[name] for name in ("hidden", "learning_rate", "batch")}
 
 # What the rows of one kind have in common: of all, of networks, of closed forms.
@@ -179,6 +180,56 @@ ROWS = (
         "adversarial autoencoder: a critic holds the codes as a whole to their prior",
         paper="Makhzani et al., 2015",
         **_NETWORK,
+        space=_ADVERSARIAL,
+    ),
+    Model(
+        "wgan-ae",
+        "adversarial",
+        "AdversarialAutoencoder",
+        "aae with a critic that estimates the Wasserstein distance",
+        paper="Gulrajani et al., NeurIPS 2017",
+        **_NETWORK,
+        settings={"critic": "wasserstein:10", "reconstruction": "multinomial:0.1"},
+        space=_ADVERSARIAL,
+    ),
+    Model(
+        "vae-gan",
+        "adversarial",
+        "AdversarialAutoencoder",
+        "variational autoencoder that also reconstructs what a critic of profiles sees",
+        paper="Larsen et al., ICML 2016",
+        **_NETWORK,
+        settings={"matches": "profile", "reconstruction": "multinomial:0.03+features:1", "penalty": "gaussian_kl:0.01"},
+        space=_ADVERSARIAL,
+    ),
+    Model(
+        "ali",
+        "adversarial",
+        "AdversarialAutoencoder",
+        "a critic alone pairs codes and profiles (ALI, BiGAN); ranks below popularity",
+        paper="Dumoulin et al., ICLR 2017; Donahue et al., ICLR 2017",
+        **_NETWORK,
+        settings=_JOINT,
+        space=_ADVERSARIAL,
+    ),
+    Model(
+        "hali",
+        "adversarial",
+        "AdversarialAutoencoder",
+        "ali with a second code above the first; ranks weakly",
+        paper="Belghazi et al., 2018",
+        **_NETWORK,
+        settings={**_JOINT, "above": 50},
+        space=_ADVERSARIAL,
+    ),
+    Model(
+        "alice",
+        "adversarial",
+        "AdversarialAutoencoder",
+        "ali with a reconstruction, so that it ranks well too",
+        paper="Li et al., NeurIPS 2017",
+        **_NETWORK,
+        settings={**_JOINT, "reconstruction": "multinomial:0.03"},
         space=_ADVERSARIAL,
     ),
 )
