@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
     from autorec.models.baselines import Popularity as Popularity
+    from autorec.models.cf_nade import CFNade as CFNade
     from autorec.models.choice import ChoiceAutoencoder as ChoiceAutoencoder
     from autorec.models.ease import Ease as Ease
     from autorec.models.elsa import Elsa as Elsa
+    from autorec.models.glocal_k import GlocalK as GlocalK
     from autorec.models.infae import InfAE as InfAE
     from autorec.models.joint import Joint as Joint
     from autorec.models.knn import ItemKNN as ItemKNN
@@ -83,6 +85,7 @@ _HOME = {
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
     "BiasedMF": "autorec.models.mf",
+    "CFNade": "autorec.models.cf_nade",
     "ChoiceAutoencoder": "autorec.models.choice",
     "Clusters": "autorec.insight.cluster",
     "Comparison": "autorec.evaluation.comparison",
@@ -92,6 +95,7 @@ _HOME = {
     "Evaluation": "autorec.evaluation.evaluate",
     "Finding": "autorec.audits.finding",
     "GlobalMean": "autorec.models.baselines",
+    "GlocalK": "autorec.models.glocal_k",
     "InfAE": "autorec.models.infae",
     "ItemKNN": "autorec.models.knn",
     "Joint": "autorec.models.joint",

@@ -47,7 +47,16 @@ def test_memory_grows_with_what_the_row_says(row):
 
 def test_a_message_names_models_that_can():
     assert named("lists")[:3] == ["item-knn", "pure-svd", "ease"]
-    takes_new_items = ["i-autorec", "u-autorec", "cf-nade", "bias", "global-mean", "popularity", "biased-mf"]
+    takes_new_items = [
+        "i-autorec",
+        "u-autorec",
+        "cf-nade",
+        "glocal-k",
+        "bias",
+        "global-mean",
+        "popularity",
+        "biased-mf",
+    ]
     assert named(takes_new_items=True) == takes_new_items
 
 

@@ -73,6 +73,16 @@ ROWS = (
         },
     ),
     Model(
+        "glocal-k",
+        "glocal_k",
+        "GlocalK",
+        "i-autorec with kernels on its weights and on the ratings",
+        paper="Han et al., CIKM 2021",
+        group="ratings",
+        **I_AUTOREC,
+        space={"l2": ("float", 5.0, 200.0, True), "sparsity": ("float", 0.0005, 0.1, True)},
+    ),
+    Model(
         "bias",
         "baselines",
         "Bias",
