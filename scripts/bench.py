@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import family, files, ranking, rivals, training
+from benchmarks import family, files, ranking, rivals, serving, training
 from benchmarks.timing import COLUMNS, Row
 
 from autorec.cli.text import show_table
@@ -32,6 +32,7 @@ STEPS: dict[str, Callable[[], Iterator[Row]]] = {
     "first-run": files.first_run,
     "growth": training.growth,
     "family": family.epochs,
+    "serve": serving.serving,
 }
 
 

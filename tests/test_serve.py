@@ -31,6 +31,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "user": autorec.AutoRec(orientation="user", hidden=8, epochs=2, validation=0, penalty="l2:10").fit(SAMPLE),
         "ease": autorec.Ease(l2=50).fit(SAMPLE),
         "popularity": autorec.Popularity().fit(SAMPLE),
+        "joint": autorec.create("autorec", rating="biased-mf").fit(SAMPLE),
     }
     for name, model in models.items():
         model.save(place / name)
@@ -53,7 +54,7 @@ HISTORY = [{"item": 10, "rating": 5}, {"item": 15, "rating": 1.5}, "20", {"item"
 AS_DICT = {10: 5.0, 15: 1.5, 20: None, 200: None}
 
 
-@pytest.mark.parametrize("name", ["item", "user", "ease", "popularity"])
+@pytest.mark.parametrize("name", ["item", "user", "ease", "popularity", "joint"])
 def test_recommend_is_that_of_python(folders: dict[str, Path], name: str) -> None:
     ask, model = Asked(folders[name]), autorec.load(folders[name])
     where = {"genre": ["Comedy", "Crime"]}
@@ -68,6 +69,8 @@ def test_recommend_is_that_of_python(folders: dict[str, Path], name: str) -> Non
     ]  # fmt: skip
     if name != "popularity":
         cases.append(({"user": 3, "diversify": 0.5}, {"users": 3, "diversify": 0.5}))
+    if name == "joint":
+        cases.append(({"history": HISTORY, "by": "rating"}, {"history": AS_DICT, "by": "rating"}))
     told = describe(folders[name])
     for body, arguments in cases:
         answer, table = ask.post("/recommend", body), model.recommend(**arguments)
@@ -79,19 +82,21 @@ def test_recommend_is_that_of_python(folders: dict[str, Path], name: str) -> Non
         assert answer["model"] == {"name": name, "class": told["class"], "version": "0.1.0", "hash": told["sha256"]}
 
 
-def test_predict_is_that_of_python(item: Asked, folders: dict[str, Path]) -> None:
-    model = autorec.load(folders["item"])
-    answer = item.post("/predict", {"user": 3, "items": [1, "2", 9999]})
-    np.testing.assert_allclose([one["rating"] for one in answer["items"]], model.predict([3] * 3, [1, 2, 9999]))
+@pytest.mark.parametrize("name", ["item", "user", "joint"])
+def test_predict_is_that_of_python(folders: dict[str, Path], name: str) -> None:
+    ask, model = Asked(folders[name]), autorec.load(folders[name])
+    answer = ask.post("/predict", {"user": 3, "items": [1, "2", 9999]})
+    expected = model.predict([3] * 3, [1, 2, 9999])
+    np.testing.assert_allclose([one["rating"] for one in answer["items"]], expected, rtol=1e-5)
     assert [one["source"] for one in answer["items"]] == ["model", "model", "fallback: user mean"]
     assert answer["unknown"] == {"user": False, "items": 1}
     new = SAMPLE.to_frame().iloc[:6].assign(user=0)
     history = [{"item": int(one), "rating": rating} for one, rating in zip(new["item"], new["rating"], strict=True)]
     folded = model.fold_in(new[["user", "item", "rating"]])
-    answer = item.post("/predict", {"history": history, "items": [1, 2, 9999]})
+    answer = ask.post("/predict", {"history": history, "items": [1, 2, 9999]})
     expected = folded.predict([0] * 3, [1, 2, 9999])
     np.testing.assert_allclose([one["rating"] for one in answer["items"]], expected, rtol=1e-5)
-    answer = item.post("/predict", {"user": "new", "items": [1, 9999]})
+    answer = ask.post("/predict", {"user": "new", "items": [1, 9999]})
     np.testing.assert_allclose([one["rating"] for one in answer["items"]], model.predict(["new"] * 2, [1, 9999]))
     assert [one["source"] for one in answer["items"]] == ["fallback: item mean", "fallback: mean"]
 

@@ -79,7 +79,7 @@ def predict_person(model: Model, history: sparse.csr_array, columns: IntArray, r
     damped = fold_in_users(model.fallback_, history) if row < 0 else model.fallback_
     predicted = damped.predict(np.full(len(columns), max(row, 0)), columns)
     if history.nnz:
-        scores, _ = score_person(model, history, row)
+        scores, _ = score_person(model.ranked_by("rating"), history, row)
         predicted[columns >= 0] = scores[0, columns[columns >= 0]]
     return np.asarray(np.clip(predicted, *model.ratings_.scale))
 

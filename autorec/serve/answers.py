@@ -23,7 +23,7 @@ _FIRST = np.zeros(1, dtype=np.int64)
 
 def recommend(served: Served, asked: RecommendRequest) -> Answer:
     """The n best items; source: "model", or "fallback: item means" of a person of whom nothing is known."""
-    model = served.model
+    model = served.model.ranked_by(asked.by)
     if asked.reasons and not hasattr(model, "explain"):
         raise ParameterError(f"{served.facts['class']} gives no reasons; ask without them")
     history, row, unknown = _find_person(served, asked)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, HTTPException, Query, Response
 from pydantic_core import to_json
 
-from autorec import __version__
+from autorec import __version__, threads
 from autorec.serve import answers
 from autorec.serve.guard import MOST_BYTES, SECONDS, Guard
 from autorec.serve.messages import MOST_LISTED, PredictRequest, RecommendRequest, SimilarRequest
@@ -38,6 +38,7 @@ def build(live: Live, most_bytes: int = MOST_BYTES, seconds: float = SECONDS) ->
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         live.load()
+        threads.set_threads(1)  # a request is too small for several, and other workers have the other cores
         live.follow()
         yield
         live.close()

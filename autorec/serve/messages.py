@@ -1,6 +1,6 @@
 """What requests may hold, as pydantic models: types and bounds are checked here, meaning in `serve.answers`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
@@ -39,6 +39,7 @@ class RecommendRequest(Person):
     """See `Recommender.recommend` for all but `reasons`, which asks for the ratings that speak for each item."""
 
     n: Length = 10
+    by: Literal["both", "choice", "rating"] | None = None
     exclude_seen: StrictBool = True
     allow: Ids | None = None
     deny: Ids = []

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any
 
-from autorec import threads
 from autorec.errors import AutoRecError, ParameterError
 from autorec.extras import require
 
@@ -19,7 +18,8 @@ _GRACE = 10  # seconds for requests that are being answered when the service is 
 
 
 def make_app(path: str | PathLike[str]) -> Any:
-    """An ASGI app (FastAPI) that answers by the model in the folder `path`, loaded when the app starts.
+    """An ASGI app (FastAPI) that answers by the model in the folder `path`, loaded when the app starts. From then on
+    the process computes with one thread.
 
     AutoRecError: an extra is missing.
     """
@@ -52,7 +52,6 @@ def run_server(
 
     if workers < 1:
         raise ParameterError(f"workers is {workers}; allowed: 1 and more")
-    threads.set_threads(1)
     options: Any = {"log_level": "warning", "access_log": False, "backlog": _BACKLOG}
     options["timeout_graceful_shutdown"] = _GRACE
     live = Live(os.fspath(path))

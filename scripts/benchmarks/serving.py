@@ -1,0 +1,138 @@
+"""`autorec serve` under load on this machine: requests a second, waiting times, memory, the time until it is ready.
+
+The load generator takes its share of the same cores. First so many connections that one always waits: the capacity.
+Then requests at 80 % of it at random times (a Poisson process), whatever becomes of those before; a waiting time counts
+from when the request was due.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autorec
+from benchmarks.timing import Row, users_by_items
+
+WORKERS = os.cpu_count() or 1
+CONNECTIONS = 16
+ASKED = 3000  # requests
+SECONDS = 5.0
+SHARE = 0.8  # of the capacity
+MODELS = {
+    "i-autorec": {"epochs": 3, "penalty": "l2:350"},
+    "u-autorec": {"epochs": 3, "penalty": "l2:550"},
+    "ease": {},
+}
+
+
+def serving() -> Iterator[Row]:
+    """Posted histories of 20 to 200 ratings, n = 10, on a model of the shape of MovieLens 1M."""
+    ratings = users_by_items("ml-1m")
+    with tempfile.TemporaryDirectory() as place:
+        for name, settings in MODELS.items():
+            folder = Path(place) / name
+            autorec.create(name, **settings).fit(ratings).save(folder)
+            yield measure(name, folder)
+
+
+def measure(name: str, folder: Path) -> Row:
+    """One model, as many workers as there are cores."""
+    requests = make_requests(autorec.load(folder).ratings_.item_ids.tolist())
+    with serve(folder) as (process, port, ready):
+        start = time.perf_counter()
+        asyncio.run(ask_all(port, requests[:1], np.zeros(1)))
+        first = time.perf_counter() - start
+        asyncio.run(ask_all(port, requests, np.zeros(len(requests))))  # each worker has been asked
+        begin, used = time.perf_counter(), cpu_seconds(process.pid)
+        asyncio.run(ask_all(port, requests, np.zeros(ASKED)))
+        capacity = ASKED / (time.perf_counter() - begin)
+        each = (cpu_seconds(process.pid) - used) / ASKED
+        due = np.cumsum(np.random.default_rng(1).exponential(1 / (SHARE * capacity), int(SHARE * capacity * SECONDS)))
+        waited = np.array(asyncio.run(ask_all(port, requests, due)))
+        memory = sum(resident(child) for child in (process.pid, *children(process.pid)))
+    half, most = np.quantile(waited, [0.5, 0.99]) * 1e3
+    what = f"serve {name}, posted histories of 20 to 200, n = 10, {WORKERS} workers"
+    ours = f"{capacity:,.0f} requests/s, each {each * 1e3:.2f} ms of CPU; at 80 %: p50 {half:.1f}, p99 {most:.1f} ms"
+    return Row(what, f"{ours}; {memory:.2f} GiB; ready in {ready:.1f} s, first answer {first * 1e3:.0f} ms")
+
+
+def make_requests(items: list[Any], n: int = 400) -> list[bytes]:
+    """Whole HTTP requests."""
+    rng, requests = np.random.default_rng(0), []
+    for size in rng.integers(20, 201, n):
+        chosen, rated = rng.choice(len(items), size, replace=False), rng.integers(1, 6, size)
+        history = [{"item": items[c], "rating": r} for c, r in zip(chosen.tolist(), rated.tolist(), strict=True)]
+        body = json.dumps({"history": history, "n": 10}).encode()
+        head = "POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        requests.append(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    return requests
+
+
+async def ask_all(port: int, requests: list[bytes], due: Any) -> list[float]:
+    """Ask at the times `due` [n] from now, over some connections; [n] seconds from when each was due to its answer."""
+    waited, start, numbers = [0.0] * len(due), time.perf_counter(), iter(range(len(due)))
+
+    async def connection() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
+            wait = start + due[number] - time.perf_counter()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            writer.write(requests[number % len(requests)])
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+            waited[number] = time.perf_counter() - start - due[number]
+        writer.close()
+
+    await asyncio.gather(*(connection() for _ in range(min(CONNECTIONS, len(due)))))
+    return waited
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int, float]]:
+    """(process, port, seconds until it is ready) of a service that ends with the block."""
+    words = [sys.executable, "-m", "autorec", "serve", str(folder), "--port", "0", "--workers", str(WORKERS)]
+    start = time.perf_counter()
+    process = subprocess.Popen([*words, "--json", "--quiet"], stdout=subprocess.PIPE, text=True)
+    try:
+        told = ""
+        while "}" not in told:
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit("the service did not start")
+            told += line
+        port = int(json.loads(told)["url"].rsplit(":", 1)[1])
+        asyncio.run(ask_all(port, [b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n"], np.zeros(1)))
+        yield process, port, time.perf_counter() - start
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of the processes that this one started (Linux)."""
+    fields = [Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split() for child in children(pid)]
+    return sum(int(used) for line in fields for used in line[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid: int) -> list[int]:
+    """Processes that this one started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def resident(pid: int) -> float:
+    """GiB that a process shares with no other (Linux)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 2**20
