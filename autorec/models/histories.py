@@ -1,7 +1,7 @@
 """New ratings, and the history of one person, aligned to the rows or columns of a fitted model."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import mark_valid
 
 FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
 
 
 def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
@@ -52,8 +53,16 @@ def make_history(fitted: Ratings, history: Any, row: int = -1) -> tuple[sparse.c
     −1: none. InputError: a rating outside the scale of `fitted`.
     """
     ids = list(history) if isinstance(history, Mapping) else list(as_collection(history))
-    given = history.values() if isinstance(history, Mapping) else [None] * len(ids)
-    columns, (low, high) = fitted.find_items(ids), fitted.scale
+    given = list(history.values()) if isinstance(history, Mapping) else [None] * len(ids)
+    columns = fitted.find_items(ids)
+    return join_history(fitted, ids, columns, given, row), int((columns < 0).sum())
+
+
+def join_history(
+    fitted: Ratings, ids: Sequence[Any], columns: IntArray, given: Sequence[float | None], row: int = -1
+) -> sparse.csr_array:
+    """`make_history` of ids [n] whose columns [n] are found, −1 for an unknown item, and of their ratings [n]."""
+    low, high = fitted.scale
     values = np.array([high if rating is None else rating for rating in given], dtype=np.float64)
     wrong = np.flatnonzero(~((values >= low) & (values <= high)))
     if len(wrong):
@@ -65,7 +74,7 @@ def make_history(fitted: Ratings, history: Any, row: int = -1) -> tuple[sparse.c
     rated = np.concatenate((fitted.csr.data[own], values[known]), dtype=np.float32, casting="same_kind")
     indices, last = np.unique(indices[::-1], return_index=True)
     parts = (rated[::-1][last], indices.astype(np.int32), np.array([0, len(indices)], dtype=np.int32))
-    return sparse.csr_array(parts, shape=(1, fitted.n_items)), int((~known).sum())
+    return sparse.csr_array(parts, shape=(1, fitted.n_items))
 
 
 def check_histories(histories: Any, n_items: int) -> sparse.csr_array:

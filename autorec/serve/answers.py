@@ -11,7 +11,7 @@ from scipy import sparse
 
 from autorec.errors import ParameterError
 from autorec.models.filters import NO_FILTERS, make_filters
-from autorec.models.histories import make_history
+from autorec.models.histories import join_history
 from autorec.models.recommending import best_items, predict_person, score_person
 from autorec.serve.messages import Person, PredictRequest, Rated, RecommendRequest, SimilarRequest
 from autorec.serve.served import Served
@@ -29,7 +29,7 @@ def recommend(served: Served, asked: RecommendRequest) -> Answer:
     history, row, unknown = _find_person(served, asked)
     filters = NO_FILTERS
     if asked.allow is not None or asked.deny or asked.where or asked.boost:
-        allow, deny = None if asked.allow is None else _as_ids(asked.allow), _as_ids(asked.deny)
+        allow, deny = None if asked.allow is None else _as_text(asked.allow), _as_text(asked.deny)
         filters = make_filters(served.ratings, allow=allow, deny=deny, where=asked.where, boost=asked.boost)
     scores, known = score_person(model, history, row)
     seen, n = history if asked.exclude_seen else None, min(asked.n, served.ratings.n_items)
@@ -50,7 +50,7 @@ def recommend(served: Served, asked: RecommendRequest) -> Answer:
 def predict(served: Served, asked: PredictRequest) -> Answer:
     """The rating of each item, clipped to the scale of the training, each with its source."""
     history, row, unknown = _find_person(served, asked)
-    columns = served.ratings.find_items(_as_ids(asked.items))
+    columns = served.find_items(asked.items)
     ratings = predict_person(served.model, history, columns, row)
     by_model = bool(history.nnz)
     return {
@@ -67,7 +67,7 @@ def predict(served: Served, asked: PredictRequest) -> Answer:
 
 def similar(served: Served, asked: SimilarRequest) -> Answer:
     """The nearest items of each item, nearest first."""
-    table = served.model.similar([str(one) for one in asked.items], asked.n)
+    table = served.model.similar(_as_text(asked.items), asked.n)
     return {"items": table.to_dict("records"), "model": served.facts}
 
 
@@ -90,20 +90,15 @@ def _find_person(served: Served, asked: Person) -> tuple[sparse.csr_array, int, 
     if not asked.history:
         own = ratings.csr[[row]] if row >= 0 else sparse.csr_array((1, ratings.n_items), dtype=np.float32)
         return sparse.csr_array(own), row, 0
-    given = {one.item if isinstance(one, Rated) else one: one for one in asked.history}
-    rated = [one.rating if isinstance(one, Rated) else None for one in given.values()]
-    history, unknown = make_history(ratings, dict(zip(_as_ids(list(given)), rated, strict=True)), row)
-    return history, -2 if row >= 0 else -1, unknown
+    ids = [one.item if isinstance(one, Rated) else one for one in asked.history]
+    rated = [one.rating if isinstance(one, Rated) else None for one in asked.history]
+    columns = served.find_items(ids)
+    return join_history(ratings, ids, columns, rated, row), -2 if row >= 0 else -1, int((columns < 0).sum())
 
 
-def _as_ids(ids: list[Any]) -> Any:
-    """Integers, or text where one of them is."""
-    if any(isinstance(one, str) for one in ids):
-        return [str(one) for one in ids]
-    try:
-        return np.array(ids, dtype=np.int64)
-    except OverflowError:
-        return [str(one) for one in ids]
+def _as_text(ids: list[Any]) -> list[str]:
+    """Ids of one type, as a table has them."""
+    return [str(one) for one in ids]
 
 
 def _sources(known: bool, columns: npt.NDArray[np.int64]) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from autorec.errors import AutoRecError
 from autorec.models.folder import MANIFEST
@@ -47,6 +48,15 @@ class Served:
         return list(self.ratings.item_ids.tolist())
 
     @cached_property
+    def columns(self) -> dict[str, int]:
+        """Raw id as text → column: for the ids of one request quicker than an index of pandas."""
+        return {str(item): column for column, item in enumerate(self.item_ids)}
+
+    def find_items(self, ids: list[Any]) -> npt.NDArray[np.int64]:
+        """Raw ids [n], integers or text → their columns [n], −1 where unknown."""
+        return np.array([self.columns.get(str(one), -1) for one in ids], dtype=np.int64)
+
+    @cached_property
     def titles(self) -> list[str | None]:
         """[items], None where unknown."""
         if self.ratings.titles is None:
@@ -74,7 +84,13 @@ def load_served(path: Path) -> Served:
         "hash": manifest["sha256"],
     }
     served = Served(model, facts)
-    _ = served.found_by, served.ratings.items_by_value, served.ratings.find_items([0]), served.ratings.find_users([0])
+    _ = (
+        served.columns,
+        served.found_by,
+        served.ratings.items_by_value,
+        served.ratings.find_items([0]),
+        served.ratings.find_users([0]),
+    )
     with contextlib.suppress(AutoRecError):  # a model that cannot encode says so to each request
         _warm_up(model)
     return served

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 import autorec
+from autorec.extras import require
 from benchmarks.timing import Row, users_by_items
 
 WORKERS = os.cpu_count() or 1
@@ -37,6 +38,11 @@ MODELS = {
 
 def serving() -> Iterator[Row]:
     """Posted histories of 20 to 200 ratings, n = 10, on a model of the shape of MovieLens 1M."""
+    try:
+        require("serve", "this measurement")
+    except autorec.AutoRecError as error:
+        yield Row("serve", str(error))
+        return
     ratings = users_by_items("ml-1m")
     with tempfile.TemporaryDirectory() as place:
         for name, settings in MODELS.items():
