@@ -77,3 +77,14 @@ def test_similar_tells_the_titles_of_the_nearest(model: autorec.BiasedMF, saved:
     run("similar", saved, "--item", "7", "-o", tmp_path / "similar.csv")
     assert len(pd.read_csv(tmp_path / "similar.csv")) == 10
     assert "unknown item 'nothing'" in refused("similar", saved, "--item", "nothing")
+
+
+def test_a_model_gives_its_vectors_and_its_learning_curve_as_tables() -> None:
+    ratings = autorec.load_sample()
+    model = autorec.AutoRec(hidden=8, epochs=4, penalty="l2:100", inputs="ratings").fit(ratings)
+    users, items = model.user_vectors(), model.item_vectors()
+    assert list(users.index) == list(ratings.user_ids) and list(items.index) == list(ratings.item_ids)
+    assert items.equals(autorec.embed(model, "items")) and users.shape[1] == items.shape[1]
+    curve = model.learning_curve()
+    assert list(curve["epoch"]) == [1, 2, 3, 4] and curve["validation_rmse"].notna().all()
+    assert autorec.Bias().fit(ratings).learning_curve().empty

@@ -11,10 +11,10 @@ import pandas as pd
 
 from autorec import checks
 from autorec.errors import ParameterError
-from autorec.insight.embed import ids_of
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
 from autorec.models.positives import positives
+from autorec.models.vector_tables import ids_of
 from autorec.models.vectors import Float32
 
 TYPICAL = 5  # items that describe a segment

@@ -1,54 +1,16 @@
 """The vectors of users or items that a model has learned, as a table."""
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
-from autorec import checks
-from autorec.errors import ParameterError
 from autorec.models.base import Recommender
-from autorec.models.registry import MODELS, OF_OTHERS
-from autorec.models.vectors import Float32
-
-SIDES = ("users", "items")
+from autorec.models.vector_tables import make_vector_table
 
 
 def embed(model: Recommender, of: str = "items") -> pd.DataFrame:
     """The vectors of a fitted model → DataFrame with raw ids as its index and columns v0, v1, … in float32.
 
     of: "items" or "users". score(u, i) = v_u · v_i + bias_u + bias_i: the biases are left out, so that a vector tells
-    taste, not how high somebody rates. NotFittedError: before `fit`. ParameterError: the model has no vectors.
+    taste, not how high somebody rates. `model.user_vectors()` and `model.item_vectors()` are the same. NotFittedError:
+    before `fit`. ParameterError: the model has no vectors.
     """
-    factors = factors_of(model, of)
-    columns = [f"v{number}" for number in range(factors.shape[1])]
-    return pd.DataFrame(factors, index=pd.Index(ids_of(model, of), name=of.removesuffix("s")), columns=columns)
-
-
-def factors_of(model: Recommender, of: str) -> Float32:
-    """[users or items × d] the vectors without biases; see `embed`."""
-    checks.one_of("of", of, SIDES)
-    ratings = model._fitted()
-    if "rating" in model.ranks_by:
-        model = model.ranked_by("rating")  # the part of a model that also ranks otherwise
-    if not _has_vectors(type(model)):
-        raise ParameterError(
-            f"{type(model).__name__} has no vectors of users and items; models that have: {', '.join(_with_vectors())}"
-        )
-    found = model._items() if of == "items" else model._users(np.arange(ratings.n_users))
-    return found.factors
-
-
-def ids_of(model: Recommender, of: str) -> Any:
-    """[users or items] raw ids, in the order of the vectors."""
-    return model.ratings_.item_ids if of == "items" else model.ratings_.user_ids
-
-
-def _has_vectors(kind: type[Recommender]) -> bool:
-    """Whether the class brings vectors that are more than a bias."""
-    floor = {row.kind for row in MODELS.values() if row.group == "floor"}
-    return kind._items is not Recommender._items and kind.__name__ not in floor
-
-
-def _with_vectors() -> list[str]:
-    return [row.name for row in MODELS.values() if row.group not in OF_OTHERS and _has_vectors(row.load())]
+    return make_vector_table(model, of)

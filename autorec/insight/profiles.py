@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from autorec.insight.embed import factors_of
 from autorec.models.base import Recommender
+from autorec.models.vector_tables import factors_of
 from autorec.models.vectors import Float32
 
 

@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, clone
 from autorec import checks
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models import recommending, similarity, store
+from autorec.models import recommending, similarity, store, vector_tables
 from autorec.models.arrays import Expected, Shape
 from autorec.models.biases import Biases
 from autorec.models.histories import align, check_histories
@@ -312,6 +312,20 @@ class Recommender(BaseEstimator):
         nothing to compare items by.
         """
         return similarity.similar_items(self, items, n)
+
+    def learning_curve(self) -> pd.DataFrame:
+        """DataFrame epoch, seconds, and the training and validation scores of the last training, one row a validation;
+        empty for a model that does not learn in epochs."""
+        self._fitted()
+        return pd.DataFrame(self.summary_.get("curve", []))
+
+    def user_vectors(self) -> pd.DataFrame:
+        """DataFrame, raw user ids as index; columns v0, v1, … in float32, see `autorec.embed`."""
+        return vector_tables.make_vector_table(self, "users")
+
+    def item_vectors(self) -> pd.DataFrame:
+        """The same of the items."""
+        return vector_tables.make_vector_table(self, "items")
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a folder (see `autorec.models.store`); `autorec.load` reads it back."""
