@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
     from autorec.models.baselines import Popularity as Popularity
+    from autorec.models.bayesian_mf import BayesianMF as BayesianMF
+    from autorec.models.blend import Blend as Blend
     from autorec.models.cf_nade import CFNade as CFNade
     from autorec.models.choice import ChoiceAutoencoder as ChoiceAutoencoder
     from autorec.models.ease import Ease as Ease
@@ -84,7 +86,9 @@ _HOME = {
     "AutoRec": "autorec.models.autorec",
     "AutoRecError": "autorec.errors",
     "Bias": "autorec.models.baselines",
+    "BayesianMF": "autorec.models.bayesian_mf",
     "BiasedMF": "autorec.models.mf",
+    "Blend": "autorec.models.blend",
     "CFNade": "autorec.models.cf_nade",
     "ChoiceAutoencoder": "autorec.models.choice",
     "Clusters": "autorec.insight.cluster",
