@@ -149,8 +149,9 @@ def test_codes_do_not_depend_on_the_block() -> None:
     ratings = planted()
     model = AutoRec("user", **SMALL).fit(ratings)
     rows = rows_inside(ratings.csr, ratings.scale)
-    whole = encode_rows(model.network_, rows)
-    np.testing.assert_allclose(encode_rows(model.network_, rows, block=7), whole, atol=1e-6)
+    offset = np.zeros(rows.shape[0], dtype=np.float32)
+    whole = encode_rows(model.network_, rows, offset)
+    np.testing.assert_allclose(encode_rows(model.network_, rows, offset, block=7), whole, atol=1e-6)
 
 
 def test_no_test_rating_reaches_the_model() -> None:
@@ -195,7 +196,7 @@ def test_what_was_chosen_on_validation_ratings_is_told() -> None:
         ("penalty", "l3:1", "l2:x"),
         ("corruption", "masking:2", "masking:x"),
         ("offset", "mean", "auto, biases, means, none"),
-        ("inputs", "rating", "auto, ratings, residuals"),
+        ("inputs", "rating", "auto, ratings, residuals, residuals+rated"),
         ("user_damping", -1.0, "auto, or a finite number from 0 up"),
         ("optimizer", "sgd", "adam, rprop, lbfgs"),
         ("learning_rate", 0, "above 0"),

@@ -98,10 +98,11 @@ def test_without_biases_of_its_own_a_worse_training_is_told_and_kept():
         )
 
 
+@pytest.mark.parametrize("inputs", ["residuals", "residuals+rated"])
 @pytest.mark.parametrize(("orientation", "of"), [("item", "items"), ("user", "users")])
-def test_residuals_of_folded_rows_are_those_of_the_training(orientation, of, tmp_path):
+def test_residuals_of_folded_rows_are_those_of_the_training(orientation, of, inputs, tmp_path):
     ratings = dense(200, 40)
-    model = AutoRec(orientation, inputs="residuals", hidden=20, penalty="l2:100", epochs=8).fit(ratings)
+    model = AutoRec(orientation, inputs=inputs, hidden=20, penalty="l2:100", epochs=8).fit(ratings)
     pairs = ratings.user_ids[ratings.rows()], ratings.item_ids[ratings.csr.indices]
     predicted = model.predict(*pairs)
     np.testing.assert_allclose(model.fold_in(ratings, of=of).predict(*pairs), predicted, atol=0.05)
@@ -122,9 +123,26 @@ def test_the_network_reads_residuals_where_it_says_so():
     )
 
 
-def test_residuals_need_biases():
+def test_what_is_rated_is_an_input_with_weights_of_its_own():
+    """Codes by the formula of one user: f(W · (r − mean − user bias − item biases) + W′ · 1 + a), sums at the rated."""
+    ratings = dense(200, 40)
+    model = AutoRec("user", inputs="residuals+rated", hidden=20, penalty="l2:100", epochs=8).fit(ratings)
+    batch = rows_inside(ratings.csr, ratings.scale).batch(np.array([7]))
+    rated = batch.indices.numpy()
+    left = batch.values.numpy() - model.mean_ - model.row_bias_[7] - model.centre_[rated]
+    encoder = model.network_.encoder
+    W, of_rated = (weight.detach().numpy()[rated] for weight in encoder.weights)
+    assert np.abs(of_rated).max() > 1e-3
+    sums = left @ W + of_rated.sum(axis=0) + encoder.bias.detach().numpy()
+    np.testing.assert_allclose(
+        model.encode_users(ratings.csr[[7]]).factors[0], 1 / (1 + np.exp(-sums)) - 0.5, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("inputs", ["residuals", "residuals+rated"])
+def test_residuals_need_biases(inputs):
     with pytest.raises(ParameterError, match="offset biases"):
-        AutoRec(inputs="residuals", offset="means").fit(random_frame())
+        AutoRec(inputs=inputs, offset="means").fit(random_frame())
 
 
 def test_l2_moves_as_far_as_it_is_clearly_better_and_no_further():

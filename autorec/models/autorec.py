@@ -20,7 +20,7 @@ from autorec.models.fit_summary import summarise, warn_if_worse
 from autorec.models.fitting import choose_streaming, encode_rows, fit_network
 from autorec.models.one_training import HEAD
 from autorec.models.scale import inside, outside, rows_inside
-from autorec.models.settings import SEARCH_MOST, Settings, check_settings, has_biases, is_linear
+from autorec.models.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
@@ -44,16 +44,17 @@ class AutoRec(Recommender):
     decoder        activation of the output, the same names; bounded ones are stretched over the scale
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": 250 (residuals: 125), halved or doubled as long as
                    that clearly lowers the validation RMSE after half the epochs; above 300,000 ratings 350 (item) or
-                   550 (user). More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
+                   550 (user; residuals+rated: 300). More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
     corruption     of the inputs in training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
     offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
                    ratings the model falls back to them; "means": the paper's model, started at the columns' means and
                    with centred hidden units; "none": the paper to the letter, all biases from 0; "auto": biases where
                    the decoder is the identity, else means
     inputs         "ratings": a missing entry is 0, below the lowest rating (paper); "residuals" of damped biases: a
-                   missing entry is an expected rating; "auto": residuals where their validation RMSE is lower by more
-                   than 1 % after a quarter of the epochs (above 300,000 ratings an eighth); residuals need offset
-                   biases
+                   missing entry is an expected rating; "residuals+rated": residuals, and as a second input with weights
+                   of its own, 1 where there is a rating: r̂ = g(V · f(W · r + W′ · m + a) + …); "auto": residuals (item)
+                   or residuals+rated (user) where their validation RMSE is lower by more than 1 % after a quarter of
+                   the epochs (above 300,000 ratings an eighth); residuals need offset biases
     user_damping   number of extra ratings at the mean that each user, and each item, counts where its bias is learned
     item_damping   (offset biases), or "auto": chosen on held-out ratings, see `choose_dampings`
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
@@ -168,7 +169,7 @@ class AutoRec(Recommender):
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
         network = (rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
-        return sum(training_memory(n_ratings, *network, residuals=checked.inputs != "ratings").values())
+        return sum(training_memory(n_ratings, *network, own_inputs=checked.own_inputs).values())
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
@@ -313,23 +314,25 @@ class AutoRec(Recommender):
             expected["decoder.weight"] = Expected("float32", (n_columns, layers[-1]))
             expected["decoder.bias"] = Expected("float32", (n_columns,))
             n_columns = shapes.get(f"{NETWORK}encoder.weights.0", (0,))[0]
-        if "centre" in shapes:
+        inputs = self.summary_["inputs"]
+        if inputs != "ratings":
             expected["centre"] = Expected("float32", (n_columns,))
-        build = self._build_empty(n_columns)
+        build = self._build_empty(n_columns, inputs)
         return expected | network_arrays.expected(build, shapes, len(layers), NETWORK)
 
     def _set_arrays(self, arrays: Arrays) -> None:
         n_columns = len(arrays[f"{NETWORK}encoder.weights.0"])
-        self.network_ = network_arrays.unpack(self._build_empty(n_columns), arrays, NETWORK)
+        self.network_ = network_arrays.unpack(self._build_empty(n_columns, self.summary_["inputs"]), arrays, NETWORK)
         self.l2_ = float(arrays["l2"][0])
         self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None
         self._codes, self.centre_ = arrays.get("codes"), arrays.get("centre")
 
-    def _build_empty(self, n_columns: int) -> Callable[[], Autoencoder]:
+    def _build_empty(self, n_columns: int, inputs: str) -> Callable[[], Autoencoder]:
         parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
-        return lambda: build_autoencoder(n_columns, *parts, centred=self.offset != "none", head=HEAD)
+        n_inputs, centred = (2 if has_mask(inputs) else 1), self.offset != "none"
+        return lambda: build_autoencoder(n_columns, *parts, n_inputs=n_inputs, centred=centred, head=HEAD)
 
 
 def _transposed(csr: sparse.csr_array) -> sparse.csr_array:

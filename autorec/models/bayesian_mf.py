@@ -148,14 +148,14 @@ class BayesianMF(Recommender):
             raise _refusal("items", "users")
         rows = self._targets(inside(histories, self.ratings_.scale))
         found = self._posterior_means(rows, self.items_, self.user_priors_, self.item_basis_)
-        return {"users_": found, "user_basis_": None}
+        return {"users_": found, "user_basis_": None, "item_priors_": []}
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
         if self.user_basis_ is None:
             raise _refusal("users", "items")
         rows = self._targets(inside(histories, self.ratings_.scale).T.tocsr())
         found = self._posterior_means(rows, self.users_, self.item_priors_, self.user_basis_)
-        return {"items_": found, "item_basis_": None}
+        return {"items_": found, "item_basis_": None, "user_priors_": []}
 
     def _posterior_means(self, rows: sparse.csr_array, others: Float32, priors: list[Prior], basis: Float32) -> Float32:
         """[n × S × d] of rows [n × m], given the vectors of their columns, others [m × S × d]."""
@@ -171,12 +171,16 @@ class BayesianMF(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {"users": self.users_, "items": self.items_, "certainties": self.certainties_}
         arrays["mean"] = np.array([self.mean_])
-        for side, basis in (("user", self.user_basis_), ("item", self.item_basis_)):
-            arrays |= {} if basis is None else {f"{side}.basis": basis}
-        for side, priors in (("user", self.user_priors_), ("item", self.item_priors_)):
-            for name in ("mean", "precision", "link"):
-                arrays[f"{side}.{name}"] = np.stack([getattr(prior, name) for prior in priors])
+        for side, other_basis, priors in self._folds():
+            if other_basis is not None:
+                arrays[f"{side}.other_basis"] = other_basis
+                for name in ("mean", "precision", "link"):
+                    arrays[f"{side}.{name}"] = np.stack([getattr(prior, name) for prior in priors])
         return arrays
+
+    def _folds(self) -> tuple[tuple[str, Float32 | None, list[Prior]], ...]:
+        """What new users and new items are solved by: the side, the basis of the other side, priors."""
+        return ("user", self.item_basis_, self.user_priors_), ("item", self.user_basis_, self.item_priors_)
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
         n, m, count, size = self.ratings_.n_users, self.ratings_.n_items, self.samples, self.factors + 1
@@ -186,23 +190,25 @@ class BayesianMF(Recommender):
             "certainties": Expected("float64", (count,), least=0, most=MOST_CERTAIN),
             "mean": Expected("float64", (1,)),
         }
-        for side, rows in (("user", n), ("item", m)):
-            expected[f"{side}.mean"] = Expected("float64", (count, size))
-            expected[f"{side}.precision"] = Expected("float64", (count, size, size))
-            expected[f"{side}.link"] = Expected("float64", (count, "k", size))
-            if f"{side}.basis" in shapes:
-                expected[f"{side}.basis"] = Expected("float32", (rows, "k"))
+        for side, others in (("user", m), ("item", n)):
+            if f"{side}.other_basis" in shapes:
+                expected[f"{side}.other_basis"] = Expected("float32", (others, "k"))
+                expected[f"{side}.mean"] = Expected("float64", (count, size))
+                expected[f"{side}.precision"] = Expected("float64", (count, size, size))
+                expected[f"{side}.link"] = Expected("float64", (count, "k", size))
         return expected
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.users_, self.items_, self.certainties_ = arrays["users"], arrays["items"], arrays["certainties"]
         self.mean_ = float(arrays["mean"][0])
-        self.user_basis_, self.item_basis_ = arrays.get("user.basis"), arrays.get("item.basis")
+        self.item_basis_, self.user_basis_ = arrays.get("user.other_basis"), arrays.get("item.other_basis")
         self.user_priors_, self.item_priors_ = (_unstack(arrays, side) for side in ("user", "item"))
 
 
 def _unstack(arrays: Mapping[str, npt.NDArray[Any]], side: str) -> list[Prior]:
-    """The priors of one side, one a sample."""
+    """The priors of one side, one a sample; none where the file holds none."""
+    if f"{side}.link" not in arrays:
+        return []
     parts = (arrays[f"{side}.{name}"] for name in ("mean", "precision", "link"))
     return [Prior(*one) for one in zip(*parts, strict=True)]
 

@@ -20,10 +20,10 @@ from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
-from autorec.models.fitting import SEARCH_MOST
 from autorec.models.presets import create
 from autorec.models.registry import find_model, named
 from autorec.models.scale import outside
+from autorec.models.settings import SEARCH_MOST
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 from autorec.training.held_out import held_out_entries
@@ -154,7 +154,7 @@ class Blend(Recommender):
         members = self._create(0)
         expected = {"weights": Expected("float64", (len(members),), least=0, most=1)}
         for index, member in enumerate(members):
-            member.ratings_ = self.ratings_
+            member.ratings_, member.summary_ = self.ratings_, self.summary_["members"][index]
             own = member._expected_arrays(_part(shapes, index))
             expected |= {f"{index}.{name}": _own_sizes(spec, index) for name, spec in own.items()}
         return expected
@@ -162,6 +162,7 @@ class Blend(Recommender):
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.members_, self.weights_ = self._create(0), arrays["weights"]
         for index, member in enumerate(self._ready()):
+            member.summary_ = self.summary_["members"][index]
             member._set_arrays(_part(arrays, index))
 
 

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from autorec.models.biases import Biases
 from autorec.models.one_training import HEAD, Data, train_once
-from autorec.models.settings import LONGEST, Settings
+from autorec.models.settings import L2_RATED, LONGEST, Settings, has_mask
 from autorec.network.autoencoder import Autoencoder
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.validation import validation_errors
 
-L2_START = {"ratings": 250.0, "residuals": 125.0}  # smaller inputs want larger weights
+L2_START = {"ratings": 250.0, "residuals": 125.0, "residuals+rated": 125.0}  # smaller inputs want larger weights
 L2_STEP, L2_LEAST, L2_MOST = 2.0, 15.0, 32_000.0
 RESIDUALS_GAIN = 0.01  # how much lower their RMSE has to be in a short training: in one they learn faster than ratings
 WORTH = 0.001  # fall of the RMSE in the last quarter of a training from which a longer one is tried
@@ -58,18 +58,15 @@ def still_falls(log: TrainingLog) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """A finished training. centre: [columns] as in `reconstruct`; epochs: of its schedule."""
+    """A finished training. inputs: as in `Data`; centre: [columns] as in `reconstruct`; epochs: of its schedule."""
 
     network: Autoencoder
     log: TrainingLog
     biases: Biases
+    inputs: str
     centre: npt.NDArray[np.float32] | None
     l2: float
     epochs: int
-
-    @property
-    def inputs(self) -> str:
-        return "ratings" if self.centre is None else "residuals"
 
 
 class Interrupted(Exception):
@@ -106,11 +103,11 @@ class Trainings:
         if log.stopped == "interrupted":
             best.log.stopped = "interrupted"
             return best
-        return Training(network, log, data.biases, data.centre, best.l2, best.epochs)
+        return Training(network, log, data.biases, data.inputs, data.centre, best.l2, best.epochs)
 
     def _train(self, data: Data, l2: float, epochs: int, on_validation: OnValidation | None) -> Training:
         network, log = train_once(data, l2, self.settings, epochs, epochs, on_validation)
-        made = Training(network, log, data.biases, data.centre, l2, epochs)
+        made = Training(network, log, data.biases, data.inputs, data.centre, l2, epochs)
         record = {"inputs": made.inputs, "l2": l2, "epochs": epochs}
         self.tried.append({**record, "validation_rmse": log.best_score, "seconds": log.seconds})
         self.seconds += log.seconds
@@ -134,7 +131,8 @@ def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> 
     settings, epochs = trainings.settings, trainings.settings.epochs
 
     def l2_for(inputs: str) -> float:
-        chosen = settings.l2_large if many else L2_START[inputs]
+        large = L2_RATED if has_mask(inputs) else settings.l2_large
+        chosen = large if many else L2_START[inputs]
         return chosen if settings.l2 is None else settings.l2
 
     inputs = "ratings" if settings.inputs == "auto" else settings.inputs
@@ -144,10 +142,10 @@ def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> 
         fewer = max(epochs // (8 if many else 4), 1)
         of_ratings = trainings.short(data, l2_for("ratings"), fewer)
         del data  # before the next is made: of one's batches there is room
-        data = prepare("residuals")
-        of_residuals = trainings.short(data, l2_for("residuals"), fewer)
+        data = prepare(settings.try_inputs)
+        of_residuals = trainings.short(data, l2_for(settings.try_inputs), fewer)
         if residuals_pay(of_ratings, of_residuals):
-            inputs = "residuals"
+            inputs = settings.try_inputs
         else:
             del data
             data = prepare("ratings")

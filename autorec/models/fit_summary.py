@@ -27,7 +27,7 @@ def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
     tried = [{**one, "validation_rmse": _finite(one["validation_rmse"] * factor)} for one in fitted.tried]
     return {
         "l2": fitted.l2,
-        "inputs": "ratings" if fitted.centre is None else "residuals",
+        "inputs": fitted.inputs,
         "tried": tried if fitted.n_validation else [],
         "epochs_planned": fitted.epochs,
         "biases_rmse": _finite(fitted.biases_rmse * factor),

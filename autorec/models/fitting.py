@@ -23,7 +23,7 @@ from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.padding import trim
 from autorec.network.rows import Rows
-from autorec.training.batches import batch_size, partition, residuals
+from autorec.training.batches import batch_size, partition, read_inputs
 from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.memory import should_stream, training_memory
@@ -40,6 +40,7 @@ class Fitted:
     """The result of `fit_network`, on the scale 1 … 5.
 
     mean, row_bias  the offset, a number and [rows]
+    inputs          as in `Data`
     centre          [columns] of inputs that are residuals, else None
     epochs          of the best schedule
     tried           of each training its inputs, λ, epochs, validation RMSE, seconds
@@ -50,6 +51,7 @@ class Fitted:
     network: Autoencoder
     mean: float
     row_bias: FloatArray
+    inputs: str
     centre: Float32 | None
     dampings: Dampings
     l2: float
@@ -68,8 +70,8 @@ def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings)
     if settings.device.type != "cpu":
         return False
     sizes = (n_ratings, *shape, settings.hidden, batch_size(shape[0], settings.batch), settings.optimizer)
-    own_values = settings.inputs != "ratings"
-    kept, again = (training_memory(*sizes, streams=streams, residuals=own_values) for streams in (False, True))
+    own = settings.own_inputs
+    kept, again = (training_memory(*sizes, streams=streams, own_inputs=own) for streams in (False, True))
     return should_stream(kept, again, settings.hidden, available_memory())
 
 
@@ -109,6 +111,7 @@ def fit_network(
         network=_finish(last.network, last.biases if falls_back else None),
         mean=last.biases.mean,
         row_bias=last.biases.user,
+        inputs=last.inputs,
         centre=last.centre,
         dampings=dampings,
         l2=last.l2,
@@ -151,20 +154,18 @@ def _finish(network: Autoencoder, biases: Biases | None) -> Autoencoder:
 def encode_rows(
     network: Autoencoder,
     rows: Rows,
-    offset: Float32 | None = None,
+    offset: Float32,
     centre: Float32 | None = None,
     block: int | None = None,
 ) -> Float32:
     """Rows [rows × columns], ratings 1 … 5 → codes [rows × H], `block` rows at a time, by default those of some hundred
-    thousand ratings. offset [rows] and centre [columns]: for `residuals`, where the inputs are these."""
+    thousand ratings. offset [rows] and centre [columns]: as in `read_inputs`."""
     n = rows.shape[0]
     block = min(max(ENCODED_AT_ONCE * n // max(rows.nnz, 1), 64), 4096) if block is None else block
     codes = np.empty((n, network.encoder.widths[-1]), dtype=np.float32)
     with torch.no_grad():
         for start in range(0, n, block):
             chosen = slice(start, start + block)
-            batch = rows.batch(chosen)
-            if offset is not None and centre is not None:
-                batch = residuals(batch, offset[chosen], centre)
-            codes[chosen] = network.encode(batch).numpy()
+            inputs = read_inputs(rows.batch(chosen), offset[chosen], centre, len(network.encoder.weights) > 1)
+            codes[chosen] = network.encode(*inputs).numpy()
     return codes

@@ -14,7 +14,7 @@ import torch
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
 from autorec.models.dampings import Dampings
-from autorec.models.settings import Settings
+from autorec.models.settings import Settings, has_mask
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.padding import pad
@@ -45,6 +45,7 @@ class Data:
 
     shape       (rows, columns)
     n_ratings   to learn from
+    inputs      "ratings", "residuals" or "residuals+rated"
     centre      [columns] as in `reconstruct`
     start       [columns] initial output biases
     examples    [batches]
@@ -53,6 +54,7 @@ class Data:
 
     shape: tuple[int, int]
     n_ratings: int
+    inputs: str
     dampings: Dampings
     biases: Biases
     centre: Float32 | None
@@ -72,16 +74,24 @@ def prepare(
 ) -> Data:
     """The data of a training on the rows `seen` [rows × columns], in batches of the row indices `parts`.
 
-    unseen: the held-out ratings, those left out of `seen`. inputs: "ratings" or "residuals".
+    unseen: the held-out ratings, those left out of `seen`. inputs: as in `Data`.
     """
     biases = _fit_biases(seen, dampings, settings)
-    centre = biases.item.astype(np.float32) if inputs == "residuals" else None
-    make = reconstruct((biases.mean + biases.user).astype(np.float32), settings.device, HEAD, centre)
+    centre = biases.item.astype(np.float32) if inputs != "ratings" else None
+    make = reconstruct((biases.mean + biases.user).astype(np.float32), settings.device, HEAD, centre, has_mask(inputs))
     examples = make_examples(seen, parts, make, stream=stream)
     validation = prepare_validation(seen, unseen, parts, examples, make, stream=stream)
     n_ratings = seen.nnz - unseen.nnz
     return Data(
-        seen.shape, n_ratings, dampings, biases, centre, _starting_bias(seen, biases, settings), examples, validation
+        shape=seen.shape,
+        n_ratings=n_ratings,
+        inputs=inputs,
+        dampings=dampings,
+        biases=biases,
+        centre=centre,
+        start=_starting_bias(seen, biases, settings),
+        examples=examples,
+        validation=validation,
     )
 
 
@@ -146,7 +156,8 @@ def new_network(data: Data, settings: Settings) -> Autoencoder:
     """A new network of random weights and the initial output bias, padded for the kernels."""
     generator = torch.Generator().manual_seed(settings.seed)
     shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
-    network = build_autoencoder(*shape, generator, centred=settings.centred, head=HEAD)
+    n_inputs = 2 if has_mask(data.inputs) else 1
+    network = build_autoencoder(*shape, generator, n_inputs=n_inputs, centred=settings.centred, head=HEAD)
     if settings.centred:
         head = network.head(HEAD)
         with torch.no_grad():

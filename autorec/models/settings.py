@@ -20,6 +20,8 @@ OPTIMIZERS = ("adam", "rprop", "lbfgs")
 EPOCHS, LONGEST = 40, 160  # "auto": the first, doubled up to the second as long as it pays
 SEARCH_MOST = 300_000  # ratings; with more, the λ for large data is taken without a search
 L2_LARGE = {"item": 350.0, "user": 550.0}  # that λ; chosen on validation parts of MovieLens
+L2_RATED = 300.0  # the same where what is rated is an input of its own
+TRY_INPUTS = {"item": "residuals", "user": "residuals+rated"}  # what serves on MovieLens, as it serves or not
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Settings:
     biases     whether the network learns deviations from damped biases
     centred    whether hidden units are centred and the output bias starts at the columns' means; else it starts at 0
     dampings   of rows and of columns, "auto" where they are chosen
-    inputs     "ratings", "residuals" or "auto"
+    inputs     "ratings", "residuals", "residuals+rated" or "auto"
+    try_inputs what "auto" compares with ratings
     longer     whether the number of epochs may be doubled
     batch      rows, "auto" or "full"
     """
@@ -48,6 +51,7 @@ class Settings:
     dampings: Given
     default_dampings: Dampings
     inputs: str
+    try_inputs: str
     optimizer: str
     learning_rate: float
     epochs: int
@@ -57,6 +61,12 @@ class Settings:
     patience: int
     seed: int
     device: torch.device
+
+    @property
+    def own_inputs(self) -> int:
+        """Inputs whose values are not those of the targets, at most."""
+        inputs = self.try_inputs if self.inputs == "auto" else self.inputs
+        return 0 if inputs == "ratings" else 2 if has_mask(inputs) else 1
 
 
 def check_settings(given: Mapping[str, Any]) -> Settings:
@@ -83,6 +93,7 @@ def check_settings(given: Mapping[str, Any]) -> Settings:
         dampings=(checks.damping(names[0], given[names[0]]), checks.damping(names[1], given[names[1]])),
         default_dampings=(defaults[names[0]], defaults[names[1]]),
         inputs=given["inputs"] if biases else "ratings",
+        try_inputs=TRY_INPUTS[given["orientation"]],
         optimizer=given["optimizer"],
         learning_rate=checks.number("learning_rate", given["learning_rate"], above=0),
         epochs=EPOCHS if epochs == "auto" else int(epochs),
@@ -103,6 +114,11 @@ def is_linear(decoder: str) -> bool:
 def has_biases(decoder: str, offset: str) -> bool:
     """Whether the network learns deviations from damped biases."""
     return is_linear(decoder) and offset in ("auto", "biases")
+
+
+def has_mask(inputs: str) -> bool:
+    """Whether what is rated is an input of its own."""
+    return inputs.endswith("+rated")
 
 
 def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
@@ -126,10 +142,10 @@ def _check_offset(given: Mapping[str, Any]) -> None:
     encoder, decoder, offset, inputs = (given[name] for name in ("encoder", "decoder", "offset", "inputs"))
     activation(encoder)
     checks.one_of("offset", offset, ("auto", "biases", "means", "none"))
-    checks.one_of("inputs", inputs, ("auto", "ratings", "residuals"))
+    checks.one_of("inputs", inputs, ("auto", "ratings", "residuals", "residuals+rated"))
     if offset == "biases" and not is_linear(decoder):
         raise ParameterError(
             f"offset biases needs decoder identity, got {decoder}: a curved output cannot take added biases"
         )
-    if inputs == "residuals" and not has_biases(decoder, offset):
-        raise ParameterError("inputs residuals are what damped biases leave: they need offset biases")
+    if inputs in ("residuals", "residuals+rated") and not has_biases(decoder, offset):
+        raise ParameterError(f"inputs {inputs} are what damped biases leave: they need offset biases")

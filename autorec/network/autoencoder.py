@@ -165,14 +165,15 @@ def build_autoencoder(
     decoder: str,
     generator: torch.Generator,
     *,
+    n_inputs: int = 1,
     centred: bool = True,
     head: str = "rating",
 ) -> Autoencoder:
-    """AutoRec's network: one input [n × n_columns], a point as code [n × hidden[-1]], one head.
+    """AutoRec's network: inputs [n × n_columns] each, a point as code [n × hidden[-1]], one head.
 
     hidden: units of each layer. encoder, decoder: names of their activations. ParameterError: an unknown name.
     """
-    first = Encoder(n_columns, hidden, encoder, generator, centred=centred)
+    first = Encoder(n_columns, hidden, encoder, generator, n_inputs=n_inputs, centred=centred)
     last = Decoder(n_columns, hidden[-1:], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
     return Autoencoder(first, {head: last})
 

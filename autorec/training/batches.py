@@ -60,19 +60,30 @@ def make_examples(rows: Rows, parts: Sequence[IntArray], make: MakeExample, *, s
 
 
 def reconstruct(
-    offset: Float32, device: torch.device, head: str = "rating", centre: Float32 | None = None
+    offset: Float32,
+    device: torch.device,
+    head: str = "rating",
+    centre: Float32 | None = None,
+    rated: bool = False,
 ) -> MakeExample:
-    """A function (batch [n × m], its rows [n]) → example whose input and target are the batch, as in AutoRec.
+    """A function (batch [n × m], its rows [n]) → example whose target is the batch, and whose inputs are `read_inputs`.
 
-    offset [N]: of all rows. centre [m]: the input is then `residuals` of the batch.
+    offset [N]: of all rows. centre [m], rated: see `read_inputs`.
     """
 
     def make(batch: Batch, rows: IntArray) -> Example:
         share = len(rows) / max(len(offset), 1)
-        inputs = batch if centre is None else residuals(batch, offset[rows], centre)
-        return Example((inputs,), {head: batch}, torch.from_numpy(offset[rows]), share).to(device)
+        inputs = read_inputs(batch, offset[rows], centre, rated)
+        return Example(inputs, {head: batch}, torch.from_numpy(offset[rows]), share).to(device)
 
     return make
+
+
+def read_inputs(batch: Batch, offset: Float32, centre: Float32 | None, rated: bool) -> tuple[Batch, ...]:
+    """What the encoder reads of a batch [n × m], offset [n]: its values, or with centre [m] their `residuals`; `rated`
+    adds an input of ones where there is a rating."""
+    values = batch if centre is None else residuals(batch, offset, centre)
+    return (values, batch.with_values(torch.ones_like(batch.values))) if rated else (values,)
 
 
 def residuals(batch: Batch, offset: Float32, centre: Float32) -> Batch:

@@ -15,7 +15,7 @@ from autorec.network.padding import padded
 
 _ROWS = 6  # bytes a rating: column and level by row, and a level more while they are transposed
 _KEPT = 20  # bytes a rating: column and value by row, row and value by column, slot in the column order
-_RESIDUALS = 8  # bytes a rating of a batch more, where the inputs are residuals: their values by row and by column
+_OWN = 8  # bytes a rating of a batch more for each input with values of its own, by row and by column
 _ERROR = 4  # bytes a rating of the batch at work: the derivative in its output
 _FULLER = 1.25  # how much larger than the mean a batch may be
 KEEP_MOST = 2**39  # bytes of kept batches × units: 1 GiB at 512 units
@@ -35,21 +35,21 @@ def training_memory(
     batch_rows: int,
     optimizer: str = "adam",
     streams: bool = False,
-    residuals: bool = False,
+    own_inputs: int = 0,
 ) -> dict[str, int]:
     """Bytes by purpose, with batches that are kept or, `streams`, made again at each use.
 
-    residuals: whether inputs and targets have different values. Keys: "ratings", all batches or the rows that they are
-    made from; "parameters and optimiser", with gradient and best copy; "one batch", temporary arrays of the current
-    one.
+    own_inputs: inputs whose values are not those of the targets; with two, each has weights. Keys: "ratings", all
+    batches or the rows that they are made from; "parameters and optimiser", with gradient and best copy; "one batch",
+    temporary arrays of the current one.
     """
     hidden = tuple(map(padded, hidden))
     inner = sum(a * b for a, b in pairwise(hidden))
-    parameters = n_columns * (hidden[0] + hidden[-1] + 1) + inner + sum(hidden)
+    parameters = n_columns * (hidden[0] * max(own_inputs, 1) + hidden[-1] + 1) + inner + sum(hidden)
     codes = batch_rows * sum(hidden) * 5  # sum, code, its gradient, that of the sum, one spare
     entries = min(int(n_ratings * batch_rows / max(n_rows, 1) * _FULLER), n_ratings)
     sums = n_rows * 16 + n_columns * 160  # biases and what they are summed in, where columns begin
-    kept = _KEPT + _RESIDUALS * residuals
+    kept = _KEPT + _OWN * own_inputs
     return {
         "ratings": n_ratings * (_ROWS if streams else kept) + sums,
         "parameters and optimiser": parameters * _FLOAT * _COPIES[optimizer],
