@@ -21,20 +21,21 @@ from autorec.errors import ParameterError
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.presets import create
-from autorec.models.registry import find_model, named
+from autorec.models.registry import MODELS, find_model
 from autorec.models.scale import outside
 from autorec.models.settings import SEARCH_MOST
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 from autorec.training.held_out import held_out_entries
 
+LINEAR = ("AutoRec", "BayesianMF", "BiasedMF")  # classes whose presets are sums of products of vectors on 1 … 5
 _ONE = 1e3  # how much more Σ w = 1 counts than all ratings
 
 
 class Blend(Recommender):
     """The weighted mean of other rating models; all that a model does it does: fold-in, save, recommend.
 
-    members       names of presets of group "ratings", joined by +: "i-autorec+bayesian-mf"; a name may occur
+    members       names of presets of these classes: AutoRec, BayesianMF, BiasedMF; joined by +; a name may occur
                   again, with another seed
     random_state  seed of the held-out ratings; the m-th member, from 0, gets this seed + m
 
@@ -63,8 +64,8 @@ class Blend(Recommender):
         names = [name.strip() for name in self.members.split("+")]
         rows = [find_model(name) for name in names]
         for row in rows:
-            if row.kind == type(self).__name__ or row.group not in ("ratings", "variant", "paper"):
-                allowed = ", ".join(name for name in named("ratings") if name != "blend")
+            if row.kind not in LINEAR:
+                allowed = ", ".join(name for name, row in MODELS.items() if row.kind in LINEAR)
                 raise ParameterError(f"members holds {row.name!r}; allowed: {allowed}, joined by +")
         return [create(name, random_state=seed + index) for index, name in enumerate(names)]
 
