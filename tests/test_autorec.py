@@ -196,7 +196,7 @@ def test_what_was_chosen_on_validation_ratings_is_told() -> None:
         ("penalty", "l3:1", "l2:x"),
         ("corruption", "masking:2", "masking:x"),
         ("offset", "mean", "auto, biases, means, none"),
-        ("inputs", "rating", "auto, ratings, residuals, residuals+rated"),
+        ("inputs", "rating", r"auto, ratings, residuals, residuals\+rated"),
         ("user_damping", -1.0, "auto, or a finite number from 0 up"),
         ("optimizer", "sgd", "adam, rprop, lbfgs"),
         ("learning_rate", 0, "above 0"),
