@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from autorec.insight.cluster import Clusters as Clusters
     from autorec.insight.cluster import cluster as cluster
     from autorec.insight.embed import embed as embed
+    from autorec.insight.explain import Explanation as Explanation
+    from autorec.insight.explain import explain as explain
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
     from autorec.models.adversarial import AdversarialAutoencoder as AdversarialAutoencoder
@@ -97,6 +99,7 @@ _HOME = {
     "Ease": "autorec.models.ease",
     "Elsa": "autorec.models.elsa",
     "Evaluation": "autorec.evaluation.evaluate",
+    "Explanation": "autorec.insight.explain",
     "Finding": "autorec.audits.finding",
     "GlobalMean": "autorec.models.baselines",
     "GlocalK": "autorec.models.glocal_k",
@@ -125,6 +128,7 @@ _HOME = {
     "draw_map": "autorec.insight.map",
     "embed": "autorec.insight.embed",
     "evaluate": "autorec.evaluation.evaluate",
+    "explain": "autorec.insight.explain",
     "fetch": "autorec.datasets.fetch",
     "find_model": "autorec.models.registry",
     "given_split": "autorec.ratings.split",

@@ -32,6 +32,7 @@ EXAMPLES = {
     "cluster": ("autorec cluster model -k 6", "autorec cluster model --of items -o segments.csv"),
     "map": ("autorec map model -o map.html", "autorec map model --of users --by tsne -o users.html"),
     "anomalies": ("autorec anomalies model", "autorec anomalies model --of ratings -n 50"),
+    "explain": ("autorec explain model --user 42", "autorec explain model --user 42 --item 50 -o why.csv"),
     "warmup": ("autorec warmup", "autorec warmup --quiet"),
     "reproduce": ("autorec reproduce datasets --only table", "autorec reproduce datasets --only strong"),
 }

@@ -31,6 +31,7 @@ VERBS = (
     "cluster",
     "map",
     "anomalies",
+    "explain",
     "serve",
     "warmup",
     "reproduce",

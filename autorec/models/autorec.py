@@ -15,7 +15,7 @@ from autorec.models import network_arrays
 from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.biases import Biases
-from autorec.models.columns import fit_columns, solve_columns
+from autorec.models.columns import fit_columns, solve_columns, weigh_targets
 from autorec.models.fit_summary import summarise, warn_if_worse
 from autorec.models.fitting import choose_streaming, encode_rows, fit_network
 from autorec.models.one_training import HEAD
@@ -278,14 +278,28 @@ class AutoRec(Recommender):
 
     def _solve(self, columns: sparse.csr_array, codes: Float32) -> tuple[Float32, Float32]:
         """Decoder rows [n × H] and biases [n] of new columns [n × rows], from the codes of all rows."""
-        given = inside(columns, self.ratings_.scale)
-        offset = (self.mean_ + self.row_bias_).astype(np.float32)[given.indices]
-        targets = sparse.csr_array((given.data - offset, given.indices, given.indptr), shape=given.shape)
+        targets = self._targets(columns)
         if not is_linear(self.decoder):
             return fit_columns(codes, targets, self.decoder, self.l2_)
-        return solve_columns(
-            codes, targets, self.l2_, self._dampings()[1] if has_biases(self.decoder, self.offset) else 0.0
-        )
+        return solve_columns(codes, targets, self.l2_, self._bias_damping())
+
+    def _targets(self, columns: sparse.csr_array) -> sparse.csr_array:
+        """Ratings [n × rows] → what the decoder rows of these columns are solved for: inside, less the rows' offset."""
+        given = inside(columns, self.ratings_.scale)
+        offset = (self.mean_ + self.row_bias_).astype(np.float32)[given.indices]
+        return sparse.csr_array((given.data - offset, given.indices, given.indptr), shape=given.shape)
+
+    def _bias_damping(self) -> float:
+        """Of the bias of a new column; 0 leaves it free."""
+        return float(self._dampings()[1]) if has_biases(self.decoder, self.offset) else 0.0
+
+    def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray | None:
+        """Item orientation with a linear decoder: the user's decoder row is linear in what is solved for."""
+        if self.orientation == "user" or not is_linear(self.decoder):
+            return None
+        codes, targets = self._all_codes(), self._targets(history)
+        weights = weigh_targets(codes[targets.indices], codes[column], self.l2_, self._bias_damping())
+        return np.asarray(weights * targets.data)
 
     # --- file -----------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from autorec.models import biases as bias_tools
 from autorec.models import recommending, similarity, store, vector_tables
 from autorec.models.arrays import Expected, Shape
 from autorec.models.biases import Biases
-from autorec.models.histories import align, check_histories
+from autorec.models.histories import align, check_histories, each_alone
 from autorec.models.registry import named
 from autorec.models.topn import Result, map_blocks
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
@@ -49,6 +49,7 @@ class Recommender(BaseEstimator):
     """
 
     rates: ClassVar[bool] = True  # whether `predict` gives ratings; False for models of choice
+    additive: ClassVar[bool] = False  # whether the score of a history is the sum of those of its ratings alone
 
     ratings_: Ratings
     fallback_: Biases
@@ -130,6 +131,11 @@ class Recommender(BaseEstimator):
         """A function: columns [B], others [C] (default: all items) → similarities [B × C]; −inf for an item that is not
         to be shown."""
         return similarity.cosines(self._items().factors, type(self).__name__)
+
+    def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray | None:
+        """[n] what each of the n ratings of one history [1 × items] adds to the score of an item, where the score is a
+        constant and a sum over them, given which items are rated; None where it is not."""
+        return self.score(self._encode(each_alone(history)))[:, column] if self.additive else None
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""

@@ -66,22 +66,39 @@ def fit_columns(
     return V.detach().numpy(), b.detach().numpy()
 
 
+def weigh_targets(H: FloatArray, code: FloatArray, l2: float, bias_damping: float) -> FloatArray:
+    """[n] the weights w of the targets in an output of the column that `solve_columns` finds: v · code + b = w · t.
+
+    H [n × H] codes of its observed rows, code [H] of the row whose output it is. Given which rows are observed the
+    solution is linear in t: with Z the codes and the bias as one more unit, w = (ZZᵀ + λ/2 · I)⁻¹ Z z.
+    """
+    H, code = H.astype(np.float64), code.astype(np.float64)
+    if bias_damping == 0:
+        centre = H.mean(axis=0)
+        return ridge((H - centre).T, code - centre, l2 / 2) + 1 / len(H)
+    if l2 == 0:
+        stacked = _stack_damping(H, bias_damping)
+        return np.asarray(np.linalg.lstsq(stacked.T, np.append(code, 1.0), rcond=None)[0])[:-1]
+    scale = _bias_scale(l2, bias_damping)
+    return ridge(np.column_stack((H, np.full(len(H), scale))).T, np.append(code, scale), l2 / 2)
+
+
 def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tuple[FloatArray, float]:
     """H [n × H], t [n] → (v [H], b)."""
     if bias_damping == 0:  # a free bias is the mean residual: centre, solve, shift back
         centre, mean = H.mean(axis=0), float(t.mean())
-        v = _ridge(H - centre, t - mean, l2 / 2)
+        v = ridge(H - centre, t - mean, l2 / 2)
         return v, mean - float(v @ centre)
     if l2 == 0:
         scale = 1.0
         solution = _least_norm_with_damped_bias(H, t, bias_damping)
     else:  # the bias as one more unit, scaled so that the same λ/2 damps it by d
-        scale = float(np.sqrt(l2 / 2 / bias_damping))
-        solution = _ridge(np.column_stack((H, np.full(len(H), scale))), t, l2 / 2)
+        scale = _bias_scale(l2, bias_damping)
+        solution = ridge(np.column_stack((H, np.full(len(H), scale))), t, l2 / 2)
     return solution[:-1], scale * float(solution[-1])
 
 
-def _ridge(H: FloatArray, t: FloatArray, strength: float) -> FloatArray:
+def ridge(H: FloatArray, t: FloatArray, strength: float) -> FloatArray:
     """argmin ‖t − Hv‖² + strength‖v‖²."""
     if strength == 0:
         return np.asarray(np.linalg.lstsq(H, t, rcond=None)[0])
@@ -101,9 +118,18 @@ def _solve_damped(gram: FloatArray, strength: float, t: FloatArray) -> FloatArra
     return np.asarray(solution)
 
 
+def _bias_scale(l2: float, bias_damping: float) -> float:
+    """The output of the unit whose weight λ/2 damps as d damps the bias."""
+    return float(np.sqrt(l2 / 2 / bias_damping))
+
+
 def _least_norm_with_damped_bias(H: FloatArray, t: FloatArray, bias_damping: float) -> FloatArray:
+    return np.asarray(np.linalg.lstsq(_stack_damping(H, bias_damping), np.append(t, 0.0), rcond=None)[0])
+
+
+def _stack_damping(H: FloatArray, bias_damping: float) -> FloatArray:
+    """[(n + 1) × (H + 1)] the codes and a unit of ones, and below them a row that damps its weight."""
     rows = np.column_stack((H, np.ones(len(H))))
     damping = np.zeros((1, rows.shape[1]))
     damping[0, -1] = np.sqrt(bias_damping)
-    stacked = np.vstack((rows, damping))
-    return np.asarray(np.linalg.lstsq(stacked, np.append(t, 0.0), rcond=None)[0])
+    return np.vstack((rows, damping))

@@ -45,6 +45,7 @@ class Ease(Recommender):
     """
 
     rates: ClassVar[bool] = False
+    additive: ClassVar[bool] = True
     weights_: npt.NDArray[np.float32]  # B, [items × items]
     _gram: Scores | None = None  # kept between fits of one search only
 

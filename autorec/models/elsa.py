@@ -51,6 +51,7 @@ class Elsa(Recommender):
     """
 
     rates: ClassVar[bool] = False
+    additive: ClassVar[bool] = True
     factors_: npt.NDArray[np.float32]  # A [items × f], rows of length 1
 
     def __init__(

@@ -77,6 +77,12 @@ def join_history(
     return sparse.csr_array(parts, shape=(1, fitted.n_items))
 
 
+def each_alone(history: sparse.csr_array) -> sparse.csr_array:
+    """One history [1 × items] of n ratings → [n × items], a rating in each row."""
+    starts = np.arange(history.nnz + 1, dtype=history.indptr.dtype)
+    return sparse.csr_array((history.data, history.indices, starts), shape=(history.nnz, history.shape[1]))
+
+
 def check_histories(histories: Any, n_items: int) -> sparse.csr_array:
     """A SciPy matrix [B × items] as CSR. InputError: another number of columns, or indices outside them."""
     csr = sparse.csr_array(histories)

@@ -27,6 +27,7 @@ class ItemKNN(Recommender):
     """
 
     rates: ClassVar[bool] = False
+    additive: ClassVar[bool] = True
     neighbours_: sparse.csr_array  # [items × items]: row i holds the cosines of N(i)
 
     def __init__(self, k: int = 200, relevant: float | None = None) -> None:

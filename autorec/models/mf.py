@@ -19,6 +19,7 @@ from scipy import sparse
 from autorec import checks, progress
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
+from autorec.models.columns import ridge
 from autorec.models.ridge import Solutions, solve_rows, work_bytes
 from autorec.models.scale import inside, outside
 from autorec.models.vectors import Vectors, vectors
@@ -94,6 +95,14 @@ class BiasedMF(Recommender):
 
     def _items(self) -> Vectors:
         return vectors(self.items_[:, :-1], self.items_[:, -1])
+
+    def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray:
+        """The user's vector is a ridge regression, linear in what the mean and the items' biases leave of the
+        ratings."""
+        rated, items = history.indices, self.items_.copy()
+        left = inside(history, self.ratings_.scale).data - self.mean_ - items[rated, -1]
+        items[:, -1] = 1  # the user's own bias is the weight of this unit
+        return np.asarray(left * ridge(items[rated].T, items[column], self.l2 * len(rated)))
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         return outside(scores, self.ratings_.scale)

@@ -32,6 +32,7 @@ class PureSVD(Recommender):
     """
 
     rates: ClassVar[bool] = False
+    additive: ClassVar[bool] = True
     factors_: npt.NDArray[np.float32]  # Q
 
     def __init__(self, factors: int = 50, relevant: float | None = None, random_state: RandomState = 0) -> None:

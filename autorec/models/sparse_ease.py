@@ -41,6 +41,7 @@ class SparseEase(Recommender):
     """
 
     rates: ClassVar[bool] = False
+    additive: ClassVar[bool] = True
     weights_: sparse.csr_array  # Bᵀ [items × items]: row j holds b_j
 
     def __init__(self, k: int = 100, l2: float = 100.0, relevant: float | None = None) -> None:

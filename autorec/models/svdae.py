@@ -15,8 +15,9 @@ from scipy import sparse
 
 from autorec import checks
 from autorec.models.arrays import Expected, Shape
-from autorec.models.base import OnValidation, RandomState, Recommender
+from autorec.models.base import FloatArray, OnValidation, RandomState, Recommender
 from autorec.models.ease import products
+from autorec.models.histories import each_alone
 from autorec.models.positives import positives
 from autorec.models.puresvd import truncated_svd
 from autorec.models.vectors import Vectors, vectors
@@ -80,6 +81,10 @@ class SvdAE(Recommender):
     def _items(self) -> Vectors:
         return vectors(self.factors_, np.zeros(len(self.factors_)))
 
+    def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray:
+        alone = self.score(self._encode(each_alone(history)))[:, column]  # as of a user with one choice
+        return alone * _inverse_root(positives(history, self.ratings_.scale, self.relevant).nnz)
+
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"basis": self.basis_, "factors": self.factors_}
 
@@ -91,6 +96,6 @@ class SvdAE(Recommender):
         self.basis_, self.factors_ = arrays["basis"], arrays["factors"]
 
 
-def _inverse_root(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _inverse_root(counts: npt.NDArray[Any] | int) -> npt.NDArray[np.float64]:
     """1 / √count, 0 where nothing was chosen."""
     return np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)

@@ -1,0 +1,106 @@
+"""Why an item has its score: what each rating of a person contributes to it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from autorec.insight.person import FloatArray, find_columns, find_person, rank_items, score_histories
+from autorec.models.base import Recommender
+from autorec.models.recommending import score_person
+from autorec.ratings.matrix import Ratings
+
+_ROUNDING = 1e-5  # what float32 may leave of a part of a score that is 0
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """score = Σ contributions + base + training.
+
+    item, title    what is explained; the title is None when the model knows none
+    score          as in `recommend`
+    contributions  DataFrame item, rating, contribution and, if known, title, the largest first
+    base           the score without any contribution: mean and bias of the item, 0 for models of lists that are sums;
+                   where `exact` is False, what no single rating makes
+    training       of a user whose vector was learned in training: its score less that of the vector to which the same
+                   ratings lead alone; 0 for all others
+    exact          True: the score is base and a sum over the ratings, given which items are rated. False: a
+                   contribution is by how much the score falls when this rating alone is taken out; together they may do
+                   more or less
+    """
+
+    item: Any
+    title: str | None
+    score: float
+    contributions: pd.DataFrame
+    base: float
+    training: float
+    exact: bool
+
+    def to_frame(self) -> pd.DataFrame:
+        """The contributions, and below them rows whose item is "base" and, where there is such a part, "training"."""
+        rest = {"base": self.base} | ({"training": self.training} if abs(self.training) > _ROUNDING else {})
+        below: dict[str, Any] = {str(name): [""] * len(rest) for name in self.contributions}
+        below |= {"item": list(rest), "rating": np.full(len(rest), np.nan), "contribution": list(rest.values())}
+        above = self.contributions.astype({"item": object})
+        return pd.concat([above, pd.DataFrame(below).astype({"item": object})], ignore_index=True)
+
+    def __str__(self) -> str:
+        name = f"{self.item} ({self.title})" if self.title else str(self.item)
+        return f"The score of {name} is {self.score:.6g}.\n{self.to_frame().to_string(index=False)}"
+
+
+def explain(
+    model: Recommender, user: Any = None, item: Any = None, *, history: Any = None, by: str | None = None
+) -> Explanation:
+    """Why `item` has its score for a user of the model, for a history of anyone, or both, as in `recommend`.
+
+    item: a raw id; None: the first of the person's list. by: what is ranked by, one of `ranks_by`; None: its first.
+
+    Exact for models whose score is a sum over the ratings: ease, edlae, sansa, elsa, item-knn, pure-svd, and svd-ae
+    with the number of choices taken as given; and, by the weights of the ratings in the regression that finds a
+    person's vector, for biased-mf and item orientation with a linear output: there a rating contributes by its distance
+    from the mean and the item's bias. For all others each rating is taken out in turn and the person encoded again.
+
+    InputError: an unknown item, or a person of whom the model knows nothing. ParameterError: a wrapped model that
+    cannot score a history.
+    """
+    ranked = model.ranked_by(by)
+    person, row = find_person(ranked, user, history)
+    scores = score_person(ranked, person, row)[0]  # [1 × items]
+    column = int(rank_items(scores, person, 1)[0] if item is None else find_columns(ranked, item)[0])
+    encoded = float(score_histories(ranked, person, column)[0])
+    found = ranked._contributions(person, column)
+    if found is None:
+        contributions = encoded - score_histories(ranked, without_each(person), column)
+    else:
+        contributions = found * np.diff(ranked._to_ratings(np.array([0.0, 1.0])))  # on the scale of the ratings
+    ratings = ranked.ratings_
+    return Explanation(
+        item=ratings.item_ids[column : column + 1].tolist()[0],
+        title=None if ratings.titles is None else ratings.titles[column],
+        score=float(scores[0, column]),
+        contributions=_make_table(ratings, person, contributions),
+        base=encoded - float(contributions.sum()),
+        training=float(scores[0, column]) - encoded,
+        exact=found is not None,
+    )
+
+
+def without_each(history: sparse.csr_array) -> sparse.csr_array:
+    """One history [1 × items] of n ratings → [n × items], row p without the p-th rating."""
+    n = history.nnz
+    kept = np.broadcast_to(np.arange(n), (n, n))[~np.eye(n, dtype=bool)]  # [n · (n − 1)]
+    starts = np.arange(n + 1, dtype=history.indptr.dtype) * (n - 1)
+    return sparse.csr_array((history.data[kept], history.indices[kept], starts), shape=(n, history.shape[1]))
+
+
+def _make_table(ratings: Ratings, person: sparse.csr_array, contributions: FloatArray) -> pd.DataFrame:
+    order = np.argsort(-contributions, kind="stable")
+    columns = person.indices[order]
+    table = pd.DataFrame(
+        {"item": ratings.item_ids[columns], "rating": person.data[order], "contribution": contributions[order]}
+    )
+    return table if ratings.titles is None else table.assign(title=ratings.titles[columns])

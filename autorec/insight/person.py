@@ -1,0 +1,65 @@
+"""One person of whom a list is asked, or asked about: a user of the model, a history of anyone, or both."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autorec.errors import InputError
+from autorec.models.base import Recommender
+from autorec.models.histories import make_history
+from autorec.models.topn import best_of_rows, map_blocks
+from autorec.ratings.ids import as_collection, require_known
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
+
+
+def find_person(model: Recommender, user: Any, history: Any) -> tuple[sparse.csr_array, int]:
+    """(ratings [1 × items] of the person, row of the user where these are all its ratings, else −1).
+
+    user, history: as for `Recommender.recommend`. InputError: neither, several users, an unknown user without a
+    history, or no rating that the model knows.
+    """
+    ratings = model._fitted()
+    asked = [] if user is None else list(as_collection(user))
+    if len(asked) > 1 or (not asked and history is None):
+        raise InputError(f"got {len(asked)} users and {'no' if history is None else 'a'} history; give one person")
+    rows = model._find_rows(asked) if asked and history is None else ratings.find_users(asked)
+    row = int(rows[0]) if asked else -1
+    person, _ = make_history(ratings, {} if history is None else history, row)
+    if not person.nnz:
+        raise InputError("the model knows no item that this person rated; give a history of items of the model")
+    return person, row if history is None else -1
+
+
+def find_columns(model: Recommender, items: Any) -> IntArray:
+    """[items] columns of raw ids. InputError: one is not known."""
+    asked = as_collection(items)
+    columns = model._fitted().find_items(asked)
+    require_known(asked, columns, "item")
+    return columns
+
+
+def score_histories(model: Recommender, histories: sparse.csr_array, columns: Any = slice(None)) -> FloatArray:
+    """[B × columns] scores of the items in `columns`, on the scale of the ratings, for histories [B × items]."""
+
+    def score(rows: IntArray) -> Any:
+        return model.score(model._encode(sparse.csr_array(histories[rows])))
+
+    n, n_items = histories.shape
+    parts = map_blocks(score, np.arange(n), n_items, lambda _, scores: model._to_ratings(scores[:, columns]))
+    return np.concatenate(list(parts))
+
+
+def rank_items(scores: FloatArray, seen: sparse.csr_array, n: int) -> IntArray:
+    """[at most n] columns of the best items by scores [1 × items], the best first, none of those in `seen` [1 × items].
+
+    InputError: no item is left.
+    """
+    items, _ = best_of_rows(scores.copy(), min(n, scores.shape[1]), np.zeros(1, dtype=np.int64), seen)
+    left: IntArray = items[0][items[0] >= 0]
+    if not len(left):
+        raise InputError("this person rated all items of the model: the list is empty")
+    return left
