@@ -113,3 +113,4 @@ def test_a_start_that_fails_is_one_sentence(folder: Path, tmp_path: Path) -> Non
         f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use; give another --host or --port"
     )
     assert "no model at" in refused(tmp_path / "none")
+    assert "no model at" in refused(tmp_path / "none", "--workers", 2)

@@ -10,11 +10,21 @@ from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any
 
-from autorec.errors import AutoRecError, ParameterError
+from autorec import checks
+from autorec.errors import AutoRecError
 from autorec.extras import require
+from autorec.models.manifest import describe
+
+Serve = Callable[[socket.socket], None]  # answers until the process is told to end
 
 _BACKLOG = 2048
 _GRACE = 10  # seconds for requests that are being answered when the service is told to end
+_OPTIONS: Any = {
+    "log_level": "warning",
+    "access_log": False,  # a path may hold what is searched for
+    "backlog": _BACKLOG,
+    "timeout_graceful_shutdown": _GRACE,
+}
 
 
 def make_app(path: str | PathLike[str]) -> Any:
@@ -44,27 +54,43 @@ def run_server(
     ModelFileError: see `load`. AutoRecError: the address cannot be had, or an extra is missing.
     """
     require("serve", "the service")
+    checks.whole("workers", workers)
+    prepare = _prepare_one if workers == 1 else functools.partial(_prepare_several, workers)
+    serve = prepare(os.fspath(path))  # here, where a model that cannot be read is one sentence
+    with _listen(host, port) as listening, _numbers_of_workers(workers), _end_by_signal():
+        if on_start is not None:
+            on_start(_url(listening))
+        serve(listening)
+
+
+def _prepare_one(path: str) -> Serve:
+    """This process answers."""
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
     from autorec.serve.app import build
     from autorec.serve.served import Live
 
-    if workers < 1:
-        raise ParameterError(f"workers is {workers}; allowed: 1 and more")
-    options: Any = {"log_level": "warning", "access_log": False, "backlog": _BACKLOG}
-    options["timeout_graceful_shutdown"] = _GRACE
-    live = Live(os.fspath(path))
-    live.load()  # here, where its failure is one sentence
-    with _listen(host, port) as listening, _numbers_of_workers(workers), _end_by_signal():
-        if on_start is not None:
-            on_start(_url(listening))
-        if workers == 1:
-            uvicorn.Server(uvicorn.Config(build(live), **options)).run(sockets=[listening])
-            return
-        del live
-        app = functools.partial(make_app, os.fspath(path))
-        Multiprocess(uvicorn.Config(app, factory=True, workers=workers, **options), sockets=[listening]).run()
+    live = Live(path)
+    live.load()
+    return lambda listening: uvicorn.Server(uvicorn.Config(build(live), **_OPTIONS)).run(sockets=[listening])
+
+
+def _prepare_several(workers: int, path: str) -> Serve:
+    """Processes that this one starts answer; it loads no model itself, so that they are ready sooner."""
+    import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    describe(path)
+    config = uvicorn.Config(functools.partial(make_app, path), factory=True, workers=workers, **_OPTIONS)
+
+    def serve(listening: socket.socket) -> None:
+        supervisor = Multiprocess(config, sockets=[listening])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            raise AutoRecError("a worker could not start; what it said stands above")
+
+    return serve
 
 
 @contextlib.contextmanager
