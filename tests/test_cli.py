@@ -387,6 +387,7 @@ def test_all_files_that_verbs_write_or_read_are_declared_so():
         "settings",
         "only",
         "where",
+        "host",
     }
     for verb in VERBS:
         for param in command.get_command(None, verb).params:

@@ -1,5 +1,7 @@
 """Two examples of each verb, shown below its help; `{models}` and `{data_sets}` stand for the names that there are."""
 
+import textwrap
+
 import click
 
 EXAMPLES = {
@@ -33,6 +35,7 @@ EXAMPLES = {
     "map": ("autorec map model -o map.html", "autorec map model --of users --by tsne -o users.html"),
     "anomalies": ("autorec anomalies model", "autorec anomalies model --of ratings -n 50"),
     "explain": ("autorec explain model --user 42", "autorec explain model --user 42 --item 50 -o why.csv"),
+    "serve": ("autorec serve model", "autorec serve model --host 0.0.0.0 --port 80 --workers 4"),
     "warmup": ("autorec warmup", "autorec warmup --quiet"),
     "reproduce": ("autorec reproduce datasets --only table", "autorec reproduce datasets --only strong"),
 }
@@ -47,7 +50,9 @@ class WithExamples(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
         for heading, names in self._names():
             with formatter.section(heading):
-                formatter.write_text(", ".join(names))
+                wrapped = textwrap.wrap(", ".join(names), formatter.width - 4, break_on_hyphens=False)
+                for line in wrapped:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
     def _names(self) -> list[tuple[str, list[str]]]:
         import autorec
