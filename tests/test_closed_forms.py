@@ -138,6 +138,21 @@ def test_user_weights_are_a_weighted_ridge_regression() -> None:
             np.testing.assert_allclose(B[others, j], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("users", [40, 3])
+def test_a_new_item_is_a_weighted_ridge_regression_on_all_items(users: int) -> None:
+    frame = random_frame(users, 15, 0.7)
+    new = random_frame(users, 4, 0.6, seed=8)
+    X, x = choices(frame).astype(np.float64), choices(new).astype(np.float64)
+    weight = np.maximum(X.sum(axis=1), 1) ** -0.5
+    W = np.diag(weight / weight[X.sum(axis=1) > 0].mean())
+    folded = Ease(l2=4, user_weight=0.5).fit(frame).fold_in(new, of="items")
+    expected = X @ np.linalg.solve(X.T @ W @ X + 4 * np.eye(15), X.T @ W @ x)
+    np.testing.assert_allclose(folded._score_rows(np.arange(users)), expected, atol=1e-5)
+    for ask in (lambda: folded.fold_in(new), lambda: folded.similar([1]), lambda: folded.recommend(history={1: 5.0})):
+        with pytest.raises(ParameterError, match="items of this model were folded in"):
+            ask()
+
+
 GOWALLA = (29_858, 40_981, 1_000_000)  # users, items, pairs
 _FIT_SANSA = """
 import resource, sys, time

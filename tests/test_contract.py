@@ -252,7 +252,7 @@ def test_similar_items_are_ranked_or_the_model_says_why_not(name, fitted):
 def test_new_items_are_folded_in_too(name, fitted, frame):
     new = frame[frame["item"] < 3].assign(item=lambda f: f["item"] + 500)
     if autorec.MODELS[name].new_items == "none":
-        with pytest.raises(ParameterError, match="cannot take new items; models that can: i-autorec"):
+        with pytest.raises(ParameterError, match="cannot take new items; models that can: autorec"):
             fitted.fold_in(new, of="items")
         return
     folded = fitted.fold_in(new, of="items")

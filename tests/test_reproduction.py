@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import random_frame
+from scipy.stats import norm
 from sklearn.metrics import ndcg_score
 
 import autorec
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
+from autorec.reproduction import joint, strong
 from autorec.reproduction import reproduce as reproduction
-from autorec.reproduction import strong
 
 
 def test_an_unknown_job_lists_those_that_are(tmp_path):
@@ -59,3 +60,42 @@ def test_users_held_out_are_those_of_the_permutation_and_a_fifth_of_their_choice
     truth[:, columns] = one.test.csr.toarray()
     expected = ndcg_score(truth, np.where(seen, scores.min() - 1, scores), k=100)
     assert f"{expected:.4f}" == line.split()[1]
+
+
+def test_the_log_loss_of_levels_is_that_of_an_interval_of_a_normal_distribution():
+    predicted, true = np.array([3.2, 1.0, 4.9]), np.array([3.0, 1.0, 2.0])
+    normal = [norm(loc=mean, scale=0.8) for mean in predicted]
+    expected = [normal[0].cdf(3.5) - normal[0].cdf(2.5), normal[1].cdf(1.5), normal[2].cdf(2.5) - normal[2].cdf(1.5)]
+    loss = joint.levels_log_loss(predicted, true, 0.8, np.arange(1, 6))
+    assert loss == pytest.approx(-np.mean(np.log(expected)))
+
+
+def pairs(part: autorec.Ratings) -> set[tuple[int, int]]:
+    return set(part.to_frame()[["user", "item"]].itertuples(index=False, name=None))
+
+
+def test_tested_users_keep_their_wanted_items_aside_whatever_else_is_given(monkeypatch):
+    monkeypatch.setattr(strong, "HELD_OUT", 20)
+    ratings = as_ratings(random_frame(90, 40, 0.5))
+    one = strong.hold_out(ratings)
+    liked, every = (joint._with_ratings(ratings, one, only_liked) for only_liked in (True, False))
+    for split in (liked, every):
+        assert set(split.train.user_ids) == set(one.train.user_ids)
+        wanted, given = (pairs(part) for part in (split.test, split.fold_in))
+        assert wanted == pairs(one.test) and not wanted & given
+    assert liked.fold_in.csr.data.min() == 4 and len(liked.fold_in) == len(one.fold_in)
+    tested = ratings.select(np.isin(ratings.user_ids, one.test.user_ids)[ratings.rows()])
+    assert len(every.fold_in) + len(every.test) == len(tested)
+
+
+def test_the_pipeline_puts_what_would_be_rated_low_behind_all_others():
+    model = autorec.create("autorec").fit(random_frame())
+    ease = autorec.Ease().fit(random_frame())
+    chained = joint._chain(model, ease)
+    vectors = chained.encode_users(model.ratings_.csr)
+    low = model.rating_._to_ratings(model.rating_.score(vectors[1])) < 3.5
+    scores, plain = chained.score(vectors), ease.score(vectors[0])
+    for row in range(5):
+        assert low[row].any() and scores[row][low[row]].max() <= scores[row][~low[row]].min()
+        for part in (low[row], ~low[row]):
+            assert (np.argsort(scores[row][part]) == np.argsort(plain[row][part])).all()

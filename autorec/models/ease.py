@@ -8,6 +8,8 @@ items³, or with few users, users³: then P = (I − Xᵀ(XXᵀ + λI)⁻¹X) / 
 EDLAE (Steck: Autoencoders that don't overfit towards the identity, NeurIPS 2020) is the same with a dropout p of the
 inputs: the minimum of the expected ‖X − X̂B‖² + λ‖B‖² with diag(B) = 0, each entry of X̂ being 0 with probability p, else
 that of X divided by 1 − p, has P = (XᵀX + p/(1−p) · diag(XᵀX) + λI)⁻¹.
+
+The column of a new item, which is no input of others, is the ridge regression P Xᵀ x of its choices x on all items.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,10 +21,11 @@ from scipy import linalg, sparse
 from sklearn.base import clone
 
 from autorec import checks
-from autorec.errors import NotEnoughMemoryError
+from autorec.errors import NotEnoughMemoryError, ParameterError
 from autorec.memory import available_memory
+from autorec.models import csr_arrays
 from autorec.models.arrays import Expected, Shape
-from autorec.models.base import IntArray, OnValidation, Recommender, Scores
+from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender, Scores
 from autorec.models.positives import positives
 from autorec.network import kernels
 from autorec.network.ranges import run_in_ranges
@@ -41,12 +44,15 @@ class Ease(Recommender):
                  who choose most do not decide alone; 0 is EASE
     relevant     the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
 
-    Learned: `weights_` B [items × items] float32. NotEnoughMemoryError: it does not fit.
+    Learned: `weights_` B [items × items] and `inverse_diagonal_` diag(P) [items], float32. NotEnoughMemoryError: B does
+    not fit.
     """
 
     rates: ClassVar[bool] = False
     additive: ClassVar[bool] = True
-    weights_: npt.NDArray[np.float32]  # B, [items × items]
+    weights_: Scores  # B, [items × items], or [items of the training × items] where new ones were folded in
+    inverse_diagonal_: Scores  # diag(P), [items of the training]
+    _known: sparse.csr_array | None = None  # [users × items of the training] choices, where new items were folded in
     _gram: Scores | None = None  # kept between fits of one search only
 
     def __init__(
@@ -69,9 +75,11 @@ class Ease(Recommender):
         chosen = self._choices(ratings)
         gram = self._make_gram(chosen) if self._gram is None else self._gram.copy()
         if self._has_few_users(*chosen.shape):
-            self.weights_ = _solve_by_users(chosen, gram, self.l2)
+            self.weights_, self.inverse_diagonal_ = _solve_by_users(chosen, gram, self.l2)
         else:
-            self.weights_ = _solve_by_items(gram, gram.diagonal() / np.float32(1 - self.dropout) + np.float32(self.l2))
+            diagonal = gram.diagonal() / np.float32(1 - self.dropout) + np.float32(self.l2)
+            self.weights_, self.inverse_diagonal_ = _solve_by_items(gram, diagonal)
+        self._known = None
         return {"positives": int(chosen.nnz)}
 
     def _fitter(self, ratings: Ratings) -> "Callable[..., Ease]":
@@ -94,11 +102,12 @@ class Ease(Recommender):
     def _choices(self, ratings: Ratings) -> sparse.csr_array:
         """X [users × items], the rows times the square root of the users' weights."""
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
-        if self.user_weight and chosen.nnz:
-            counts = np.diff(chosen.indptr)
-            weights = np.maximum(counts, 1.0) ** -self.user_weight
-            chosen.data = np.repeat(np.sqrt(weights / weights[counts > 0].mean()), counts).astype(np.float32)
-        return chosen
+        return _scale_rows(chosen, self._root_weights(np.diff(chosen.indptr))) if self.user_weight else chosen
+
+    def _root_weights(self, counts: IntArray) -> FloatArray:
+        """[users] square roots of the weights of users with so many choices."""
+        weights = np.maximum(counts, 1.0) ** -self.user_weight
+        return np.asarray(np.sqrt(weights / weights.mean(where=counts > 0) if counts.any() else weights))
 
     def _has_few_users(self, n_users: int, n_items: int) -> bool:
         """Whether to invert [users × users]; not with dropout, for which the diagonal added to XᵀX is not constant."""
@@ -126,7 +135,32 @@ class Ease(Recommender):
         return 1.5e-11 * n_items**3 + 2e-9 * n_ratings**2 / max(n_users, 1)
 
     def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
+        self._refuse_folded()
         return positives(histories, self.ratings_.scale, self.relevant)
+
+    def _users(self, rows: IntArray) -> sparse.csr_array:
+        return super()._users(rows) if self._known is None else self._known[rows]
+
+    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
+        self._refuse_folded()
+        return {}
+
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        """B = P XᵀWx of the columns x of `histories` [users × new items], W the users' weights, P_ij = −B_ij P_jj."""
+        self._refuse_folded()
+        known = self._encode(self.ratings_.csr)
+        new = positives(histories, self.ratings_.scale, self.relevant)
+        root = self._root_weights(np.diff(known.indptr))
+        together = (_scale_rows(known, root).T @ _scale_rows(new, root)).toarray()  # [items × new items]
+        together *= self.inverse_diagonal_[:, None]
+        return {"weights_": together - self.weights_ @ together, "_known": known}
+
+    def _refuse_folded(self) -> None:
+        if self._known is not None:
+            raise ParameterError(
+                "the items of this model were folded in, and users are known by those it was fitted on; fold the users "
+                "into the model as it was fitted"
+            )
 
     def score(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
@@ -136,6 +170,8 @@ class Ease(Recommender):
         """√(B_ij · B_ji), with their sign: the partial correlation of the columns of i and j given all other items, as
         B_ij = −P_ij / P_jj."""
 
+        self._refuse_folded()
+
         def partial_correlations(columns: IntArray, others: Any = slice(None)) -> Scores:
             out, back = self.weights_[columns][:, others], self.weights_.T[columns][:, others]
             return np.asarray(np.sign(out) * np.sqrt(np.maximum(out * back, 0)))
@@ -143,14 +179,28 @@ class Ease(Recommender):
         return partial_correlations
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"weights": self.weights_}
+        known = {} if self._known is None else csr_arrays.pack(self._known)
+        return {"weights": self.weights_, "inverse_diagonal": self.inverse_diagonal_, **known}
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        n_items = self.ratings_.n_items
-        return {"weights": Expected("float32", (n_items, n_items))}
+        folded = "indptr" in shapes
+        n_items = "known items" if folded else self.ratings_.n_items
+        return {
+            "weights": Expected("float32", (n_items, self.ratings_.n_items)),
+            "inverse_diagonal": Expected("float32", (n_items,), least=0),
+            **(csr_arrays.expected(self.ratings_.n_users) if folded else {}),
+        }
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.weights_ = arrays["weights"]
+        self.weights_, self.inverse_diagonal_ = arrays["weights"], arrays["inverse_diagonal"]
+        shape = (self.ratings_.n_users, len(self.weights_))
+        self._known = csr_arrays.unpack(arrays, shape) if "indptr" in arrays else None
+
+
+def _scale_rows(X: sparse.csr_array, factors: FloatArray) -> sparse.csr_array:
+    """X [n × m], its rows times factors [n], float32."""
+    values = X.data * np.repeat(factors, np.diff(X.indptr)).astype(np.float32)
+    return sparse.csr_array((values, X.indices, X.indptr), shape=X.shape)
 
 
 def _multiply_by_itself(X: sparse.csr_array) -> Scores:
@@ -163,18 +213,21 @@ def _multiply_by_itself(X: sparse.csr_array) -> Scores:
     return gram
 
 
-def _solve_by_items(gram: Scores, diagonal: Scores) -> Scores:
-    """B [items × items], in the memory of gram = XᵀX; diagonal [items]: of the matrix that is inverted."""
+def _solve_by_items(gram: Scores, diagonal: Scores) -> tuple[Scores, Scores]:
+    """B [items × items], in the memory of gram = XᵀX, and diag(P) [items]; diagonal [items]: of the matrix that is
+    inverted."""
     weights = gram
     np.fill_diagonal(weights, diagonal)
     invert(weights)
-    weights /= -weights.diagonal()
+    of_inverse = weights.diagonal().copy()
+    weights /= -of_inverse
     np.fill_diagonal(weights, 0)
-    return weights
+    return weights, of_inverse
 
 
-def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores:
-    """The same B of gram = XXᵀ: with M = Xᵀ(XXᵀ + λI)⁻¹X it is B_ij = M_ij / (1 − M_jj) for i ≠ j."""
+def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> tuple[Scores, Scores]:
+    """The same B and diag(P) of gram = XXᵀ: with M = Xᵀ(XXᵀ + λI)⁻¹X it is B_ij = M_ij / (1 − M_jj) for i ≠ j, and
+    P = (I − M) / λ."""
     inverse = linalg.inv(gram + l2 * np.eye(len(gram)))  # [users × users] float64
     by_item = sparse.csr_array(chosen.T)
     n_items = len(by_item.indptr) - 1
@@ -186,7 +239,7 @@ def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> Scores
         rest[rows] = 1 - by_item[rows].multiply(half).sum(axis=1)
     weights /= rest.astype(np.float32)
     np.fill_diagonal(weights, 0)
-    return weights
+    return weights, (rest / l2).astype(np.float32)
 
 
 def invert(A: Scores) -> None:

@@ -12,8 +12,8 @@ predicted rating r̂,
     score(u, i) = s · Φ((r̂ − t) / σ)  where s > 0, else s
 
 with σ the RMSE of the rating model on its validation ratings, and t half way between the lowest rating that is liked
-and the next lower one that occurs. No weight is left to choose. Both parts stand on the ratings of a user alone, so
-that new users are folded into both at once.
+and the next lower one that occurs. No weight is left to choose. New users, and new items, are folded into both parts at
+once.
 """
 
 import warnings
@@ -161,6 +161,10 @@ class Joint(Recommender):
     def _similarities(self) -> Callable[..., Scores]:
         """Of the model of choices."""
         return self.choice_._similarities()
+
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        """Nothing beside what differs in the parts."""
+        return {}
 
     def _folded(self, ratings: Ratings, of: str) -> "Joint":
         model = super()._folded(ratings, of)

@@ -25,7 +25,7 @@ ROWS = (
         group="both",
         rates=True,
         new_users="solved",
-        new_items="none",
+        new_items="solved",
         memory="vectors",
         first=True,
     ),

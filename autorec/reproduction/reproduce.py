@@ -6,6 +6,7 @@ from pathlib import Path
 from autorec.errors import InputError, ParameterError, nearest
 from autorec.reproduction.adversarial import adversarial
 from autorec.reproduction.defaults import defaults
+from autorec.reproduction.joint import choice, joint
 from autorec.reproduction.papers import papers
 from autorec.reproduction.published import paper, table
 from autorec.reproduction.ranking import ranking
@@ -13,7 +14,9 @@ from autorec.reproduction.strong import strong
 
 Job = Callable[[Path], Iterator[str]]  # folder that holds ml-100k and ml-1m → lines
 
-JOBS: Mapping[str, Job] = {job.__name__: job for job in (table, paper, papers, ranking, strong, adversarial, defaults)}
+JOBS: Mapping[str, Job] = {
+    job.__name__: job for job in (table, paper, papers, ranking, strong, adversarial, joint, choice, defaults)
+}
 
 
 def reproduce(datasets: str | Path, jobs: Sequence[str] = ()) -> Iterator[str]:

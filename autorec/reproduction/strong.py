@@ -43,14 +43,18 @@ def strong(datasets: Path) -> Iterator[str]:
         yield measure(name, one)
 
 
-def hold_out(ratings: Ratings) -> Split:
-    """The split of `strong`; users are in the order of their rows, items are those of the training users."""
+def hold_out(ratings: Ratings, skipped: int = 0) -> Split:
+    """The split of `strong`; users are in the order of their rows, items are those of the training users. skipped:
+    users at the end of the permutation who are left out, so that those before them are tested."""
     chosen = ratings.select(ratings.csr.data >= 4)
     chosen = chosen.select(np.diff(chosen.csr.indptr)[chosen.rows()] >= LEAST)
     csr = chosen.csr.copy()
     csr.data[:] = 1
     chosen = replace(chosen, csr=csr, given_scale=None)
-    tested = np.isin(chosen.rows(), np.random.default_rng(98765).permutation(chosen.n_users)[-HELD_OUT:])
+    order = np.random.default_rng(98765).permutation(chosen.n_users)
+    users = order[: len(order) - skipped]
+    chosen = chosen.select(np.isin(chosen.rows(), users), compact=False)
+    tested = np.isin(chosen.rows(), users[-HELD_OUT:])
     train = chosen.select(~tested)
     rest = chosen.select(tested & np.isin(chosen.item_ids, train.item_ids)[chosen.csr.indices])
     wanted, rng = np.zeros(len(rest), dtype=bool), np.random.default_rng(0)
