@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from autorec.insight.embed import embed as embed
     from autorec.insight.explain import Explanation as Explanation
     from autorec.insight.explain import explain as explain
+    from autorec.insight.generate import Synthetic as Synthetic
+    from autorec.insight.generate import generate as generate
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
     from autorec.models.adversarial import AdversarialAutoencoder as AdversarialAutoencoder
@@ -117,6 +119,7 @@ _HOME = {
     "SparseEase": "autorec.models.sparse_ease",
     "Split": "autorec.ratings.split",
     "SvdAE": "autorec.models.svdae",
+    "Synthetic": "autorec.insight.generate",
     "Tuning": "autorec.tuning.tuning",
     "anomalies": "autorec.insight.anomalies",
     "audit": "autorec.audits.of_ratings",
@@ -131,6 +134,7 @@ _HOME = {
     "explain": "autorec.insight.explain",
     "fetch": "autorec.datasets.fetch",
     "find_model": "autorec.models.registry",
+    "generate": "autorec.insight.generate",
     "given_split": "autorec.ratings.split",
     "kfold": "autorec.ratings.split",
     "last_out_split": "autorec.ratings.split",

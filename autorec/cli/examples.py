@@ -36,6 +36,7 @@ EXAMPLES = {
     "anomalies": ("autorec anomalies model", "autorec anomalies model --of ratings -n 50"),
     "explain": ("autorec explain model --user 42", "autorec explain model --user 42 --item 50 -o why.csv"),
     "serve": ("autorec serve model", "autorec serve model --host 0.0.0.0 --port 80 --workers 4"),
+    "generate": ("autorec generate model -o made.csv", "autorec generate model -n 500 --test test.csv -o made.csv"),
     "warmup": ("autorec warmup", "autorec warmup --quiet"),
     "reproduce": ("autorec reproduce datasets --only table", "autorec reproduce datasets --only strong"),
 }

@@ -32,6 +32,7 @@ VERBS = (
     "map",
     "anomalies",
     "explain",
+    "generate",
     "serve",
     "warmup",
     "reproduce",

@@ -45,11 +45,15 @@ def hold_out_users(
     if min(n, len(able)) < FEWEST_USERS or n >= len(users):
         return users, None
     aside = np.sort(rng.permutation(able)[:n])
-    part = chosen[aside]
-    wanted = np.zeros(part.nnz, dtype=bool)
-    for start, end in zip(part.indptr[:-1], part.indptr[1:], strict=True):
+    return np.setdiff1d(users, aside), split_choices(chosen[aside], rng)
+
+
+def split_choices(chosen: sparse.csr_array, rng: np.random.Generator) -> HeldOut:
+    """Choices [users × items] → a fifth of those of each user, rounded down, is wanted, the rest given."""
+    wanted = np.zeros(chosen.nnz, dtype=bool)
+    for start, end in zip(chosen.indptr[:-1], chosen.indptr[1:], strict=True):
         wanted[start + rng.permutation(end - start)[: int(WANTED * (end - start))]] = True
-    return np.setdiff1d(users, aside), HeldOut(select_entries(part, ~wanted), select_entries(part, wanted))
+    return HeldOut(select_entries(chosen, ~wanted), select_entries(chosen, wanted))
 
 
 def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) -> float:
