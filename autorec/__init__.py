@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from autorec.insight.generate import generate as generate
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
+    from autorec.insight.what_if import Overturn as Overturn
+    from autorec.insight.what_if import overturn as overturn
+    from autorec.insight.what_if import what_if as what_if
     from autorec.models.adversarial import AdversarialAutoencoder as AdversarialAutoencoder
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.base import Recommender as Recommender
@@ -111,6 +114,7 @@ _HOME = {
     "MODELS": "autorec.models.registry",
     "Map": "autorec.insight.map",
     "Model": "autorec.models.row",
+    "Overturn": "autorec.insight.what_if",
     "PRESETS": "autorec.models.presets",
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",
@@ -141,6 +145,7 @@ _HOME = {
     "load": "autorec.models.store",
     "load_sample": "autorec.datasets.sample",
     "make_app": "autorec.serve.server",
+    "overturn": "autorec.insight.what_if",
     "per_user_split": "autorec.ratings.split",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
@@ -159,6 +164,7 @@ _HOME = {
     "tune": "autorec.tuning.tune",
     "user_split": "autorec.ratings.split",
     "warm_up": "autorec.evaluation.warmup",
+    "what_if": "autorec.insight.what_if",
     "wrap": "autorec.models.own",
 }
 

@@ -35,6 +35,10 @@ EXAMPLES = {
     "map": ("autorec map model -o map.html", "autorec map model --of users --by tsne -o users.html"),
     "anomalies": ("autorec anomalies model", "autorec anomalies model --of ratings -n 50"),
     "explain": ("autorec explain model --user 42", "autorec explain model --user 42 --item 50 -o why.csv"),
+    "what-if": (
+        "autorec what-if model --user 42 --remove 50 --add 181=5",
+        "autorec what-if model --user 42 --overturn 3",
+    ),
     "serve": ("autorec serve model", "autorec serve model --host 0.0.0.0 --port 80 --workers 4"),
     "generate": ("autorec generate model -o made.csv", "autorec generate model -n 500 --test test.csv -o made.csv"),
     "warmup": ("autorec warmup", "autorec warmup --quiet"),

@@ -12,7 +12,7 @@ import click
 from autorec import __version__
 from autorec.errors import nearest
 
-# In the order of the work; each is a file of this folder and a function of the same name in it.
+# In the order of the work; each is a file of this folder and a function of the same name in it, _ for -.
 VERBS = (
     "demo",
     "fetch",
@@ -32,6 +32,7 @@ VERBS = (
     "map",
     "anomalies",
     "explain",
+    "what-if",
     "generate",
     "serve",
     "warmup",
@@ -60,7 +61,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"autorec.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"autorec.cli.{name}"), name)
         return command
 
 

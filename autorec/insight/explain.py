@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from autorec.insight.person import FloatArray, find_columns, find_person, rank_items, score_histories
+from autorec.insight.person import FloatArray, find_columns, find_person, rank_items, score_histories, without
 from autorec.models.base import Recommender
 from autorec.models.recommending import score_person
 from autorec.ratings.matrix import Ratings
@@ -74,7 +74,7 @@ def explain(
     encoded = float(score_histories(ranked, person, column)[0])
     found = ranked._contributions(person, column)
     if found is None:
-        contributions = encoded - score_histories(ranked, without_each(person), column)
+        contributions = encoded - score_histories(ranked, without(person, np.arange(person.nnz)[:, None]), column)
     else:
         contributions = found * np.diff(ranked._to_ratings(np.array([0.0, 1.0])))  # on the scale of the ratings
     ratings = ranked.ratings_
@@ -87,14 +87,6 @@ def explain(
         training=float(scores[0, column]) - encoded,
         exact=found is not None,
     )
-
-
-def without_each(history: sparse.csr_array) -> sparse.csr_array:
-    """One history [1 × items] of n ratings → [n × items], row p without the p-th rating."""
-    n = history.nnz
-    kept = np.broadcast_to(np.arange(n), (n, n))[~np.eye(n, dtype=bool)]  # [n · (n − 1)]
-    starts = np.arange(n + 1, dtype=history.indptr.dtype) * (n - 1)
-    return sparse.csr_array((history.data[kept], history.indices[kept], starts), shape=(n, history.shape[1]))
 
 
 def _make_table(ratings: Ratings, person: sparse.csr_array, contributions: FloatArray) -> pd.DataFrame:

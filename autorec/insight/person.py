@@ -1,5 +1,6 @@
 """One person of whom a list is asked, or asked about: a user of the model, a history of anyone, or both."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,32 @@ def find_columns(model: Recommender, items: Any) -> IntArray:
     return columns
 
 
-def score_histories(model: Recommender, histories: sparse.csr_array, columns: Any = slice(None)) -> FloatArray:
-    """[B × columns] scores of the items in `columns`, on the scale of the ratings, for histories [B × items]."""
+def map_scores(model: Recommender, histories: sparse.csr_array, work: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """work(scores [part × items]) of parts of the histories [B × items], joined; scores on the scale of the ratings."""
 
     def score(rows: IntArray) -> Any:
         return model.score(model._encode(sparse.csr_array(histories[rows])))
 
     n, n_items = histories.shape
-    parts = map_blocks(score, np.arange(n), n_items, lambda _, scores: model._to_ratings(scores[:, columns]))
-    return np.concatenate(list(parts))
+    return np.concatenate(
+        list(map_blocks(score, np.arange(n), n_items, lambda _, scores: work(model._to_ratings(scores))))
+    )
+
+
+def score_histories(model: Recommender, histories: sparse.csr_array, columns: Any = slice(None)) -> FloatArray:
+    """[B × columns] scores of the items in `columns`, on the scale of the ratings, for histories [B × items]."""
+    return map_scores(model, histories, lambda scores: scores[:, columns])
+
+
+def without(history: sparse.csr_array, sets: Any) -> sparse.csr_array:
+    """One history [1 × items] → [sets × items], each row without the ratings at the positions in one of `sets`
+    [sets × size]."""
+    kept = np.ones((len(sets), history.nnz), dtype=bool)
+    np.put_along_axis(kept, np.asarray(sets), False, axis=1)
+    positions = np.nonzero(kept)[1]
+    starts = np.concatenate(([0], np.cumsum(kept.sum(axis=1)))).astype(history.indptr.dtype)
+    shape = (len(sets), history.shape[1])
+    return sparse.csr_array((history.data[positions], history.indices[positions], starts), shape=shape)
 
 
 def rank_items(scores: FloatArray, seen: sparse.csr_array, n: int) -> IntArray:
