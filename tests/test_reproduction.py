@@ -12,7 +12,7 @@ from sklearn.metrics import ndcg_score
 import autorec
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
-from autorec.reproduction import joint, strong
+from autorec.reproduction import joint, rating, strong
 from autorec.reproduction import reproduce as reproduction
 
 
@@ -99,3 +99,14 @@ def test_the_pipeline_puts_what_would_be_rated_low_behind_all_others():
         assert low[row].any() and scores[row][low[row]].max() <= scores[row][~low[row]].min()
         for part in (low[row], ~low[row]):
             assert (np.argsort(scores[row][part]) == np.argsort(plain[row][part])).all()
+
+
+def test_a_blend_is_told_beside_its_members_on_each_split_and_by_mean_and_spread(monkeypatch):
+    monkeypatch.setattr(rating, "Blend", lambda: autorec.Blend("bayesian-mf+biased-mf"))
+    splits = [autorec.random_split(autorec.load_sample(), 0.1, seed) for seed in range(2)]
+    title, *lines, last = rating.measure("sample", splits)
+    assert title.startswith("sample: RMSE of blend, bayesian-mf, biased-mf")
+    numbers = np.array([[float(word) for word in line.split(";")[0].split()] for line in lines])
+    expected = autorec.evaluate(autorec.Blend("bayesian-mf+biased-mf").fit(splits[1].train), splits[1].test)
+    assert numbers[1, 0] == pytest.approx(expected.metrics["rmse"], abs=1e-4)
+    assert last.split(": ")[1].startswith(f"{numbers[:, 0].mean():.4f} ± ")
