@@ -1,6 +1,11 @@
 """What the tests of the service share: models, their folders, and an app that is asked without a network."""
 
 import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,7 @@ import autorec
 from autorec.serve.app import build
 from autorec.serve.served import Live
 
+COMMAND = [sys.executable, "-m", "autorec", "serve"]
 SAMPLE = autorec.load_sample()
 
 
@@ -47,3 +53,25 @@ class Asked:
         told = response.json()
         assert set(told) == {"type", "title", "status", "detail"} and told["status"] == response.status_code
         return response.status_code, told["detail"]
+
+
+@contextmanager
+def serving(folder: Path, *options: object) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """The process and a client of it; it is killed where it has not ended."""
+    words = [*COMMAND, str(folder), "--port", "0", "--json", *map(str, options)]
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout is not None
+        told = ""
+        while "}" not in told:
+            line = process.stdout.readline()
+            assert line, process.communicate()[1]
+            told += line
+        with httpx.Client(base_url=json.loads(told)["url"], timeout=60) as client:
+            yield process, client
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -288,6 +288,7 @@ def test_any_body_is_answered_or_refused(item: Asked, asked: tuple[str, Any]) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=QUIET)
 @given(asked=BODY)
 def test_any_of_many_bodies_is_answered_or_refused(item: Asked, asked: tuple[str, Any]) -> None:
@@ -333,6 +334,7 @@ def test_threads_get_what_one_by_one_gets(folders: dict[str, Path], name: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_threads_get_what_one_by_one_gets_many_times(item: Asked) -> None:
     compare_threads(item, mixed_requests(10_000))
 

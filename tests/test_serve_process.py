@@ -1,22 +1,16 @@
 """The service as a process, with real uvicorn: it starts, is asked, swaps, and ends."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from serving import rating_model
-
-COMMAND = [sys.executable, "-m", "autorec", "serve"]
+from serving import COMMAND, rating_model, serving
 
 
 @pytest.fixture(scope="module")
@@ -24,28 +18,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("served") / "m"
     rating_model().save(folder)
     return folder
-
-
-@contextmanager
-def serving(folder: Path, *options: object) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """The process and a client of it; it is killed where it has not ended."""
-    words = [*COMMAND, str(folder), "--port", "0", "--json", *map(str, options)]
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert process.stdout is not None
-        told = ""
-        while "}" not in told:
-            line = process.stdout.readline()
-            assert line, process.communicate()[1]
-            told += line
-        with httpx.Client(base_url=json.loads(told)["url"], timeout=60) as client:
-            yield process, client
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def end(process: subprocess.Popen[str], by: int) -> tuple[int, str]:
