@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.evaluation.warmup import warm_up as warm_up
     from autorec.insight.anomalies import anomalies as anomalies
+    from autorec.insight.classify import Classification as Classification
+    from autorec.insight.classify import classify as classify
     from autorec.insight.cluster import Clusters as Clusters
     from autorec.insight.cluster import cluster as cluster
     from autorec.insight.embed import embed as embed
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from autorec.models.svdae import SvdAE as SvdAE
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.ratings.json_lines import read_json_lines as read_json_lines
+    from autorec.ratings.labels import read_labels as read_labels
     from autorec.ratings.matrix import Ratings as Ratings
     from autorec.ratings.read import read_ids as read_ids
     from autorec.ratings.read import read_pairs as read_pairs
@@ -98,6 +101,7 @@ _HOME = {
     "Blend": "autorec.models.blend",
     "CFNade": "autorec.models.cf_nade",
     "ChoiceAutoencoder": "autorec.models.choice",
+    "Classification": "autorec.insight.classify",
     "Clusters": "autorec.insight.cluster",
     "Comparison": "autorec.evaluation.comparison",
     "DATA_SETS": "autorec.datasets.fetch",
@@ -128,6 +132,7 @@ _HOME = {
     "anomalies": "autorec.insight.anomalies",
     "audit": "autorec.audits.of_ratings",
     "check_save_path": "autorec.models.manifest",
+    "classify": "autorec.insight.classify",
     "cluster": "autorec.insight.cluster",
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
@@ -150,6 +155,7 @@ _HOME = {
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
     "read_json_lines": "autorec.ratings.json_lines",
+    "read_labels": "autorec.ratings.labels",
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",
     "recommend_unknown": "autorec.models.unknown",

@@ -353,6 +353,7 @@ def test_two_outputs_have_two_names(home):
         "map model -o titles.csv/map.html",
         "anomalies model -o d.csv",
         "generate model -o d.csv",
+        "classify model --labels pairs.csv -o d.csv",
         "compare ratings.csv -m bias -o titles.csv/report.md",
         "compare ratings.csv -m bias --per-user titles.csv/report.csv",
         "tune ratings.csv -m bias -o titles.csv/preset.json",

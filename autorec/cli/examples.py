@@ -41,6 +41,10 @@ EXAMPLES = {
     ),
     "serve": ("autorec serve model", "autorec serve model --host 0.0.0.0 --port 80 --workers 4"),
     "generate": ("autorec generate model -o made.csv", "autorec generate model -n 500 --test test.csv -o made.csv"),
+    "classify": (
+        "autorec classify model --labels u.user --column 3",
+        "autorec classify model --of items --labels genres.csv -o others.csv",
+    ),
     "warmup": ("autorec warmup", "autorec warmup --quiet"),
     "reproduce": ("autorec reproduce datasets --only table", "autorec reproduce datasets --only strong"),
 }

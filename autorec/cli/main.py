@@ -34,6 +34,7 @@ VERBS = (
     "explain",
     "what-if",
     "generate",
+    "classify",
     "serve",
     "warmup",
     "reproduce",
