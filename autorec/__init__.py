@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from autorec.insight.embed import embed as embed
     from autorec.insight.explain import Explanation as Explanation
     from autorec.insight.explain import explain as explain
+    from autorec.insight.forget import forget as forget
+    from autorec.insight.forget import forget_saved as forget_saved
     from autorec.insight.generate import Synthetic as Synthetic
     from autorec.insight.generate import generate as generate
     from autorec.insight.map import Map as Map
@@ -143,6 +145,8 @@ _HOME = {
     "explain": "autorec.insight.explain",
     "fetch": "autorec.datasets.fetch",
     "find_model": "autorec.models.registry",
+    "forget": "autorec.insight.forget",
+    "forget_saved": "autorec.insight.forget",
     "generate": "autorec.insight.generate",
     "given_split": "autorec.ratings.split",
     "kfold": "autorec.ratings.split",

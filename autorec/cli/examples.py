@@ -29,6 +29,10 @@ EXAMPLES = {
     ),
     "models": ("autorec models --all", "autorec models mult-vae ease"),
     "describe": ("autorec describe model", "autorec describe model --json"),
+    "forget": (
+        "autorec forget model --user 42 --certificate removed.json",
+        "autorec forget model --user 42 --user 7 -o new-model",
+    ),
     "similar": ("autorec similar model --item 50", "autorec similar model --item 50 --item 181 -n 5"),
     "embed": ("autorec embed model -o items.parquet", "autorec embed model --of users -o users.npy"),
     "cluster": ("autorec cluster model -k 6", "autorec cluster model --of items -o segments.csv"),

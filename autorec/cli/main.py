@@ -26,6 +26,7 @@ VERBS = (
     "tune",
     "models",
     "describe",
+    "forget",
     "similar",
     "embed",
     "cluster",

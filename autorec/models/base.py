@@ -307,6 +307,7 @@ class Recommender(BaseEstimator):
         for name, value in changed.items():
             setattr(model, name, value)
         model.fallback_, model.ratings_ = fallback, ratings
+        model.summary_ = {**self.summary_, "folded_in": of}
         return model
 
     def similar(self, items: Any, n: int = 10) -> pd.DataFrame:

@@ -1,0 +1,113 @@
+"""Taking users, or items, out of a fitted model, so that nothing of their ratings is left in it."""
+
+import datetime
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from autorec import files
+from autorec.errors import InputError, ModelFileError, ParameterError
+from autorec.models.base import Recommender
+from autorec.models.manifest import Manifest, check_save_path, describe
+from autorec.models.store import load, load_described
+from autorec.ratings.ids import as_collection, require_known
+from autorec.ratings.matrix import Ratings
+from autorec.ratings.validity import mark_valid
+
+IntArray = npt.NDArray[np.integer[Any]]
+
+
+def forget(model: Recommender, users: Any = (), items: Any = ()) -> Recommender:
+    """A model without the ratings of these users and of these items, raw ids; `model` does not change.
+
+    It is fitted again on the ratings that remain, with the same parameters and seed: bit for bit the model of somebody
+    who never had the others, where `random_state` is a whole number. Users and items that are left without a rating go
+    too. Where users (items) were folded in, nothing of them is in the weights: the others are folded in again.
+
+    The scale of a model that was loaded stays, whatever ratings remain. InputError: no id, an unknown one, or no rating
+    left. ParameterError: items of a model whose users were folded in, or the other way round. Ctrl-C is a
+    KeyboardInterrupt.
+    """
+    ratings = model._fitted()
+    rows, columns = _find_both(ratings, users, items)
+    folded = model.summary_.get("folded_in")
+    if folded is None:
+        gone = np.isin(ratings.rows(), rows) | np.isin(ratings.csr.indices, columns)
+        kept: Recommender = clone(model).fit(ratings.select(~gone))
+        if kept.summary_.get("stopped") == "interrupted":
+            raise KeyboardInterrupt
+        return kept
+    if len(columns if folded == "users" else rows):
+        other = "items" if folded == "users" else "users"
+        raise ParameterError(
+            f"{folded} were folded into this model, and ratings that it does not hold made its weights; forget {other} "
+            "in the model as it was fitted"
+        )
+    return model._folded(_drop(ratings, rows, columns), folded)
+
+
+def forget_saved(
+    path: files.PathLike, users: Any = (), items: Any = (), output: files.PathLike | None = None
+) -> dict[str, Any]:
+    """`forget` for the model in the folder `path`; the new model is written to `output`, None: in place of the old one,
+    in one step.
+
+    Returns a certificate that JSON can hold: "removed" (users, items, number of ratings), "how" ("fitted again" or
+    "folded in again"), "exact", "time" (UTC), and of the folder "before" and "after" its counts, its SHA-256 and those
+    of its files. The folder is read again to see that it has none of the ids. The certificate names them: it is not
+    put into the folder. ModelFileError, OSError: as for `load` and `save`.
+    """
+    target = Path(path if output is None else output)
+    check_save_path(target)
+    model, before = load_described(path)
+    rows, columns = _find_both(model.ratings_, users, items)
+    gone = {"users": model.ratings_.user_ids[rows].tolist(), "items": model.ratings_.item_ids[columns].tolist()}
+    forget(model, users, items).save(target)
+    left = load(target).ratings_
+    if (left.find_users(gone["users"]) >= 0).any() or (left.find_items(gone["items"]) >= 0).any():
+        raise ModelFileError(f"{target} still has what was to be forgotten: another process wrote there; do it again")
+    after = describe(target)
+    return {
+        "removed": {**gone, "ratings": before["ratings"] - after["ratings"]},
+        "how": "folded in again" if "folded_in" in model.summary_ else "fitted again",
+        "exact": True,
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "before": _summarise(before),
+        "after": _summarise(after),
+    }
+
+
+def _find_both(ratings: Ratings, users: Any, items: Any) -> tuple[IntArray, IntArray]:
+    """Rows and columns of raw ids. InputError: one is unknown, or there is none."""
+    users, items = as_collection(users), as_collection(items)
+    if not len(users) and not len(items):
+        raise InputError("nothing to forget: give ids of users or of items")
+    rows, columns = ratings.find_users(users), ratings.find_items(items)
+    require_known(users, rows, "user")
+    require_known(items, columns, "item")
+    return np.unique(rows), np.unique(columns)
+
+
+def _drop(ratings: Ratings, rows: IntArray, columns: IntArray) -> Ratings:
+    """The ratings without these rows and columns; others stay even if they are empty."""
+    users, items = (np.delete(np.arange(n), gone) for n, gone in zip(ratings.csr.shape, (rows, columns), strict=True))
+    if not len(users) or not len(items):
+        raise InputError("no one would be left in the model; delete its folder instead")
+    return replace(
+        ratings,
+        csr=mark_valid(ratings.csr[users][:, items]),
+        user_ids=ratings.user_ids[users],
+        item_ids=ratings.item_ids[items],
+        timestamps=None,
+        order=None,
+        titles=None if ratings.titles is None else ratings.titles[items],
+        attributes={name: values[items] for name, values in ratings.attributes.items()},
+    )
+
+
+def _summarise(manifest: Manifest) -> dict[str, Any]:
+    return {name: manifest[name] for name in ("users", "items", "ratings", "sha256", "files")}
