@@ -42,6 +42,10 @@ class AutoRec(Recommender):
     hidden         units of the hidden layers: 500, (500, 250, 500) or "500-250-500"
     encoder        activation of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     decoder        activation of the output, the same names; bounded ones are stretched over the scale
+    code           "point": the last hidden layer; "gaussian": that layer, without its activation, is the mean of a code
+                   that is drawn while training, beside another that is its log variance; afterwards the code is its
+                   mean. With the penalty gaussian_kl:β it is a variational autoencoder: β = 2σ² is the ELBO of ratings
+                   with a noise of variance σ²
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": 250 (residuals: 125), halved or doubled as long as
                    that clearly lowers the validation RMSE after half the epochs; above 300,000 ratings 350 (item) or
                    550 (user; residuals+rated: 300). More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
@@ -83,6 +87,7 @@ class AutoRec(Recommender):
         hidden: int | str | Sequence[int] = 500,
         encoder: str = "sigmoid",
         decoder: str = "identity",
+        code: str = "point",
         penalty: str = "l2:auto",
         corruption: str = "none",
         offset: str = "auto",
@@ -102,6 +107,7 @@ class AutoRec(Recommender):
         self.hidden = hidden
         self.encoder = encoder
         self.decoder = decoder
+        self.code = code
         self.penalty = penalty
         self.corruption = corruption
         self.offset = offset
@@ -345,8 +351,8 @@ class AutoRec(Recommender):
 
     def _build_empty(self, n_columns: int, inputs: str) -> Callable[[], Autoencoder]:
         parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
-        n_inputs, centred = (2 if has_mask(inputs) else 1), self.offset != "none"
-        return lambda: build_autoencoder(n_columns, *parts, n_inputs=n_inputs, centred=centred, head=HEAD)
+        n_inputs, centred, code = (2 if has_mask(inputs) else 1), self.offset != "none", self.code
+        return lambda: build_autoencoder(n_columns, *parts, n_inputs=n_inputs, centred=centred, code=code, head=HEAD)
 
 
 def _transposed(csr: sparse.csr_array) -> sparse.csr_array:

@@ -158,11 +158,11 @@ def encode_rows(
     centre: Float32 | None = None,
     block: int | None = None,
 ) -> Float32:
-    """Rows [rows × columns], ratings 1 … 5 → codes [rows × H], `block` rows at a time, by default those of some hundred
-    thousand ratings. offset [rows] and centre [columns]: as in `read_inputs`."""
+    """Rows [rows × columns], ratings 1 … 5 → the means of their codes [rows × H], `block` rows at a time, by default
+    those of some hundred thousand ratings. offset [rows] and centre [columns]: as in `read_inputs`."""
     n = rows.shape[0]
     block = min(max(ENCODED_AT_ONCE * n // max(rows.nnz, 1), 64), 4096) if block is None else block
-    codes = np.empty((n, network.encoder.widths[-1]), dtype=np.float32)
+    codes = np.empty((n, network.head(HEAD).weight.shape[1]), dtype=np.float32)
     with torch.no_grad():
         for start in range(0, n, block):
             chosen = slice(start, start + block)

@@ -157,7 +157,9 @@ def new_network(data: Data, settings: Settings) -> Autoencoder:
     generator = torch.Generator().manual_seed(settings.seed)
     shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
     n_inputs = 2 if has_mask(data.inputs) else 1
-    network = build_autoencoder(*shape, generator, n_inputs=n_inputs, centred=settings.centred, head=HEAD)
+    network = build_autoencoder(
+        *shape, generator, n_inputs=n_inputs, centred=settings.centred, code=settings.code, head=HEAD
+    )
     if settings.centred:
         head = network.head(HEAD)
         with torch.no_grad():

@@ -12,6 +12,7 @@ from autorec.errors import ParameterError
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING
 from autorec.models.dampings import Dampings, Given
 from autorec.network.activations import activation
+from autorec.network.code import CODES
 from autorec.network.corruption import CORRUPTIONS, Corruption
 from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
@@ -42,6 +43,7 @@ class Settings:
     hidden: tuple[int, ...]
     encoder: str
     decoder: str
+    code: str
     l2: float | None
     l2_large: float
     penalties: Mapping[str, Part[Penalty]]
@@ -84,6 +86,7 @@ def check_settings(given: Mapping[str, Any]) -> Settings:
         hidden=checks.layers(given["hidden"]),
         encoder=given["encoder"],
         decoder=given["decoder"],
+        code=_check_code(given["code"], penalties),
         l2=l2,
         l2_large=L2_LARGE[given["orientation"]],
         penalties=penalties,
@@ -135,6 +138,16 @@ def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
     if automatic:
         return None, parts
     return parts["l2"].value if "l2" in parts else 0.0, parts
+
+
+def _check_code(code: str, penalties: Mapping[str, Part[Penalty]]) -> str:
+    """The name of a code. ParameterError: it is not known, or a penalty does not go with it."""
+    name = parse("code", code, CODES).name
+    if name == "point" and "gaussian_kl" in penalties:
+        raise ParameterError("penalty gaussian_kl needs a code with a variance: use code gaussian")
+    if name == "gaussian" and "contractive" in penalties:
+        raise ParameterError("penalty contractive needs a code that is a point: use code point")
+    return name
 
 
 def _check_offset(given: Mapping[str, Any]) -> None:

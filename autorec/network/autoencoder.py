@@ -16,8 +16,9 @@ from torch import nn
 from autorec.network import sparse
 from autorec.network.activations import activation
 from autorec.network.batch import Batch
-from autorec.network.code import Code, point
+from autorec.network.code import CODES, Code, point
 from autorec.network.example import Example
+from autorec.network.parts import parse
 
 INITIAL_SPREAD = 0.3  # of Glorot's uniform bound where centred; smaller codes reach a lower validation RMSE sooner
 
@@ -167,15 +168,19 @@ def build_autoencoder(
     *,
     n_inputs: int = 1,
     centred: bool = True,
+    code: str = "point",
     head: str = "rating",
 ) -> Autoencoder:
-    """AutoRec's network: inputs [n × n_columns] each, a point as code [n × hidden[-1]], one head.
+    """AutoRec's network: inputs [n × n_columns] each, a code [n × hidden[-1]], one head.
 
-    hidden: units of each layer. encoder, decoder: names of their activations. ParameterError: an unknown name.
+    hidden: units of each layer. encoder, decoder: names of their activations. code: how the code is made, by name; of a
+    "gaussian" one the encoder's last layer gives mean and variance. ParameterError: an unknown name.
     """
-    first = Encoder(n_columns, hidden, encoder, generator, n_inputs=n_inputs, centred=centred)
+    drawn = code == "gaussian"
+    widths = (*hidden[:-1], 2 * hidden[-1]) if drawn else hidden
+    first = Encoder(n_columns, widths, encoder, generator, n_inputs=n_inputs, centred=centred, linear_code=drawn)
     last = Decoder(n_columns, hidden[-1:], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
-    return Autoencoder(first, {head: last})
+    return Autoencoder(first, {head: last}, parse("code", code, CODES).function)
 
 
 def _glorot(rows: int, columns: int, generator: torch.Generator, spread: float = 1.0) -> torch.Tensor:

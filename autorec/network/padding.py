@@ -1,7 +1,8 @@
 """Hidden layers padded to whole cache lines during training: the kernels read rows of 64-byte multiples faster.
 
 The added units have weights 0. In a network whose hidden units are 0 at 0, their gradients are exactly 0 and no
-optimiser changes them: the network is the same. Any other network is not padded.
+optimiser changes them: the network is the same. Any other network is not padded, and none whose last layer holds mean
+and variance side by side.
 """
 
 from collections.abc import Sequence
@@ -21,14 +22,19 @@ def padded(units: int) -> int:
 
 def pad(network: Autoencoder) -> None:
     """Widen each hidden layer to a multiple of 16 units, in place; `trim` takes them away."""
-    encoder = network.encoder
-    if encoder.activation.at_zero == encoder.centre:
-        _resize(network, [padded(units) for units in encoder.widths])
+    if _can_be_padded(network):
+        _resize(network, [padded(units) for units in network.encoder.widths])
 
 
 def trim(network: Autoencoder) -> None:
     """Undo `pad`."""
-    _resize(network, network.encoder.widths)
+    if _can_be_padded(network):
+        _resize(network, network.encoder.widths)
+
+
+def _can_be_padded(network: Autoencoder) -> bool:
+    encoder = network.encoder
+    return encoder.activation.at_zero == encoder.centre and not encoder.linear_code
 
 
 def _resize(network: Autoencoder, widths: Sequence[int]) -> None:
