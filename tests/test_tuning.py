@@ -297,12 +297,12 @@ def test_interrupted_while_comparing_nothing_is_claimed(monkeypatch):
 
 
 def test_improved_when_the_defaults_are_far_off():
-    """Ratings are the user's taste alone, without noise: any damping of it is an error, and the default's is 15."""
+    """Ratings are the user's taste alone, without noise: any penalty of it is an error, and the default's λ is .07."""
     frame = random_frame(200, 30, density=0.25)
     frame["rating"] = 1.0 + frame["user"] % 5
-    found = tune(frame, "bias", trials=12, repeats=2)
+    found = tune(frame, "biased-mf", trials=12, repeats=2)
     assert found.improved is True
-    assert found.settings["user_damping"] < 5
+    assert found.settings["l2"] < 0.05
     tuned, defaults = (result.values("rmse")[0] for result in found.held_out.results)
     assert tuned < defaults
     *_, last, conclusion = found.sentences()
@@ -314,7 +314,7 @@ def test_not_improved_when_the_defaults_stay_the_best():
     found = tune(people(), "bias", trials=1, repeats=1)
     assert found.improved is False and found.value == found.default_value
     assert [result.name for result in found.held_out.results] == ["defaults"]
-    assert found.settings == {"user_damping": 15, "item_damping": 10}
+    assert found.settings == {"user_damping": "auto", "item_damping": "auto"}
     assert found.sentences()[0] == "1 trial: 1 complete."
     assert found.sentences()[-1] == "No trial did better than the defaults: the preset holds the defaults."
 

@@ -200,6 +200,9 @@ class AutoRec(Recommender):
         """Of the biases of (rows, columns)."""
         return self._flipped((self.user_damping_, self.item_damping_))
 
+    def _chosen_dampings(self) -> tuple[float, float] | None:
+        return (self.user_damping_, self.item_damping_) if has_biases(self.decoder, self.offset) else None
+
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         if not is_linear(self.decoder):
             scores = activation(self.decoder).output(torch.from_numpy(np.ascontiguousarray(scores))).numpy()
@@ -278,9 +281,9 @@ class AutoRec(Recommender):
         if not has_biases(self.decoder, self.offset):
             return np.zeros(rows.shape[0])
         of_columns = self.decoder_bias_ if self.centre_ is None else self.centre_
-        known = Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64))
+        known = Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64), *self._dampings())
         given = inside(rows, self.ratings_.scale)
-        return bias_tools.fold_in_users(known, given, damping=self._dampings()[0]).user
+        return bias_tools.fold_in_users(known, given).user
 
     def _solve(self, columns: sparse.csr_array, codes: Float32) -> tuple[Float32, Float32]:
         """Decoder rows [n × H] and biases [n] of new columns [n × rows], from the codes of all rows."""

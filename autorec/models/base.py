@@ -22,7 +22,7 @@ from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models import recommending, similarity, store, vector_tables
 from autorec.models.arrays import Expected, Shape
-from autorec.models.biases import Biases
+from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.histories import align, check_histories, each_alone
 from autorec.models.registry import named
 from autorec.models.topn import Result, map_blocks
@@ -114,6 +114,21 @@ class Recommender(BaseEstimator):
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of `_arrays`, on a model that has its parameters and `ratings_`."""
 
+    def _chosen_dampings(self) -> tuple[float, float] | None:
+        """(of users, of items) of the biases in this model; None where it has none of them."""
+        return None
+
+    def _fit_fallback(self, ratings: Ratings) -> Biases:
+        """Damped biases, with the dampings of the model's own; else of a model that rates chosen on held-out
+        ratings."""
+        dampings = self._chosen_dampings()
+        if dampings is None and self.rates:
+            from autorec.models.dampings import dampings_of  # which imports torch; models of choices need none
+
+            dampings = dampings_of(ratings)
+        user, item = dampings or (USER_DAMPING, ITEM_DAMPING)
+        return bias_tools.fit_biases(ratings.csr, user_damping=user, item_damping=item)
+
     def _score_rows(self, rows: IntArray) -> Scores:
         """[B × items] scores of the users of the training in these rows [B]."""
         return self.score(self._users(rows))
@@ -172,7 +187,7 @@ class Recommender(BaseEstimator):
 
     def _adopt(self, ratings: Ratings, summary: dict[str, Any]) -> None:
         """What every fitted model has beside what `_fit` learned."""
-        self.fallback_ = bias_tools.fit_biases(ratings.csr)
+        self.fallback_ = self._fit_fallback(ratings)
         self.ratings_, self.summary_ = ratings, summary
         self._right = None
 

@@ -11,9 +11,8 @@ from autorec import checks
 from autorec.models import biases as bias_tools
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
-from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
-from autorec.models.dampings import choose_dampings
-from autorec.models.scale import rows_inside
+from autorec.models.biases import Biases
+from autorec.models.dampings import dampings_of
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 
@@ -46,8 +45,8 @@ class Bias(Recommender):
 
     def __init__(
         self,
-        user_damping: float | str = 15.0,
-        item_damping: float | str = 10.0,
+        user_damping: float | str = "auto",
+        item_damping: float | str = "auto",
     ) -> None:
         self.user_damping = user_damping
         self.item_damping = item_damping
@@ -61,15 +60,15 @@ class Bias(Recommender):
         checks.damping("item_damping", self.item_damping)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        dampings = checks.damping("user_damping", self.user_damping), checks.damping("item_damping", self.item_damping)
-        if "auto" in dampings:
-            users = rows_inside(ratings.csr, ratings.scale)
-            dampings = choose_dampings(users, dampings, (USER_DAMPING, ITEM_DAMPING))
-        self.user_damping_, self.item_damping_ = map(float, dampings)
+        given = checks.damping("user_damping", self.user_damping), checks.damping("item_damping", self.item_damping)
+        self.user_damping_, self.item_damping_ = dampings_of(ratings, given)
         self.biases_ = bias_tools.fit_biases(
             ratings.csr, user_damping=self.user_damping_, item_damping=self.item_damping_
         )
         return {"user_damping": self.user_damping_, "item_damping": self.item_damping_}
+
+    def _chosen_dampings(self) -> tuple[float, float]:
+        return self.user_damping_, self.item_damping_
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:
         return self._vectors(self._with_users(histories)["biases_"].user)
@@ -84,10 +83,10 @@ class Bias(Recommender):
         return vectors(None, self.biases_.item)
 
     def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
-        return {"biases_": bias_tools.fold_in_users(self.biases_, histories, damping=self.user_damping_)}
+        return {"biases_": bias_tools.fold_in_users(self.biases_, histories)}
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        return {"biases_": bias_tools.fold_in_items(self.biases_, histories, damping=self.item_damping_)}
+        return {"biases_": bias_tools.fold_in_items(self.biases_, histories)}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         biases = self.biases_
@@ -100,8 +99,8 @@ class Bias(Recommender):
         return expected | {"dampings": Expected("float64", (2,), least=0)}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.biases_ = Biases(float(arrays["mean"][0]), arrays["user"], arrays["item"])
-        self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
+        self.user_damping_, self.item_damping_ = dampings = tuple(map(float, arrays["dampings"]))
+        self.biases_ = Biases(float(arrays["mean"][0]), arrays["user"], arrays["item"], *dampings)
 
 
 class Popularity(Recommender):

@@ -22,11 +22,14 @@ _BLOCK = 2**18  # ratings in a block of users, whose temporary arrays stay in a 
 
 @dataclass(frozen=True)
 class Biases:
-    """r̂(u, i) = mean + user[u] + item[i], on the scale of the ratings; float64."""
+    """r̂(u, i) = mean + user[u] + item[i], on the scale of the ratings; float64. The dampings are for `fold_in_users` and
+    `fold_in_items`."""
 
     mean: float
     user: FloatArray  # [users]
     item: FloatArray  # [items]
+    user_damping: float = USER_DAMPING
+    item_damping: float = ITEM_DAMPING
 
     def predict(self, users: IntArray, items: IntArray) -> FloatArray:
         """Indices users, items [pairs] → predictions [pairs]; the bias of index −1 (unknown) is 0."""
@@ -70,7 +73,7 @@ def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Cal
             for rows, observed in kept or _make_blocks(ratings):
                 user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
                 taken += observed.T @ user[rows]
-        return Biases(totals.mean, user, item)
+        return Biases(totals.mean, user, item, user_damping, item_damping)
 
     return fit
 
@@ -81,18 +84,17 @@ def item_means(ratings: "sparse.csr_array | Rows", damping: float) -> FloatArray
     return np.asarray(totals.mean + totals.item_deviations() / _add_damping(damping, totals.item_counts))
 
 
-def fold_in_users(biases: Biases, csr: sparse.csr_array, *, damping: float = USER_DAMPING) -> Biases:
+def fold_in_users(biases: Biases, csr: sparse.csr_array) -> Biases:
     """The same items, biases of new users from their rows of `csr` [new users × items]."""
     counts = np.diff(csr.indptr)
     sums = csr @ np.ones(csr.shape[1]) - biases.mean * counts - _make_pattern(csr) @ biases.item
-    return replace(biases, user=sums / _add_damping(damping, counts))
+    return replace(biases, user=sums / _add_damping(biases.user_damping, counts))
 
 
-def fold_in_items(biases: Biases, csr: sparse.csr_array, *, damping: float = ITEM_DAMPING) -> Biases:
+def fold_in_items(biases: Biases, csr: sparse.csr_array) -> Biases:
     """The same users, biases of new items from their columns of `csr` [users × new items]."""
-    flipped = Biases(biases.mean, biases.item, biases.user)
-    folded = fold_in_users(flipped, sparse.csr_array(csr.T), damping=damping)
-    return Biases(biases.mean, biases.user, folded.user)
+    flipped = Biases(biases.mean, biases.item, biases.user, biases.item_damping, biases.user_damping)
+    return replace(biases, item=fold_in_users(flipped, sparse.csr_array(csr.T)).user)
 
 
 @dataclass(frozen=True)

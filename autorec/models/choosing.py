@@ -56,6 +56,12 @@ def still_falls(log: TrainingLog) -> bool:
     return bool(earlier) and scores[log.best_epoch] < min(earlier) * (1 - WORTH)
 
 
+def overfits(log: TrainingLog, epochs: int) -> bool:
+    """Whether a training by a schedule of `epochs` was stopped for want of a better validation RMSE since its first
+    half."""
+    return log.stopped == "patience" and log.best_epoch <= epochs / 2
+
+
 @dataclass(frozen=True, eq=False)
 class Training:
     """A finished training. inputs: as in `Data`; centre: [columns] as in `reconstruct`; epochs: of its schedule."""
@@ -153,6 +159,18 @@ def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> 
     if settings.l2 is None and validates and not many:
         l2 = choose_l2(lambda tried: trainings.short(data, tried, max(epochs // 2, 1)), l2)
     log = trainings.whole(data, l2, epochs)
+    if settings.l2 is None and many:
+        l2, log = _raise_l2(lambda tried: trainings.whole(data, tried, epochs), l2, log, epochs)
     while settings.longer and still_falls(log) and 2 * epochs <= LONGEST:
         epochs *= 2
         log = trainings.whole(data, l2, epochs)
+
+
+def _raise_l2(train: Callable[[float], TrainingLog], l2: float, log: TrainingLog, epochs: int) -> tuple[float, TrainingLog]:
+    """(λ, its log): doubled as long as trainings overfit and the validation RMSE falls. log: of the training with `l2`."""
+    while overfits(log, epochs) and l2 * L2_STEP <= L2_MOST:
+        further = train(l2 * L2_STEP)
+        if not further.best_score < log.best_score:
+            break
+        l2, log = l2 * L2_STEP, further
+    return l2, log

@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autorec.models.biases import bias_fitter
+from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, bias_fitter
 from autorec.models.compass import Point, compass
+from autorec.models.scale import rows_inside
 from autorec.network.rows import Rows
+from autorec.ratings.matrix import Ratings
 
 FOLDS = 10
 MOST = 20_000  # ratings: tenths are held out in turn until they have so many
@@ -36,6 +38,13 @@ def choose_dampings(rows: Rows, given: Given, default: Dampings, seed: int = 0) 
     if any(free) and rows.nnz // FOLDS >= LEAST:
         start = compass(_held_out_error(rows, np.random.default_rng(seed)), start, STEPS, BOUNDS, free)
     return start[0], start[1]
+
+
+def dampings_of(ratings: Ratings, given: Given = ("auto", "auto")) -> Dampings:
+    """`choose_dampings` (of users, of items) of ratings on their own scale."""
+    if all(not isinstance(asked, str) for asked in given):
+        return float(given[0]), float(given[1])
+    return choose_dampings(rows_inside(ratings.csr, ratings.scale), given, (USER_DAMPING, ITEM_DAMPING))
 
 
 def _held_out_error(rows: Rows, rng: np.random.Generator) -> Callable[[Point], float]:

@@ -119,7 +119,6 @@ ROWS = (
         new_items="mean",
         memory="ratings",
         space={"user_damping": ("float", 0.5, 100.0, True), "item_damping": ("float", 0.5, 100.0, True)},
-        grid={"user_damping": (5.0, 15.0, 40.0), "item_damping": (3.0, 10.0, 25.0)},
         baseline="simple",
     ),
     Model(

@@ -147,6 +147,7 @@ def _to_json(value: Any, what: str) -> Any:
 def _collect_weights(model: Model) -> Arrays:
     fallback = model.fallback_
     arrays = {"mean": np.array([fallback.mean]), "user": fallback.user, "item": fallback.item}
+    arrays["dampings"] = np.array([fallback.user_damping, fallback.item_damping])
     named = {_FALLBACK + name: array for name, array in arrays.items()} | model._arrays()
     return {name: np.ascontiguousarray(array) for name, array in named.items()}
 
@@ -154,14 +155,15 @@ def _collect_weights(model: Model) -> Arrays:
 def _read_weights(model: Model, manifest: Manifest, content: bytearray) -> None:
     sizes = {"mean": 1, "user": manifest["users"], "item": manifest["items"]}
     fallback = {_FALLBACK + name: Expected("float64", (size,)) for name, size in sizes.items()}
+    fallback[f"{_FALLBACK}dampings"] = Expected("float64", (2,), least=0)
 
     def expect(shapes: Mapping[str, Shape]) -> Mapping[str, Expected]:
         own = {name: shape for name, shape in shapes.items() if name not in fallback}
         return {**fallback, **model._expected_arrays(own)}
 
     arrays = read_arrays(content, expect)
-    mean, user, item = (arrays.pop(name) for name in fallback)
-    model.fallback_ = Biases(float(mean[0]), user, item)
+    mean, user, item, dampings = (arrays.pop(name) for name in fallback)
+    model.fallback_ = Biases(float(mean[0]), user, item, *map(float, dampings))
     model._set_arrays(arrays)
 
 

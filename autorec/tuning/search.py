@@ -197,7 +197,7 @@ def _make_reporter(trial: "optuna.Trial", task: Task, stopped: Callable[[], bool
 
 
 def _run_defaults(study: "optuna.Study", task: Task) -> None:
-    """Trial 0. It is reported when it is done: the λ that `l2:auto` chose is known only then."""
+    """Trial 0. It is reported when it is done: what "auto" chose is known only then."""
     import optuna
 
     curves: list[dict[int, float]] = []  # one a training
@@ -212,7 +212,7 @@ def _run_defaults(study: "optuna.Study", task: Task) -> None:
     value = _measure(task, model, keep)
     seconds = time.perf_counter() - start
     settings = {name: model.get_params()[name] for name in task.space}
-    drawn = {name: model.l2_ if task.space[name][0] == "l2" else value for name, value in settings.items()}
+    drawn = {name: _find_drawn(model, name, what) for name, what in task.space.items()}
     best = min(curves, key=lambda curve: min(curve.values()), default={})
     finished_trial = optuna.trial.create_trial(
         params=drawn,
@@ -222,6 +222,16 @@ def _run_defaults(study: "optuna.Study", task: Task) -> None:
         user_attrs={NUMBER: 0, "settings": settings, "seconds": seconds},
     )
     study.add_trial(finished_trial)
+
+
+def _find_drawn(model: Recommender, name: str, what: Any) -> Any:
+    """The value of a setting as trials draw it, of "auto" the chosen one, within the range."""
+    value = model.get_params()[name]
+    if not isinstance(what, tuple):
+        return value
+    if isinstance(value, str):
+        value = getattr(model, "l2_" if what[0] == "l2" else f"{name}_")
+    return min(max(value, what[1]), what[2])
 
 
 def _make_distributions(space: Space) -> "dict[str, optuna.distributions.BaseDistribution]":
