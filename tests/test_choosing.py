@@ -11,7 +11,8 @@ from conftest import random_frame
 
 from autorec import AutoRec, Bias, BiasedMF, Ratings, load, random_split, read_ratings
 from autorec.errors import ParameterError
-from autorec.models.choosing import choose_l2, clearly_better, residuals_pay, still_falls
+from autorec.models import fitting
+from autorec.models.choosing import choose_l2, clearly_better, lower_l2, raise_l2, residuals_pay, still_falls
 from autorec.models.scale import rows_inside
 from autorec.ratings.convert import as_ratings
 from autorec.training.loop import Point, TrainingLog
@@ -157,6 +158,45 @@ def test_l2_moves_as_far_as_it_is_clearly_better_and_no_further():
     assert choose_l2(errors, 250) == 2000
     assert asked == [250, 125, 500, 1000, 2000, 4000]
     assert choose_l2(lambda l2: rng.permutation(noise), 250) == 250
+
+
+def test_with_many_ratings_l2_is_lowered_only_where_a_quarter_is_far_better():
+    """By 0.5 % of the RMSE; short trainings favour small λ by less."""
+    asked = []
+
+    def errors(rmse_of):
+        return lambda l2: asked.append(l2) or np.full(100, rmse_of(l2))
+
+    assert lower_l2(errors(lambda l2: 1 + l2 / 20_000), 350, np.full(100, 1.0175)) == 350 / 4  # −1.3 %, then −0.3 %
+    assert asked == [350 / 4, 350 / 16]
+    assert lower_l2(errors(lambda l2: 0.996), 350, np.ones(100)) == 350
+    assert lower_l2(errors(lambda l2: l2), 350, np.full(100, 350.0)) == 350 / 16  # not below 15
+
+
+def test_with_many_ratings_l2_is_doubled_while_trainings_overfit_and_get_better():
+    def train(best_epochs, scores):
+        found = {
+            l2: TrainingLog([], epoch, score, "patience")
+            for l2, epoch, score in zip((1000, 2000, 4000), best_epochs, scores, strict=True)
+        }
+        return found.__getitem__
+
+    first = TrainingLog([], 4, 1.0, "patience")
+    assert raise_l2(train((6, 20, 28), (0.9, 0.8, 0.7)), 500, first, 40)[0] == 4000
+    assert raise_l2(train((6, 22, 28), (0.9, 0.8, 0.7)), 500, first, 40)[0] == 2000  # its best is in the second half
+    assert raise_l2(train((6, 6, 6), (0.9, 0.95, 0.7)), 500, first, 40)[0] == 1000
+    assert raise_l2(train((6, 6, 6), (0.9, 0.8, 0.7)), 500, TrainingLog([], 4, 1.0, "epochs"), 40)[0] == 500
+
+
+def test_with_many_ratings_short_trainings_have_an_eighth_of_the_epochs_and_the_best_whole_one_is_kept(monkeypatch):
+    monkeypatch.setattr(fitting, "SEARCH_MOST", 1000)
+    summary = AutoRec("user", hidden=20, epochs=16).fit(dense(200, 40)).summary_
+    short, whole = ([one for one in summary["tried"] if one["epochs"] == epochs] for epochs in (2, 16))
+    assert [(one["inputs"], one["l2"]) for one in short[:2]] == [("ratings", 550), ("residuals", 550)]
+    assert short[2]["l2"] == 550 / 4 and whole[0]["l2"] in {550 / 4**n for n in range(len(short) - 1)}
+    assert len(short) + len(whole) == len(summary["tried"])
+    best = min(whole, key=lambda one: one["validation_rmse"])
+    assert (summary["l2"], summary["validation_rmse"]) == (best["l2"], pytest.approx(best["validation_rmse"]))
 
 
 def test_clearly_better_asks_for_more_than_a_standard_error():

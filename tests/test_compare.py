@@ -73,7 +73,7 @@ def test_the_test_part_chooses_nothing() -> None:
     hit = pd.MultiIndex.from_frame(frame[["user", "item"]]).isin(
         pd.MultiIndex.from_frame(one.test.to_frame()[["user", "item"]])
     )
-    for name in ("bias", "ease"):
+    for name in ("biased-mf", "ease"):
         found = [
             compare(data, [name], by="random:0.2", baselines="none").results[0].choice
             for data in (frame, frame.assign(rating=frame["rating"].where(~hit, 3)))
@@ -136,21 +136,62 @@ def test_a_baseline_that_would_take_longer_than_all_asked_for_is_left_out(monkey
     said: list[str] = []
     result = compare(random_frame(), ["bias"], by="random:0.2", announce=said.append)
     assert "biased-mf" not in [model.name for model in result.results]
-    why = "it would take about 30 min, the models asked for about 1 s; -m biased-mf adds it"
-    assert re.fullmatch(re.escape(why).replace("30", r"\d+"), result.left_out["biased-mf"])
+    why = r"it would take about \d+ to \d+ min, the models asked for about 1 s; -m biased-mf adds it"
+    assert re.fullmatch(why, result.left_out["biased-mf"])
     assert f"biased-mf is left out: {result.left_out['biased-mf']}." in result.to_markdown()
     assert result.to_dict()["left_out"] == result.left_out
-    assert re.fullmatch(r"Comparing 6 models on 1 split: about \d+ s expected\.", said[0])
+    assert re.fullmatch(r"Comparing 6 models on 1 split: about \d+( to \d+)? s expected\.", said[0])
     ratings = as_ratings(random_frame())
     splits = split(ratings, "random:0.2", 0)
     asked = entries.entries_of(["biased-mf"], {}, "all", splits[0].train)
     kept, left_out, seconds = entries.afforded(asked, splits)
-    assert not left_out and kept == asked and seconds >= asked["biased-mf"].seconds(splits) >= 10 * (12 + 25 + 50)
+    assert not left_out and kept == asked
+    assert seconds[0] >= asked["biased-mf"].seconds("biased-mf", splits)[0] >= 10 * (12 + 25 + 50)
+
+
+class Counted(BiasedMF):
+    """Every fit is said to take a second, and is counted."""
+
+    fits = 0
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        return 1.0
+
+    def _fit(self, ratings: Any, on_validation: Any) -> dict[str, Any]:
+        Counted.fits += 1
+        return super()._fit(ratings, on_validation)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+@pytest.mark.parametrize("noise", [0.0, 3.0])  # for which the best λ lies at one end, and at the other
+def test_the_expected_time_holds_wider_grids_and_repeats(monkeypatch: Any, noise: float, repeats: int) -> None:
+    rng = np.random.default_rng(0)
+    frame = random_frame(40, 30)
+    frame["rating"] = np.clip(1 + frame["user"] % 5 + rng.normal(0, noise, len(frame)), 1, 5)
+    monkeypatch.setattr(Counted, "fits", 0)
+    monkeypatch.setattr("autorec.evaluation.entries.create", lambda name: Counted(sweeps=3))
+    splits = [one for seed in range(repeats) for one in split(frame, "random:0.2", seed)]
+    _, _, (low, high) = entries.afforded(entries.entries_of(["biased-mf"], {}, "none", splits[0].train), splits)
+    said: list[str] = []
+    compare(frame, ["biased-mf"], by="random:0.2", repeats=repeats, baselines="none", announce=said.append)
+    assert low - 0.1 <= Counted.fits <= high + 0.1
+    assert Counted.fits > 4 + 3 + repeats - 1  # the grids were widened
+    assert said[0].endswith(f" on {repeats} split{'s' * (repeats > 1)}: {entries.duration((low, high))} expected.")
+
+
+def test_a_baseline_that_lacks_memory_is_left_out_for_that_whatever_its_time(monkeypatch: Any) -> None:
+    monkeypatch.setattr(Ease, "_memory", lambda *_: 2**50)
+    monkeypatch.setattr(Ease, "_seconds", lambda *_: 1e6)
+    monkeypatch.setattr(entries, "available_memory", lambda: 3 * 2**30)
+    result = compare(random_frame(), ["popularity"], by="random:0.2")
+    assert result.left_out["ease"] == "it needs about 1048576.0 GiB of memory and 3.0 GiB are free"
 
 
 def test_time_is_told_in_words() -> None:
-    told = [entries.duration(seconds) for seconds in (0.01, 42, 89.9, 91, 3000, 9000)]
+    told = [entries.duration((seconds, seconds)) for seconds in (0.01, 42, 89.9, 91, 3000, 9000)]
     assert told == ["about 1 s", "about 42 s", "about 90 s", "about 2 min", "about 50 min", "about 2.5 h"]
+    told = [entries.duration(seconds) for seconds in ((0.3, 0.9), (2, 50), (50, 150), (130, 9000))]
+    assert told == ["about 1 s", "about 2 to 50 s", "about 50 s to 2 min", "about 2 min to 2.5 h"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -205,7 +246,7 @@ def test_constant_ratings_refuse_rating_models_and_no_others(tmp_path: Path) -> 
     models = json.loads((tmp_path / "c.json").read_text())["models"]
     assert [model["name"] for model in models if "refused" in model] == ["i-autorec"]
     assert {"popularity", "ease", "item-knn", "pure-svd"} < {model["name"] for model in models}
-    assert re.search(r"Comparing 5 models on 1 split: about \d+ s expected", done.stderr)
+    assert re.search(r"Comparing 5 models on 1 split: about \d+( to \d+)? s expected", done.stderr)
 
 
 # --- settings, kinds of models, notes, ids ------------------------------------------------------------------
@@ -222,8 +263,8 @@ def test_settings_of_one_model_and_of_all(tmp_path: Path) -> None:
     params = {model["name"]: model["params"] for model in json.loads(run(*both, "u-autorec:hidden=3").stdout)["models"]}
     assert params["i-autorec"]["epochs"] == params["u-autorec"]["epochs"] == 2
     assert (params["i-autorec"]["hidden"], params["u-autorec"]["hidden"]) == (500, 3)
-    (bias,) = json.loads(run("-m", "bias", "--set", "user_damping=2").stdout)["models"]
-    assert bias["params"]["user_damping"] == 2 and set(bias["choice"]["settings"]) == {"item_damping"}
+    (mf,) = json.loads(run("-m", "biased-mf", "--set", "factors=2").stdout)["models"]
+    assert mf["params"]["factors"] == 2 and set(mf["choice"]["settings"]) == {"l2"}
     for words, status, sentence in (
         (("--set", "hidden=3"), 1, "bias has no setting 'hidden'"),
         (("--set", "ease:l2=3"), 1, "there are settings for ease, which is not asked for; allowed: bias"),
@@ -310,7 +351,7 @@ def test_the_report_shows_what_people_would_see() -> None:
     (one,) = split(ratings, "random:0.3", 0)
     assert 1 <= len(result.examples) <= 3
     for example in result.examples:
-        shown = Bias(**result.results[0].choice.settings).fit(one.train).recommend(example.user, 6)
+        shown = Bias().fit(one.train).recommend(example.user, 6)
         assert [item.item for item in example.lists["bias"]] == shown["item"].tolist()
         stars = [item.rating for item in example.known]
         assert stars == sorted(stars, reverse=True)

@@ -4,6 +4,7 @@ Settings are chosen on validation ratings cut from a training part; nothing of i
 learns from the whole training part.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -69,20 +70,52 @@ def choose(name: str, model: Recommender, grid: Grid, train: Ratings, k: int, se
         value = sign * tried[key].value
         return math.inf if math.isnan(value) else value
 
-    def is_quick(settings: Settings) -> bool:
-        candidate: Recommender = clone(model).set_params(**settings)
-        return candidate._seconds(train.n_users, train.n_items, len(train)) <= QUICK
-
     try:
         split = random_split(train, VALIDATION, seed) if model.rates else per_user_split(train, VALIDATION, seed)
         fitted = model._fitter(split.train)
-        start = {setting: model.get_params()[setting] for setting in grid}
-        best = search(grid, start, MODELS[name].space, loss, is_quick)
+        best = search(grid, _start(model, grid), MODELS[name].space, loss, _quick_enough(model, train))
     except (InputError, NotEnoughMemoryError):
         return None  # the training on all of the ratings will say why
     if math.isinf(loss(best)):
         return None
     return Choice(best, metric, tuple(tried.values()), time.perf_counter() - began)
+
+
+def rehearse(name: str, model: Recommender, grid: Grid, train: Ratings) -> list[list[Settings]]:
+    """The settings that `choose` would try, in order, by where the best lies: at the start, or beyond an end of each
+    setting's grid, for all combinations of ends. Without a grid [[{}]]."""
+    if not grid:
+        return [[{}]]
+    start = _start(model, grid)
+
+    def run(loss: Callable[[Settings], float]) -> list[Settings]:
+        tried: list[Settings] = []
+
+        def keep(settings: Settings) -> float:
+            if settings not in tried:
+                tried.append(settings)
+            return loss(settings)
+
+        search(grid, start, MODELS[name].space, keep, _quick_enough(model, train))
+        return tried
+
+    def falls_to(ends: tuple[int, ...]) -> Callable[[Settings], float]:
+        return lambda settings: math.prod(settings[setting] ** -end for setting, end in zip(grid, ends, strict=True))
+
+    losses = [falls_to(ends) for ends in itertools.product((1, -1), repeat=len(grid))]
+    return [run(loss) for loss in (lambda settings: float(settings != start), *losses)]
+
+
+def _start(model: Recommender, grid: Grid) -> dict[str, Any]:
+    return {setting: model.get_params()[setting] for setting in grid}
+
+
+def _quick_enough(model: Recommender, train: Ratings) -> Callable[[Settings], bool]:
+    def is_quick(settings: Settings) -> bool:
+        candidate: Recommender = clone(model).set_params(**settings)
+        return candidate._seconds(train.n_users, train.n_items, len(train)) <= QUICK
+
+    return is_quick
 
 
 def search(

@@ -1,13 +1,15 @@
 """What a comparison compares: the models asked for with their settings, and the baselines that it can afford."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn.base import clone
 
 from autorec.errors import ParameterError
-from autorec.evaluation.baselines import GRIDS, baselines
+from autorec.evaluation.baselines import GRIDS, baselines, rehearse
+from autorec.memory import available_memory, readable
 from autorec.models.base import Recommender
 from autorec.models.own import wrap
 from autorec.models.presets import create, short_name
@@ -17,6 +19,7 @@ from autorec.ratings.split import Split
 
 Model = Any  # a name, an estimator, a model of one's own, or (what to call it, one of these models)
 Settings = Mapping[str, Mapping[str, Any]]
+Seconds = tuple[float, float]  # at least, at most
 
 AFFORDED = 60.0  # expected seconds that a baseline may take in any comparison
 _SCORE = 1.5e-9  # seconds of ranking one item for one user
@@ -30,18 +33,18 @@ class Entry:
     grid: Grid = field(default_factory=dict)
     baseline: bool = False
 
-    def seconds(self, splits: Sequence[Split]) -> float:
-        """Expected seconds: a search on the first of `splits`, then a training and an evaluation on each."""
+    def seconds(self, name: str, splits: Sequence[Split]) -> Seconds:
+        """Expected (at least, at most): a search on the first of `splits`, which is longer where the best lies beyond
+        the ends of a grid, then a training and an evaluation on each."""
         train = splits[0].train
-        choices = [{name: value} for name, values in self.grid.items() for value in values]
-        fits = [self._fit_seconds(one, train) for one in choices]
         ranked = [min(split.test.n_users, len(split.test)) * split.train.n_items * _SCORE for split in splits]
-        return (
-            sum(fits)
-            + len(fits) * ranked[0]
-            + len(splits) * max(fits, default=self._fit_seconds({}, train))
-            + sum(ranked)
-        )
+        low, high = math.inf, 0.0
+        for tried in rehearse(name, self.model, self.grid, train):
+            fits = [self._fit_seconds(settings, train) for settings in tried]
+            searched = sum(fits) + len(fits) * ranked[0] if self.grid else 0.0
+            low = min(low, searched + len(splits) * min(fits))
+            high = max(high, searched + len(splits) * max(fits))
+        return low + sum(ranked), high + sum(ranked)
 
     def _fit_seconds(self, settings: Mapping[str, Any], train: Ratings) -> float:
         model: Recommender = clone(self.model).set_params(**settings)
@@ -90,24 +93,41 @@ def _asked(asked: Model, settings: Mapping[str, Any]) -> Entry:
     return Entry(model, {name: values for name, values in grid.items() if name not in settings})
 
 
-def afforded(entries: Mapping[str, Entry], splits: Sequence[Split]) -> tuple[dict[str, Entry], dict[str, str], float]:
+def afforded(entries: Mapping[str, Entry], splits: Sequence[Split]) -> tuple[dict[str, Entry], dict[str, str], Seconds]:
     """(the entries to run, name → why a baseline is left out, expected seconds of the entries to run).
 
-    A baseline is left out where it is expected to take longer than AFFORDED and than all models asked for together.
+    A baseline is left out where it needs more memory than is free, or is expected to take at least as long as AFFORDED
+    and as all models asked for together.
     """
-    seconds = {name: entry.seconds(splits) for name, entry in entries.items()}
-    asked = sum(seconds[name] for name, entry in entries.items() if not entry.baseline)
-    left_out = {
-        name: f"it would take {duration(seconds[name])}, the models asked for {duration(asked)}; -m {name} adds it"
-        for name, entry in entries.items()
-        if entry.baseline and seconds[name] > max(asked, AFFORDED)
-    }
+    seconds = {name: entry.seconds(name, splits) for name, entry in entries.items()}
+    asked = _sum_up(seconds[name] for name, entry in entries.items() if not entry.baseline)
+    free, left_out = available_memory(), {}
+    for name, entry in entries.items():
+        needed = entry.model._memory(*splits[0].train.csr.shape, len(splits[0].train))
+        if entry.baseline and free is not None and needed > free:
+            left_out[name] = f"it needs about {readable(needed)} of memory and {readable(free)} are free"
+        elif entry.baseline and seconds[name][0] > max(asked[0], AFFORDED):
+            left_out[name] = (
+                f"it would take {duration(seconds[name])}, the models asked for {duration(asked)}; -m {name} adds it"
+            )
     kept = {name: entry for name, entry in entries.items() if name not in left_out}
-    return kept, left_out, sum(seconds[name] for name in kept)
+    return kept, left_out, _sum_up(seconds[name] for name in kept)
 
 
-def duration(seconds: float) -> str:
-    """About 5 s, about 3 min, about 2.5 h."""
+def _sum_up(seconds: Iterable[Seconds]) -> Seconds:
+    pairs = list(seconds)
+    return sum(low for low, _ in pairs), sum(high for _, high in pairs)
+
+
+def duration(seconds: Seconds) -> str:
+    """Seconds (at least, at most) in words: about 5 s, about 2 to 3 min, about 50 s to 2.5 h."""
+    (low, unit), (high, last) = map(_in_words, seconds)
+    if (low, unit) == (high, last):
+        return f"about {low} {unit}"
+    return f"about {low} to {high} {unit}" if unit == last else f"about {low} {unit} to {high} {last}"
+
+
+def _in_words(seconds: float) -> tuple[str, str]:
     if seconds < 90:
-        return f"about {max(round(seconds), 1)} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+        return f"{max(round(seconds), 1)}", "s"
+    return (f"{seconds / 60:.0f}", "min") if seconds < 5400 else (f"{seconds / 3600:.1f}", "h")

@@ -48,7 +48,8 @@ class AutoRec(Recommender):
                    with a noise of variance σ²
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": 250 (residuals: 125), halved or doubled as long as
                    that clearly lowers the validation RMSE after half the epochs; above 300,000 ratings 350 (item) or
-                   550 (user; residuals+rated: 300). More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
+                   550 (user; residuals+rated: 300), a quarter where that is far better after an eighth of them, doubled as
+                   long as a training overfits. More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
     corruption     of the inputs in training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
     offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
                    ratings the model falls back to them; "means": the paper's model, started at the columns' means and
@@ -73,12 +74,10 @@ class AutoRec(Recommender):
     random_state   seed of everything random: same seed, same number of threads, same bits
     device         "cpu" or a torch device such as "cuda"; the fitted model is on the CPU
 
-    A validation RMSE above that of damped biases is noted, from 1 % on in a warning; with offset biases the model then
-    consists of these biases.
+    A validation RMSE above that of damped biases is noted, from 1 % on in a warning; offset biases then are the model.
 
     Learned: `network_`; `decoder_weight_` [columns × H] and `decoder_bias_` [columns]; `mean_` and `row_bias_` [rows],
-    zeros without offset; all on the scale 1 … 5; `l2_`,
-    `user_damping_`, `item_damping_`; `summary_` with the learning curve.
+    zeros without offset; all on the scale 1 … 5; `l2_`, `user_damping_`, `item_damping_`; `summary_`.
     """
 
     def __init__(
@@ -182,7 +181,8 @@ class AutoRec(Recommender):
         units, weights = sum(checked.hidden), columns * (checked.hidden[0] + checked.hidden[-1])
         steps = 1 if checked.batch == "full" else rows / batch_size(rows, checked.batch)
         epoch = 2e-10 * units * n_ratings + 6e-10 * weights * steps
-        trainings = 4 if checked.l2 is None and n_ratings <= SEARCH_MOST else 1.25  # whole ones; see `choosing.search`
+        searched = 4 if n_ratings <= SEARCH_MOST else 1.5  # whole trainings; see `choosing.search`
+        trainings = searched if checked.l2 is None else 1.25
         return float(0.6 * trainings * checked.epochs * epoch)  # most trainings end before their last epoch
 
     # --- orientation and scale: rows inside, users and items outside ----------------------------------------
@@ -195,10 +195,6 @@ class AutoRec(Recommender):
     def _flipped(self, pair: tuple[Any, Any]) -> tuple[Any, Any]:
         """What is of (users, items) as of (rows, columns), and the other way."""
         return pair if self.orientation == "user" else pair[::-1]
-
-    def _dampings(self) -> tuple[float, float]:
-        """Of the biases of (rows, columns)."""
-        return self._flipped((self.user_damping_, self.item_damping_))
 
     def _chosen_dampings(self) -> tuple[float, float] | None:
         return (self.user_damping_, self.item_damping_) if has_biases(self.decoder, self.offset) else None
@@ -281,7 +277,8 @@ class AutoRec(Recommender):
         if not has_biases(self.decoder, self.offset):
             return np.zeros(rows.shape[0])
         of_columns = self.decoder_bias_ if self.centre_ is None else self.centre_
-        known = Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64), *self._dampings())
+        dampings = self._flipped((self.user_damping_, self.item_damping_))
+        known = Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64), *dampings)
         given = inside(rows, self.ratings_.scale)
         return bias_tools.fold_in_users(known, given).user
 
@@ -299,8 +296,8 @@ class AutoRec(Recommender):
         return sparse.csr_array((given.data - offset, given.indices, given.indptr), shape=given.shape)
 
     def _bias_damping(self) -> float:
-        """Of the bias of a new column; 0 leaves it free."""
-        return float(self._dampings()[1]) if has_biases(self.decoder, self.offset) else 0.0
+        """Of the bias of a new column; 0, as without biases, leaves it free."""
+        return float(self._flipped((self.user_damping_, self.item_damping_))[1])
 
     def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray | None:
         """Item orientation with a linear decoder: the user's decoder row is linear in what is solved for."""

@@ -22,8 +22,7 @@ _BLOCK = 2**18  # ratings in a block of users, whose temporary arrays stay in a 
 
 @dataclass(frozen=True)
 class Biases:
-    """r̂(u, i) = mean + user[u] + item[i], on the scale of the ratings; float64. The dampings are for `fold_in_users` and
-    `fold_in_items`."""
+    """r̂(u, i) = mean + user[u] + item[i], on the scale of the ratings; float64. The dampings are those of a fold-in."""
 
     mean: float
     user: FloatArray  # [users]

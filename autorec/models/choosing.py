@@ -16,6 +16,7 @@ from autorec.training.validation import validation_errors
 
 L2_START = {"ratings": 250.0, "residuals": 125.0, "residuals+rated": 125.0}  # smaller inputs want larger weights
 L2_STEP, L2_LEAST, L2_MOST = 2.0, 15.0, 32_000.0
+L2_QUARTER, L2_GAIN = 4.0, 0.005  # a step down with many ratings, and the share of the RMSE from which it is taken
 RESIDUALS_GAIN = 0.01  # how much lower their RMSE has to be in a short training: in one they learn faster than ratings
 WORTH = 0.001  # fall of the RMSE in the last quarter of a training from which a longer one is tried
 
@@ -43,8 +44,8 @@ def choose_l2(errors: Callable[[float], Errors], start: float) -> float:
 
 def residuals_pay(of_ratings: Errors, of_residuals: Errors) -> bool:
     """Validation errors [n] of two short trainings → whether to use residuals as inputs."""
-    rmse, other = (float(np.sqrt(np.mean(np.square(errors)))) for errors in (of_residuals, of_ratings))
-    return rmse < other * (1 - RESIDUALS_GAIN) and clearly_better(of_residuals, of_ratings)
+    gains = _rmse(of_residuals) < _rmse(of_ratings) * (1 - RESIDUALS_GAIN)
+    return gains and clearly_better(of_residuals, of_ratings)
 
 
 def still_falls(log: TrainingLog) -> bool:
@@ -60,6 +61,36 @@ def overfits(log: TrainingLog, epochs: int) -> bool:
     """Whether a training by a schedule of `epochs` was stopped for want of a better validation RMSE since its first
     half."""
     return log.stopped == "patience" and log.best_epoch <= epochs / 2
+
+
+def lower_l2(errors: Callable[[float], Errors], start: float, of_start: Errors) -> float:
+    """λ of many ratings: `start`, quartered as long as that lowers the RMSE of a short training by more than 0.5 %.
+
+    Short trainings favour small λ, but by less than that. errors: λ → [validation ratings]; of_start: those of `start`.
+    """
+    l2, least = start, _rmse(of_start)
+    while l2 / L2_QUARTER >= L2_LEAST and (found := _rmse(errors(l2 / L2_QUARTER))) < least * (1 - L2_GAIN):
+        l2, least = l2 / L2_QUARTER, found
+    return l2
+
+
+def raise_l2(
+    train: Callable[[float], TrainingLog], l2: float, log: TrainingLog, epochs: int
+) -> tuple[float, TrainingLog]:
+    """(λ, log of its training): `l2` doubled as long as whole trainings overfit and have lower validation RMSEs.
+
+    train: λ → log by a schedule of `epochs`; log: that of `l2`.
+    """
+    while overfits(log, epochs) and l2 * L2_STEP <= L2_MOST:
+        further = train(l2 * L2_STEP)
+        if not further.best_score < log.best_score:
+            break
+        l2, log = l2 * L2_STEP, further
+    return l2, log
+
+
+def _rmse(errors: Errors) -> float:
+    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +162,9 @@ class Trainings:
 def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> None:
     """Choose, in turn, inputs, λ and the number of epochs by the validation RMSE of trainings.
 
-    prepare: inputs → data. Trainings for the first choice have a quarter of the epochs, with many ratings an eighth;
-    those for λ have half, and with many ratings λ is l2_large. Interrupted: by Ctrl-C.
+    prepare: inputs → data. Trainings for the first choice have a quarter of the epochs, those for λ half. With many
+    ratings both have an eighth, λ starts at l2_large and is only lowered by them (`lower_l2`); then whole trainings
+    raise it where they overfit (`raise_l2`). Interrupted: by Ctrl-C.
     """
     settings, epochs = trainings.settings, trainings.settings.epochs
 
@@ -144,33 +176,29 @@ def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> 
     inputs = "ratings" if settings.inputs == "auto" else settings.inputs
     data = prepare(inputs)
     validates = data.validation is not None
+    fewer = max(epochs // (8 if many else 4), 1)
+    of_inputs: Errors | None = None  # of a short training with the first λ
     if settings.inputs == "auto" and validates:
-        fewer = max(epochs // (8 if many else 4), 1)
         of_ratings = trainings.short(data, l2_for("ratings"), fewer)
         del data  # before the next is made: of one's batches there is room
         data = prepare(settings.try_inputs)
         of_residuals = trainings.short(data, l2_for(settings.try_inputs), fewer)
         if residuals_pay(of_ratings, of_residuals):
-            inputs = settings.try_inputs
+            inputs, of_inputs = settings.try_inputs, of_residuals
         else:
+            of_inputs = of_ratings
             del data
             data = prepare("ratings")
     l2 = l2_for(inputs)
-    if settings.l2 is None and validates and not many:
+    chooses = settings.l2 is None and validates
+    if chooses and many:
+        of_inputs = trainings.short(data, l2, fewer) if of_inputs is None else of_inputs
+        l2 = lower_l2(lambda tried: trainings.short(data, tried, fewer), l2, of_inputs)
+    elif chooses:
         l2 = choose_l2(lambda tried: trainings.short(data, tried, max(epochs // 2, 1)), l2)
     log = trainings.whole(data, l2, epochs)
-    if settings.l2 is None and many:
-        l2, log = _raise_l2(lambda tried: trainings.whole(data, tried, epochs), l2, log, epochs)
+    if chooses and many:
+        l2, log = raise_l2(lambda tried: trainings.whole(data, tried, epochs), l2, log, epochs)
     while settings.longer and still_falls(log) and 2 * epochs <= LONGEST:
         epochs *= 2
         log = trainings.whole(data, l2, epochs)
-
-
-def _raise_l2(train: Callable[[float], TrainingLog], l2: float, log: TrainingLog, epochs: int) -> tuple[float, TrainingLog]:
-    """(λ, its log): doubled as long as trainings overfit and the validation RMSE falls. log: of the training with `l2`."""
-    while overfits(log, epochs) and l2 * L2_STEP <= L2_MOST:
-        further = train(l2 * L2_STEP)
-        if not further.best_score < log.best_score:
-            break
-        l2, log = l2 * L2_STEP, further
-    return l2, log

@@ -19,7 +19,7 @@ from autorec.network.penalty import PENALTIES, Penalty
 
 OPTIMIZERS = ("adam", "rprop", "lbfgs")
 EPOCHS, LONGEST = 40, 160  # "auto": the first, doubled up to the second as long as it pays
-SEARCH_MOST = 300_000  # ratings; with more, the λ for large data is taken without a search
+SEARCH_MOST = 300_000  # ratings; with more, λ is searched from that for large data on, in fewer trainings
 L2_LARGE = {"item": 350.0, "user": 550.0}  # that λ; chosen on validation parts of MovieLens
 L2_RATED = 300.0  # the same where what is rated is an input of its own
 TRY_INPUTS = {"item": "residuals", "user": "residuals+rated"}  # what serves on MovieLens, as it serves or not
@@ -29,7 +29,7 @@ TRY_INPUTS = {"item": "residuals", "user": "residuals+rated"}  # what serves on 
 class Settings:
     """The checked settings of `fit_network`; others are as in `AutoRec`.
 
-    l2         λ; None: chosen, or with many ratings l2_large
+    l2         λ; None: chosen, with many ratings from l2_large on
     penalties  all but a chosen l2
     biases     whether the network learns deviations from damped biases
     centred    whether hidden units are centred and the output bias starts at the columns' means; else it starts at 0

@@ -195,8 +195,20 @@ def choices_text(report: ComparisonReport) -> list[str]:
 
 
 def settings_text(report: ComparisonReport) -> list[str]:
-    """One line a model: the settings that were used."""
-    return [f"{model.name}: {_list_settings(model.params)}" for model in report.models]
+    """One line a model: the settings that were used; where one was "auto", also what it was on the first split."""
+    return [f"{model.name}: {_list_settings(_used(model))}" for model in report.models]
+
+
+def _used(model: ModelResult) -> dict[str, object]:
+    chosen = model.summaries[0] if model.summaries else {}
+    return {
+        name: f"auto ({_short(chosen[name])})" if value == "auto" and name in chosen else value
+        for name, value in model.params.items()
+    }
+
+
+def _short(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _list_settings(settings: Mapping[str, object]) -> str:
