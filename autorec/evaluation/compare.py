@@ -70,9 +70,8 @@ def compare(
                uses seed + i, for the split and for the models' random_state. Of `strong:N` models that rate get the
                ratings, the others the choices; lists alone are judged
     baselines  "all" adds damped biases, global mean, popularity, biased matrix factorisation, item neighbours, PureSVD
-               and EASE where they are not asked for; "simple" the first three; "none" nothing. Left out are those
-               that need more memory than is free, or are expected to take longer than all models asked for and than a
-               minute (`Comparison.left_out` says so)
+               and EASE where they are not asked for; "simple" the first three; "none" nothing. Left out: those that
+               lack memory, or would take longer than all models asked for and than a minute (`Comparison.left_out`)
     settings   name → settings of a model, as in {"i-autorec": {"hidden": 100}}; of all models where the name is ""
     name, command, user_ids  for the report: what the ratings are called, how it was asked for, whether it names users
     announce   gets a sentence with the expected time before the work
