@@ -24,8 +24,9 @@ Result = TypeVar("Result")
 def set_threads(threads: int) -> None:
     """Compute with this many threads (a whole number) from now on, in the whole process. The default is one a core.
 
-    Another number of threads rounds sums differently, so results repeat bit for bit at the same number only.
-    ParameterError: fewer than 1, or more than there are cores.
+    Another number of threads rounds sums differently, so results repeat bit for bit at the same number only. In a
+    process forked from one that computed with several, torch keeps to one thread, whose others a fork does not copy:
+    a network of several hidden layers trains there on one core; `spawn` gives it all. ParameterError: fewer than 1, or more than there are cores.
     """
     most = _cores()
     if not (isinstance(threads, numbers.Integral) and 1 <= threads <= most):

@@ -79,6 +79,12 @@ def test_pipes_are_read_like_files(place, command):
     assert len(json.loads(done.stdout)) > 1
 
 
+def test_a_named_pipe_is_read_like_a_file(place, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    done = in_bash(f"cat {place}/ratings.csv > {tmp_path}/pipe & autorec inspect {tmp_path}/pipe --json")
+    assert done.stdout == run("inspect", place / "ratings.csv", "--json").stdout, done.stderr
+
+
 @pytest.mark.parametrize(
     ("closed", "status"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), ("<&-", 0), ("<&- >&- 2>&-", 0)]
 )

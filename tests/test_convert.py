@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from scipy import sparse
@@ -24,9 +25,26 @@ def same(one, other):
 def test_a_table_gets_the_recognition_of_names_that_a_file_gets(frame, tmp_path):
     frame.to_csv(tmp_path / "ratings.csv", index=False)
     of_file = autorec.read_ratings(tmp_path / "ratings.csv")
-    for table in (frame, pa.table(ROWS)):
+    for table in (frame, pa.table(ROWS), pl.DataFrame(ROWS)):
         assert same(autorec.read_ratings(table), of_file)
-    assert autorec.Popularity().fit(frame).ratings_.n_users == 2
+        assert same(autorec.Popularity().fit(table).ratings_, of_file)
+
+
+def test_a_polars_frame_is_understood_whatever_its_types_are():
+    text = pl.DataFrame(ROWS).with_columns(pl.lit("1970-01-02").alias("timestamp"))
+    typed = text.cast({"user_id": pl.Categorical, "movie_id": pl.Decimal(20, 2)})
+    typed = typed.with_columns(pl.col("timestamp").str.to_date())
+    written = text.cast({"stars": pl.String, "timestamp": pl.Categorical})
+    expected = autorec.read_ratings(text)
+    assert expected.timestamps.tolist() == [86_400] * 3
+    for table in (typed, written):
+        found = autorec.read_ratings(table)
+        assert same(found, expected)
+        model = autorec.Bias().fit(table)
+        assert model.predict(typed["user_id"], text["movie_id"]).shape == (3,)
+        assert model.recommend(pl.Series(["a"]), n=1)["item"].tolist() == [2]
+    with pytest.raises(InputError, match="ratings of type LazyFrame; give Ratings, a DataFrame"):
+        autorec.Bias().fit(text.lazy())
 
 
 def test_columns_says_which_is_which(frame):

@@ -11,7 +11,7 @@ from autorec import Bias, BiasedMF, PureSVD, evaluate
 from autorec.errors import ParameterError
 from autorec.models import ridge
 from autorec.models.positives import positives
-from autorec.ratings.convert import as_ratings, from_sparse
+from autorec.ratings.convert import as_ratings
 from autorec.ratings.split import random_split
 from autorec.threads import set_threads, thread_count
 
@@ -90,7 +90,7 @@ def test_the_number_of_threads_changes_no_bit():
 def test_planted_factors_are_found():
     rng = np.random.default_rng(0)
     dense = np.clip(3 + rng.normal(0, 1, (200, 3)) @ rng.normal(0, 0.6, (3, 80)) + rng.normal(0, 0.1, (200, 80)), 1, 5)
-    ratings = from_sparse(sparse.csr_array(np.where(rng.random(dense.shape) < 0.4, dense, 0)))
+    ratings = as_ratings(sparse.csr_array(np.where(rng.random(dense.shape) < 0.4, dense, 0)))
     one = random_split(ratings, 0.2)
     error = {model: evaluate(model.fit(one.train), one.test).metrics["rmse"] for model in (Bias(), BiasedMF(4, 0.02))}
     bias, factors = error.values()

@@ -89,7 +89,7 @@ def test_a_damaged_part_is_named(folder, name, harm):
         ('{"format": "autorec model"}', "format version None"),
         ('{"format": "autorec model", "version": 99}', "format version 99"),
         ('{"format": "autorec model", "version": 1, "library": "0.1.0"}', "version 1, .*train the model again"),
-        ('{"format": "autorec model", "version": 3}', "lacks library, class, parameters"),
+        ('{"format": "autorec model", "version": 4}', "lacks library, class, parameters"),
     ],
 )
 def test_a_damaged_manifest_is_explained(folder, text, said):
@@ -348,10 +348,10 @@ import os, signal, sys
 import numpy as np
 import autorec
 from autorec import folders
-from autorec.ratings.convert import from_sparse
+from autorec.ratings.convert import as_ratings
 from scipy import sparse
 
-ratings = from_sparse(sparse.csr_array(np.arange(12.0).reshape(3, 4)))
+ratings = as_ratings(sparse.csr_array(np.arange(12.0).reshape(3, 4)))
 old, new = autorec.GlobalMean().fit(ratings), autorec.Bias().fit(ratings)
 place = sys.argv[1]
 left, watched = [-1], ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "shutil.rmtree")
@@ -408,14 +408,14 @@ import os, sys, time
 import numpy as np
 import autorec
 from autorec import folders
-from autorec.ratings.convert import from_sparse
+from autorec.ratings.convert import as_ratings
 from scipy import sparse
 
 if sys.argv[2] == "two renames":
     folders._exchange = lambda *_: False
 models = []
 for n in (3, 40):
-    ratings = from_sparse(sparse.csr_array(np.arange(1.0, n * n + 1).reshape(n, n) % 7 + n))
+    ratings = as_ratings(sparse.csr_array(np.arange(1.0, n * n + 1).reshape(n, n) % 7 + n))
     models.append(autorec.Bias(user_damping=float(n)).fit(ratings))
 print("ready", flush=True)
 while os.getppid() == int(sys.argv[3]):

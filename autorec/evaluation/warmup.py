@@ -30,7 +30,9 @@ def warm_up() -> Path:
             model = AutoRec(orientation, hidden=8, epochs=1, penalty="l2:10").fit(ratings)
     evaluate(model, split.test)
     model.set_params(optimizer="rprop").fit(stars)  # whose gradients are made whole
-    Ease().fit(stars).recommend(n=1)
+    new = split.test.to_frame()
+    for ranked in (Ease().fit(stars), model.fold_in(new.assign(user="new " + new["user"].astype(str)))):
+        ranked.recommend(n=1)  # indices of ratings that are folded in are of another type
     folder = compiled.find_kept()
     if folder is None:
         tried = " nor ".join(map(str, compiled.cache_folders()))

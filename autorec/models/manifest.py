@@ -19,7 +19,7 @@ from autorec.models import folder as model_folder
 from autorec.models.folder import MANIFEST
 
 FORMAT = "autorec model"
-VERSION = 3
+VERSION = 4
 PARTS = ("items.parquet", "ratings.safetensors", "users.parquet", "weights.safetensors")
 FILES = (MANIFEST, *PARTS)
 MOST = 2**24  # bytes of model.json; a point of the learning curve takes about a hundred

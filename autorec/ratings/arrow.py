@@ -15,13 +15,14 @@ from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import choose_columns
 from autorec.ratings.source import Source
-from autorec.ratings.values import BoolArray, convert_ratings, convert_times, is_text
+from autorec.ratings.values import BoolArray, convert_ratings, convert_times, decode, is_text
 
 _ROWS = 2**16  # taken at once
 _BUFFER = 2**20  # bytes of a column read ahead
 _LEAST_ALLOWED, _MOST_TIMES = 2**30, 200  # bytes; times the size of the file
 _ROW_BYTES = 24  # of the arrays that are made of a row
 _EXACT = 2.0**53  # up to here every integer is a float64
+_WHOLE = pa.decimal256(76, 0)  # holds whole decimals of every type
 
 _WRONG = {
     "user": "the user is missing",
@@ -153,7 +154,7 @@ def _convert_batch(
         elif role == "timestamp":
             values[role], valid[role] = convert_times(array, what)
         elif role in as_text:
-            values[role] = _to_strings(array)
+            values[role] = _as_whole(array, what).cast(pa.string())
             blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values[role])), 0).fill_null(True)
             valid[role] = ~blank.to_numpy(zero_copy_only=False)
         else:
@@ -162,9 +163,13 @@ def _convert_batch(
 
 
 def _convert_ids(role: str, array: Any, what: str) -> tuple[npt.NDArray[Any], BoolArray]:
-    """Integers, also written as floats; missing ones are 0 and not valid."""
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    """Integers, also written as floats or decimals; missing ones are 0 and not valid."""
+    array = _as_whole(array, what)
+    if pa.types.is_decimal(array.type):
+        try:
+            array = array.cast(pa.int64())
+        except pa.ArrowInvalid:
+            raise _TooLargeError(role) from None
     if pa.types.is_integer(array.type):
         values = array.fill_null(0).to_numpy(zero_copy_only=False)
         if values.dtype == np.uint64 and values.max(initial=0) > np.iinfo(np.int64).max:
@@ -187,10 +192,19 @@ def _is_text_or_bytes(kind: Any) -> bool:
     return bool(is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _to_strings(array: Any) -> Any:
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    return array.cast(pa.string())
+def _as_whole(array: Any, what: str) -> Any:
+    """Ids without a dictionary; decimals with no digits after the point. InputError: a decimal that is not whole."""
+    array = decode(array)
+    if not pa.types.is_decimal(array.type):
+        return array
+    try:
+        return array.cast(_WHOLE)
+    except pa.ArrowInvalid:
+        values = (value for value in array.to_pylist() if value is not None)
+        odd = next((value for value in values if value != value.to_integral_value()), array.type)
+        raise InputError(
+            f"{what} holds the decimal {odd}; ids are integers or text: cast the column to text to keep such ids"
+        ) from None
 
 
 def _fits(values: npt.NDArray[Any], dtype: Any) -> bool:

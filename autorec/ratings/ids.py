@@ -8,6 +8,7 @@ ids is int64 when its source says so and all fit, else it holds text, where the 
 import re
 import warnings
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,8 @@ def from_tokens(tokens: Iterable[str]) -> Ids:
 def as_ids(values: Any, what: str = "ids") -> Ids:
     """[n] Python values, a Series or an array → int64 or text ids, never a guess between the two.
 
-    Integers give int64, or text where one does not fit; so do floats that are whole numbers, which is what pandas makes
-    of an integer column with gaps. Text stays text, also when it looks like a number. InputError: missing values, any
+    Integers give int64, or text where one does not fit; so do decimals and floats that are whole numbers, which is what
+    databases and pandas make of integers. Text stays text, also when it looks like a number. InputError: missing values, any
     other type, or a mixture of types; it shows an example.
     """
     if isinstance(values, pd.Series) and values.isna().any():
@@ -67,6 +68,8 @@ def as_ids(values: Any, what: str = "ids") -> Ids:
         return _to_texts(array.tolist())
     if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in types):
         return _to_integers(array)
+    if all(issubclass(kind, Decimal) for kind in types):
+        return _convert_decimals(array, what)
     names = ", ".join(sorted(kind.__name__ for kind in types))
     raise InputError(f"{what}: got values of type {names}; give all integers or all text, so that 7 and '7' do not mix")
 
@@ -122,6 +125,13 @@ def _convert_floats(array: npt.NDArray[Any], what: str) -> Ids:
     if not whole.all():
         raise InputError(f"{what}: {array[np.argmin(whole)]:g} is neither an integer nor text; give integers or text")
     return array.astype(np.int64)
+
+
+def _convert_decimals(array: npt.NDArray[Any], what: str) -> Ids:
+    for value in array:
+        if not value.is_finite() or value != value.to_integral_value():
+            raise InputError(f"{what}: the decimal {value} is not whole; ids are integers or text: give it as text")
+    return _to_integers(np.array([int(value) for value in array], dtype=object))
 
 
 def look_up(ids: Ids, known: pd.Index) -> npt.NDArray[np.int64]:

@@ -104,11 +104,18 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def decode(array: Any) -> Any:
+    """The values of an Arrow array that is encoded by a dictionary, any other as it is; text is no view, which few
+    functions of Arrow take."""
+    if pa.types.is_dictionary(array.type):
+        return decode(array.dictionary).take(array.indices)
+    return array.cast(pa.large_string()) if pa.types.is_string_view(array.type) else array
+
+
 def convert_ratings(array: Any, what: str) -> tuple[npt.NDArray[np.float64], BoolArray]:
     """An Arrow array [n] of numbers, or of text that writes them → (ratings [n], whether each is valid [n])."""
+    array = decode(array)
     kind = array.type
-    if pa.types.is_dictionary(kind):
-        return convert_ratings(array.dictionary_decode(), what)
     if is_text(kind):
         values = _parse_texts(array, lambda token: parse_rating(token), np.float64)
         return values, _find_valid(array) & ~np.isnan(values)
@@ -128,9 +135,8 @@ def convert_ratings(array: Any, what: str) -> tuple[npt.NDArray[np.float64], Boo
 def convert_times(array: Any, what: str) -> tuple[npt.NDArray[np.int64], BoolArray]:
     """An Arrow array [n] of seconds, dates or text that writes either → (whole seconds since 1970 [n], whether each is
     valid [n])."""
+    array = decode(array)
     kind = array.type
-    if pa.types.is_dictionary(kind):
-        return convert_times(array.dictionary_decode(), what)
     if pa.types.is_integer(kind):
         values = array.fill_null(0).to_numpy(zero_copy_only=False)
         fits = values <= _INT64.max

@@ -25,6 +25,8 @@ from autorec.models.base import OnValidation, Recommender
 from autorec.models.presets import create
 from autorec.models.row import Space
 from autorec.models.spaces import setting, space_of
+from autorec.network.parts import parse_sum
+from autorec.network.penalty import PENALTIES
 from autorec.ratings.matrix import Ratings
 from autorec.tuning.trials import NUMBER, Trial, best_of, claim, done, finished, mend, open_study, silent_optuna
 from autorec.tuning.workers import side_by_side
@@ -229,8 +231,11 @@ def _find_drawn(model: Recommender, name: str, what: Any) -> Any:
     value = model.get_params()[name]
     if not isinstance(what, tuple):
         return value
-    if isinstance(value, str):
-        value = getattr(model, "l2_" if what[0] == "l2" else f"{name}_")
+    if what[0] == "l2":
+        given = parse_sum(name, value, PENALTIES)["l2"].value
+        value = getattr(model, "l2_", None) if given is None else given
+    elif value == "auto":
+        value = getattr(model, f"{name}_")
     return min(max(value, what[1]), what[2])
 
 
