@@ -26,7 +26,8 @@ def set_threads(threads: int) -> None:
 
     Another number of threads rounds sums differently, so results repeat bit for bit at the same number only. In a
     process forked from one that computed with several, torch keeps to one thread, whose others a fork does not copy:
-    a network of several hidden layers trains there on one core; `spawn` gives it all. ParameterError: fewer than 1, or more than there are cores.
+    a network of several hidden layers trains there on one core; `spawn` gives it all. ParameterError: fewer than 1, or
+    more than there are cores.
     """
     most = _cores()
     if not (isinstance(threads, numbers.Integral) and 1 <= threads <= most):

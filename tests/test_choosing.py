@@ -72,7 +72,7 @@ def test_a_small_dense_catalogue_is_served_as_well_as_by_matrix_factorisation(or
     inner = random_split(split.train, 0.1, 0)
     l2 = min((0.1, 0.15, 0.2), key=lambda tried: rmse(BiasedMF(factors=10, l2=tried).fit(inner.train), inner.test))
     model = AutoRec(orientation, hidden=100).fit(split.train)
-    assert model.summary_["inputs"] == "residuals"
+    assert model.summary_["inputs"] == {"item": "residuals", "user": "residuals+rated"}[orientation]
     assert rmse(model, split.test) < 1.005 * rmse(BiasedMF(factors=10, l2=l2).fit(split.train), split.test)
 
 
@@ -192,7 +192,7 @@ def test_with_many_ratings_short_trainings_have_an_eighth_of_the_epochs_and_the_
     monkeypatch.setattr(fitting, "SEARCH_MOST", 1000)
     summary = AutoRec("user", hidden=20, epochs=16).fit(dense(200, 40)).summary_
     short, whole = ([one for one in summary["tried"] if one["epochs"] == epochs] for epochs in (2, 16))
-    assert [(one["inputs"], one["l2"]) for one in short[:2]] == [("ratings", 550), ("residuals", 550)]
+    assert [(one["inputs"], one["l2"]) for one in short[:2]] == [("ratings", 550), ("residuals+rated", 300)]
     assert short[2]["l2"] == 550 / 4 and whole[0]["l2"] in {550 / 4**n for n in range(len(short) - 1)}
     assert len(short) + len(whole) == len(summary["tried"])
     best = min(whole, key=lambda one: one["validation_rmse"])

@@ -3,6 +3,8 @@
 import datetime
 import io
 import json
+import os
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +13,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
+from test_read import GOOD
 
 from autorec import Ratings, read_ids, read_json_lines, read_ratings
 from autorec.errors import AutoRecError, InputError
+from autorec.ratings import arrow
 from autorec.ratings.convert import as_ratings
 
 NEW_YEAR = 1_577_836_800  # 2020-01-01 in UTC
@@ -130,3 +134,38 @@ def test_gaps_among_integers_are_no_users_and_are_skipped() -> None:
     assert (ratings.user_ids.tolist(), ratings.skipped) == ([1, 3], 1)
     with pytest.raises(InputError, match="row 2: the user is missing"):
         read(content.getvalue())
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zip", "zstd"])
+def test_what_unpacks_to_far_more_than_ratings_do_is_refused(kind: str) -> None:
+    """65 MiB in less than 100 KB, of which no more than what is allowed is unpacked."""
+    text = b"0" * (65 * 2**20)
+    if kind == "zip":
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("ratings.csv", text)
+        packed = content.getvalue()
+    else:
+        packed = pa.compress(text, kind, asbytes=True)
+    with pytest.raises(InputError, match=r"unpacks to more than 67,108,864 bytes"):
+        read(packed)
+
+
+def test_fields_of_any_length_are_ids() -> None:
+    long = "x" * 200_000
+    for rows in (f"{long},1,2,3\nb,2,3,4\n", f'"{long}",1,2,1970-01-01\nb,2,3,4\n'):
+        assert read("user,item,rating,timestamp\n" + rows).user_ids.tolist() == ["b", long]
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_a_sentence(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were it mapped into memory, the process would end by SIGBUS."""
+    path = tmp_path / "ratings.parquet"
+    path.write_bytes(GOOD["ratings.parquet"])
+
+    def check_and_cut(*given: Any, check: Any = arrow._check_size) -> None:
+        check(*given)
+        os.truncate(path, 10)
+
+    monkeypatch.setattr(arrow, "_check_size", check_and_cut)
+    with pytest.raises(InputError, match="is not a whole Parquet file"):
+        read_ratings(path)

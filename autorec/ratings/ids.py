@@ -47,8 +47,8 @@ def as_ids(values: Any, what: str = "ids") -> Ids:
     """[n] Python values, a Series or an array → int64 or text ids, never a guess between the two.
 
     Integers give int64, or text where one does not fit; so do decimals and floats that are whole numbers, which is what
-    databases and pandas make of integers. Text stays text, also when it looks like a number. InputError: missing values, any
-    other type, or a mixture of types; it shows an example.
+    databases and pandas make of integers. Text stays text, also when it looks like a number. InputError: missing
+    values, any other type, or a mixture of types; it shows an example.
     """
     if isinstance(values, pd.Series) and values.isna().any():
         raise InputError(f"{what}: {int(values.isna().sum())} of {len(values)} are missing; drop or fill them first")
