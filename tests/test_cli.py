@@ -225,7 +225,7 @@ def test_compare(place, tmp_path):
     rmse = result["models"][0]["metrics"]["rmse"]
     assert len(rmse["values"]) == 2 and set(rmse) >= {"mean", "sd", "values"}
     assert json.loads((tmp_path / "report.json").read_text())["models"] == result["models"]
-    assert "rmse" in run(*ask).stdout
+    assert "rmse" in run(*ask, "-o", tmp_path / "report.md").stdout and (tmp_path / "report.md").exists()
 
 
 def test_notes_are_sentences_on_stderr(place, tmp_path):

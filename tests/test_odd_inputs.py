@@ -48,6 +48,16 @@ def test_text_in_odd_forms_is_read_as_meant(content: str | bytes) -> None:
     assert ratings.csr.toarray().tolist() == [[4, 0], [0, 3]]
 
 
+@pytest.mark.parametrize("header", ["", "user;item;rating;timestamp\n"])
+def test_decimal_commas_do_not_separate_where_semicolons_do(header: str) -> None:
+    """Cut at its commas each line would have a user `1;10;3`, too."""
+    rows = "".join(f"{user};{item};3,5;2020-01-01 10:00:00,123\n" for user in (1, 2) for item in (10, 11))
+    with pytest.raises(InputError, match=r"the rating '3,5' is not .*; for decimal commas give decimal=','"):
+        read(header + rows)
+    ratings = read(header + rows, decimal=",")
+    assert ratings.user_ids.tolist() == [1, 2] and ratings.csr.toarray().tolist() == [[3.5, 3.5]] * 2
+
+
 def test_lines_that_end_in_a_carriage_return_alone_are_read_in_large_files_too() -> None:
     n = 1_000_000  # more than one block of the parser
     ratings = read("user,item,rating\r" + "".join(f"{i},{i % 97},{i % 5 + 1}\r" for i in range(n)))
