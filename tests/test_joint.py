@@ -104,3 +104,8 @@ def test_parts_are_exchanged_saved_and_read(frame, settings, tmp_path):
     loaded = autorec.load(tmp_path / "m")
     for by in model.ranks_by:
         pd.testing.assert_frame_equal(loaded.recommend(by=by), model.recommend(by=by), check_exact=True)
+
+
+def test_its_vectors_are_those_of_the_rating_model(fitted):
+    for of in ("items", "users"):
+        pd.testing.assert_frame_equal(autorec.embed(fitted, of), autorec.embed(fitted.rating_, of))
