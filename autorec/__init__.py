@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from autorec.insight.forget import forget_saved as forget_saved
     from autorec.insight.generate import Synthetic as Synthetic
     from autorec.insight.generate import generate as generate
+    from autorec.insight.intervals import Intervals as Intervals
+    from autorec.insight.intervals import calibrate as calibrate
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
     from autorec.insight.what_if import Overturn as Overturn
@@ -115,6 +117,7 @@ _HOME = {
     "GlobalMean": "autorec.models.baselines",
     "GlocalK": "autorec.models.glocal_k",
     "InfAE": "autorec.models.infae",
+    "Intervals": "autorec.insight.intervals",
     "ItemKNN": "autorec.models.knn",
     "Joint": "autorec.models.joint",
     "MODELS": "autorec.models.registry",
@@ -133,6 +136,7 @@ _HOME = {
     "Tuning": "autorec.tuning.tuning",
     "anomalies": "autorec.insight.anomalies",
     "audit": "autorec.audits.of_ratings",
+    "calibrate": "autorec.insight.intervals",
     "check_save_path": "autorec.models.manifest",
     "classify": "autorec.insight.classify",
     "cluster": "autorec.insight.cluster",
