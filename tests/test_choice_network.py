@@ -194,7 +194,7 @@ def test_encoder_and_decoder_rest_in_turn() -> None:
     batch = batch.with_values(torch.ones_like(batch.values))
     generator = torch.Generator().manual_seed(0)
     model = ChoiceAutoencoder(hidden=5, encoder_steps=2)
-    network = model._build(9, generator)
+    network = model._build(12, 9, generator)
     example = Example((batch,), {"choice": batch}, torch.zeros(12))
     seen = []
 

@@ -3,6 +3,7 @@ kin as one estimator."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from autorec import checks, progress
 from autorec.errors import ParameterError
 from autorec.models import network_arrays
 from autorec.models.arrays import Arrays, Expected, Shape
-from autorec.models.base import OnValidation, RandomState, Recommender
+from autorec.models.base import IntArray, OnValidation, RandomState, Recommender
 from autorec.models.choice_network import (
     HEAD,
     Choices,
@@ -65,6 +66,8 @@ class ChoiceAutoencoder(Recommender):
     penalty        "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
     corruption     of the inputs in training: "none", "masking:p", "gaussian:sd"
     decoder        "mirrored": it has the encoder's layers in reverse; "linear": it is V · code + b
+    own_vectors    whether each user has a vector of their own, added to the sums of the encoder's first layer (CDAE, Wu
+                   et al., WSDM 2016); that of new users, and of those held out, is 0
     encoder_steps  0: encoder and decoder learn together. k: on each batch the encoder takes k steps while the decoder
                    rests, then the decoder one on inputs without corruption (Shenbin et al., WSDM 2020)
     learning_rate  of Adam, at its peak
@@ -92,6 +95,7 @@ class ChoiceAutoencoder(Recommender):
         corruption: str = "masking:0.5",
         sample: int | str = "auto",
         decoder: str = "mirrored",
+        own_vectors: bool = False,
         encoder_steps: int = 0,
         learning_rate: float = 0.001,
         epochs: int = 100,
@@ -109,6 +113,7 @@ class ChoiceAutoencoder(Recommender):
         self.corruption = corruption
         self.sample = sample
         self.decoder = decoder
+        self.own_vectors = own_vectors
         self.encoder_steps = encoder_steps
         self.learning_rate = learning_rate
         self.epochs = epochs
@@ -130,6 +135,8 @@ class ChoiceAutoencoder(Recommender):
                 raise ParameterError(f"penalty {name} needs a code with a variance: use code gaussian")
         checks.auto_or(checks.whole, "sample", self.sample)
         checks.one_of("decoder", self.decoder, DECODERS)
+        if not isinstance(self.own_vectors, bool):
+            raise ParameterError(f"own_vectors is {self.own_vectors!r}; allowed: True, False")
         checks.whole("encoder_steps", self.encoder_steps, least=0)
         checks.number("learning_rate", self.learning_rate, above=0)
         checks.whole("epochs", self.epochs)
@@ -150,8 +157,8 @@ class ChoiceAutoencoder(Recommender):
 
     def _train(self, data: Choices, on_validation: OnValidation | None) -> tuple[Autoencoder, TrainingLog]:
         generator = torch.Generator().manual_seed(data.seed)
-        network = self._build(data.chosen.shape[1], generator)
-        examples = make_choice_examples(data, self.batch)
+        network = self._build(data.n_users, data.chosen.shape[1], generator)
+        examples = make_choice_examples(data, self.batch, identified=self.own_vectors)
         step = self._make_step(network, self.epochs * len(examples), generator)
         epoch = stochastic_epoch(step, examples, data.rng)
         if "composite_kl" in self._penalties():
@@ -197,17 +204,36 @@ class ChoiceAutoencoder(Recommender):
     def _penalties(self) -> dict[str, Part[Penalty]]:
         return parse_sum("penalty", self.penalty, PENALTIES)
 
-    def _build(self, n_items: int, generator: torch.Generator) -> Autoencoder:
+    def _build(self, n_users: int, n_items: int, generator: torch.Generator) -> Autoencoder:
         widths, mirrored = checks.layers(self.hidden), self.decoder == "mirrored"
-        return build_network(n_items, widths, self.activation, self.code, generator, mirrored=mirrored)
+        parts = (n_items, widths, self.activation, self.code, generator)
+        return build_network(*parts, mirrored=mirrored, n_users=n_users if self.own_vectors else 0)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        own = training_bytes(n_users, n_items, checks.layers(self.hidden), self.batch)
-        return super()._memory(n_users, n_items, n_ratings) + own
+        widths = checks.layers(self.hidden)
+        own = training_bytes(n_users, n_items, widths, self.batch)
+        of_users = 5 * 4 * n_users * widths[0] if self.own_vectors else 0  # as many copies as of other parameters
+        return super()._memory(n_users, n_items, n_ratings) + own + of_users
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:
-        hidden = hidden_units(self.network_, positives(histories, self.ratings_.scale, self.relevant))
+        return self._encode_users(histories, None)
+
+    def _users(self, rows: IntArray) -> Vectors:
+        return self._encode_users(self.ratings_.csr[rows], rows)
+
+    def _encode_users(self, histories: sparse.csr_array, users: IntArray | None) -> Vectors:
+        """Of histories [B × items] of known users [B], or of new ones."""
+        hidden = hidden_units(self.network_, positives(histories, self.ratings_.scale, self.relevant), users)
         return vectors(hidden, np.zeros(len(hidden)))
+
+    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
+        """The network with vectors of the new users, all 0; its other weights are shared."""
+        vectors = self.network_.encoder.row_weight
+        if vectors is None:
+            return {}
+        zeros = np.zeros((histories.shape[0], vectors.shape[1]), dtype=np.float32)
+        arrays = network_arrays.pack(self.network_) | {"encoder.row_weight": zeros}
+        return {"network_": network_arrays.unpack(partial(self._build_empty, len(zeros)), arrays)}
 
     def _items(self) -> Vectors:
         head = self.network_.head(HEAD)
@@ -219,10 +245,11 @@ class ChoiceAutoencoder(Recommender):
         return network_arrays.pack(self.network_)
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        return network_arrays.expected(self._build_empty, shapes, len(checks.layers(self.hidden)))
+        build = partial(self._build_empty, self.ratings_.n_users)
+        return network_arrays.expected(build, shapes, len(checks.layers(self.hidden)))
 
     def _set_arrays(self, arrays: Arrays) -> None:
-        self.network_ = network_arrays.unpack(self._build_empty, arrays)
+        self.network_ = network_arrays.unpack(partial(self._build_empty, self.ratings_.n_users), arrays)
 
-    def _build_empty(self) -> Autoencoder:
-        return self._build(self.ratings_.n_items, torch.Generator())
+    def _build_empty(self, n_users: int) -> Autoencoder:
+        return self._build(n_users, self.ratings_.n_items, torch.Generator())

@@ -32,13 +32,16 @@ ENCODED_AT_ONCE = 1024  # users
 
 @dataclass(frozen=True, eq=False)
 class Choices:
-    """chosen: choices [n × items] to learn from, n_chosen of them in all; held_out: users kept aside, None for none."""
+    """chosen: choices [n × items] to learn from, of these `users` [n] among n_users, n_chosen choices in all; held_out:
+    users kept aside, None for none."""
 
     chosen: sparse.csr_array
     held_out: HeldOut | None
     n_chosen: int
     seed: int
     rng: np.random.Generator
+    users: npt.NDArray[np.integer[Any]]
+    n_users: int
 
 
 def prepare(ratings: Ratings, relevant: float | None, validation: float | str, random_state: RandomState) -> Choices:
@@ -49,7 +52,7 @@ def prepare(ratings: Ratings, relevant: float | None, validation: float | str, r
     seed = checks.seed("random_state", random_state)
     rng = np.random.default_rng(seed)
     users, held_out = hold_out_users(chosen, validation, rng)
-    return Choices(chosen[users], held_out, chosen.nnz, seed, rng)
+    return Choices(chosen[users], held_out, chosen.nnz, seed, rng, users, ratings.n_users)
 
 
 def build_network(
@@ -60,27 +63,37 @@ def build_network(
     generator: torch.Generator,
     *,
     mirrored: bool = True,
+    n_users: int = 0,
 ) -> Autoencoder:
     """An autoencoder of choices, one head [n × items]. widths: of the encoder, the code's last. mirrored: the decoder
-    has them in reverse; else it has no hidden layer."""
+    has them in reverse; else it has no hidden layer. n_users: with a vector of their own."""
     drawn = code == "gaussian"  # its layer holds mean and variance
     layers = (*widths[:-1], 2 * widths[-1]) if drawn else widths
-    encoder = Encoder(n_items, layers, activation, generator, linear_code=drawn)
+    encoder = Encoder(n_items, layers, activation, generator, linear_code=drawn, n_rows=n_users)
     inner = widths[::-1] if mirrored else widths[-1:]
     decoder = Decoder(n_items, inner, "identity", generator, inner=activation)
     return Autoencoder(encoder, {HEAD: decoder}, parse("code", code, CODES).function)
 
 
-def make_choice_examples(data: Choices, batch: int) -> list[Example]:
-    """Batches of at most so many users: the input of length 1, the target the choices themselves."""
+def make_choice_examples(data: Choices, batch: int, *, identified: bool = False) -> list[Example]:
+    """Batches of at most so many users: the input of length 1, the target the choices themselves. identified: with the
+    `identity` of each."""
     chosen, n_users = data.chosen, data.chosen.shape[0]
     indptr, indices = chosen.indptr.astype(np.int64), chosen.indices.astype(np.int32)
     rows = Rows(chosen.shape[1], indptr, indices, chosen.data, np.full(256, np.nan, dtype=np.float32))
 
     def make(batch: Batch, users: npt.NDArray[np.integer[Any]]) -> Example:
-        return Example((normalised(batch),), {HEAD: batch}, torch.zeros(len(users)), len(users) / n_users)
+        identity = identify(data.users[users], data.n_users) if identified else None
+        offset, share = torch.zeros(len(users)), len(users) / n_users
+        return Example((normalised(batch),), {HEAD: batch}, offset, share, identity=identity)
 
     return [make(rows.batch(part), part) for part in partition(n_users, batch, data.rng)]
+
+
+def identify(users: npt.NDArray[np.integer[Any]], n_users: int) -> Batch:
+    """[n × n_users] a one in each row, in the column `users` [n]."""
+    n = len(users)
+    return make_batch(sparse.csr_array((np.ones(n, dtype=np.float32), users, np.arange(n + 1)), shape=(n, n_users)))
 
 
 def normalised(batch: Batch) -> Batch:
@@ -95,7 +108,8 @@ def remembering(network: Autoencoder, examples: list[Example], epoch: Epoch) -> 
 
     def learn(number: int) -> dict[str, float]:
         with torch.no_grad():
-            examples[:] = [replace(example, earlier=network.encoder(example.inputs)) for example in examples]
+            for at, example in enumerate(examples):
+                examples[at] = replace(example, earlier=network.encoder(example.inputs, example.identity))
         return epoch(number)
 
     return learn
@@ -123,14 +137,20 @@ def train_by_ndcg(
     )
 
 
-def hidden_units(network: Autoencoder, chosen: sparse.csr_array) -> npt.NDArray[np.float32]:
-    """[n × H] what the outputs are linear in, of choices [n × items]."""
+def hidden_units(
+    network: Autoencoder, chosen: sparse.csr_array, users: npt.NDArray[np.integer[Any]] | None = None
+) -> npt.NDArray[np.float32]:
+    """[n × H] what the outputs are linear in, of choices [n × items]. users [n]: rows of the encoder's vectors of
+    users; None: they have none."""
+    vectors = network.encoder.row_weight
     head = network.head(HEAD)
     found = np.empty((chosen.shape[0], head.weight.shape[1]), dtype=np.float32)
     with torch.no_grad():
         for start in range(0, chosen.shape[0], ENCODED_AT_ONCE):
             part = slice(start, start + ENCODED_AT_ONCE)
-            found[part] = head.hidden(network.encode(normalised(make_batch(chosen[part])))).numpy()
+            identity = None if users is None or vectors is None else identify(users[part], len(vectors))
+            code = network.encode(normalised(make_batch(chosen[part])), identity=identity)
+            found[part] = head.hidden(code).numpy()
     return found
 
 

@@ -123,6 +123,22 @@ ROWS = (
         space=_CHOICE,
     ),
     Model(
+        "cdae",
+        "choice",
+        "ChoiceAutoencoder",
+        "mult-dae with a vector of each user; that of new users is 0",
+        paper="Wu et al., WSDM 2016",
+        **_NETWORK,
+        settings={
+            "hidden": 200,
+            "penalty": "l2:1",
+            "own_vectors": True,
+            "learning_rate": 0.003,
+            "epochs": 60,
+        },
+        space=_CHOICE,
+    ),
+    Model(
         "mult-vae",
         "choice",
         "ChoiceAutoencoder",

@@ -29,7 +29,8 @@ class Encoder(nn.Module):
     widths: units of each layer, first to last, e.g. (500,) or (500, 250). activation: of all layers. n_inputs: how many
     batches [n × m] an example's `inputs` hold. centred: the code of an empty row is 0, see
     `autorec.network.activations`. linear_code: the last layer has no activation, for codes that are a mean and a
-    variance.
+    variance. n_rows: rows that have a vector [H₁] of their own, 0 at first, added to the sums of the first layer (Wu et
+    al.: CDAE, WSDM 2016).
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Encoder(nn.Module):
         n_inputs: int = 1,
         centred: bool = True,
         linear_code: bool = False,
+        n_rows: int = 0,
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
@@ -50,14 +52,18 @@ class Encoder(nn.Module):
         self.centre = self.activation.at_zero if centred else 0.0  # subtracted from every hidden unit
         spread = INITIAL_SPREAD if centred else 1.0
         self.weights = nn.ParameterList(_glorot(n_columns, widths[0], generator, spread) for _ in range(n_inputs))
+        self.row_weight = nn.Parameter(torch.zeros(n_rows, widths[0])) if n_rows else None
         self.bias = nn.Parameter(torch.zeros(widths[0]))  # [H₁]
         pairs = list(pairwise(widths))
         self.inner_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairs)
         self.inner_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
 
-    def forward(self, inputs: Sequence[Batch]) -> torch.Tensor:
-        """Batches [n × m], one for each input → the last hidden layer [n × H]."""
+    def forward(self, inputs: Sequence[Batch], identity: Batch | None = None) -> torch.Tensor:
+        """Batches [n × m], one for each input → the last hidden layer [n × H]. identity [n × n_rows]: see `Example`;
+        rows without one have the vector 0."""
         parts = [sparse.encode(batch, weight) for batch, weight in zip(inputs, self.weights, strict=True)]
+        if self.row_weight is not None and identity is not None:
+            parts.append(sparse.encode(identity, self.row_weight))
         sums = sum(parts[1:], parts[0]) + self.bias  # [n × H₁]
         for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
             sums = self._activate(sums) @ weight + bias
@@ -141,12 +147,12 @@ class Autoencoder(nn.Module):
 
     def forward(self, example: Example, generator: torch.Generator | None = None) -> Trace:
         """Encode the inputs [n × m] of an example; without a generator the code is its mean [n × K]."""
-        code, mean, log_var = self.code(self.encoder(example.inputs), generator)
+        code, mean, log_var = self.code(self.encoder(example.inputs, example.identity), generator)
         return Trace(example, code, mean, log_var)
 
-    def encode(self, *inputs: Batch) -> torch.Tensor:
+    def encode(self, *inputs: Batch, identity: Batch | None = None) -> torch.Tensor:
         """Inputs [n × m] → the mean of the code of each row [n × K], as used after training."""
-        return self.code(self.encoder(inputs), None)[1]
+        return self.code(self.encoder(inputs, identity), None)[1]
 
     def head(self, name: str) -> Decoder:
         return cast(Decoder, self.heads[name])
@@ -154,6 +160,8 @@ class Autoencoder(nn.Module):
     def weights(self) -> list[nn.Parameter]:
         """Every weight matrix, [m × H] or [units × units], once, also where two layers share one; no bias."""
         all_weights = [*self.encoder.weights, *self.encoder.inner_weights]
+        if self.encoder.row_weight is not None:
+            all_weights.append(self.encoder.row_weight)
         for name in self.heads:
             all_weights += [self.head(name).weight, *self.head(name).inner_weights]
         return list(dict.fromkeys(all_weights))

@@ -18,6 +18,8 @@ class Example:
              counts them once
     earlier  [n × 2K] mean and log variance of each row's code in the last epoch, for a prior that holds on to it; None
              where there is no such prior
+    identity [n × N] a one in each row, in the column that is its place among all N rows, for an encoder with a vector
+             of each; None for rows without one
     """
 
     inputs: tuple[Batch, ...]
@@ -25,6 +27,7 @@ class Example:
     offset: torch.Tensor
     share: float = 1.0
     earlier: torch.Tensor | None = None
+    identity: Batch | None = None
 
     @property
     def n_rows(self) -> int:
@@ -38,4 +41,5 @@ class Example:
         inputs = tuple(moved[id(batch)] for batch in self.inputs)
         targets = {name: moved[id(batch)] for name, batch in self.targets.items()}
         earlier = None if self.earlier is None else self.earlier.to(device)
-        return Example(inputs, targets, self.offset.to(device), self.share, earlier)
+        identity = None if self.identity is None else self.identity.to(device)
+        return Example(inputs, targets, self.offset.to(device), self.share, earlier, identity)
