@@ -11,6 +11,7 @@ import pandas as pd
 
 from autorec import checks
 from autorec.errors import ParameterError
+from autorec.insight.joint_segments import divide_jointly
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
 from autorec.models.positives import positives
@@ -81,20 +82,29 @@ class Clusters:
         return {"of": self.of, "silhouette": self.silhouette, "silhouette_sample": self.sample, "segments": segments}
 
 
-def cluster(model: Recommender, of: str = "users", k: int = 8, random_state: Any = 0) -> Clusters:
+def cluster(
+    model: Recommender, of: str = "users", k: int = 8, random_state: Any = 0, *, joint: bool = False
+) -> Clusters:
     """The k segments of users, or items, that the model scores alike: the best of 10 k-means of `profiles`.
+
+    joint: these are where an autoencoder of choices begins that is trained on for reconstruction and clusters at once,
+    see `autorec.insight.joint_segments`; of users alone. The model stays as it is.
 
     Typical of a segment of users are the 5 items of the highest lift: the share of its users who like the item (rate
     it in the upper quarter of the scale) over the share of all users who do, of items that 10 % of its users, and 3,
     like. Typical of a segment of items are the 5 nearest to its centre, by cosine, of the more often rated half.
 
-    The silhouette is scikit-learn's, of at most 5000 drawn at random. random_state: as in `AutoRec`.
+    The silhouette is scikit-learn's, of profiles, of at most 5000 drawn at random. random_state: as in `AutoRec`.
     ParameterError: the model has no vectors, or k is not from 2 up to one less than there are different profiles.
     """
     points = profiles(model, of)
     k = checks.whole("k", k, least=2)
     seed = checks.seed("random_state", random_state) % 2**32  # the range that scikit-learn takes
     labels, centres = _run_k_means(points, k, seed)
+    if joint:
+        if of != "users":
+            raise ParameterError(f"of is {of!r}; joint segments are those of users: give of='users', or joint=False")
+        labels = _number_by_size(divide_jointly(model, labels, seed), k)[0]
     typical = _typical_of_users(model, labels) if of == "users" else _typical_of_items(model, labels, points, centres)
     sizes = np.bincount(labels, minlength=k)
     segments = [Segment(n + 1, int(sizes[n]), sizes[n] / len(labels), typical(n)) for n in range(k)]
@@ -116,8 +126,14 @@ def _run_k_means(points: Float32, k: int, seed: int) -> tuple[Labels, Float32]:
             found = KMeans(k, n_init=_STARTS, random_state=seed).fit(points)
         except ConvergenceWarning:
             raise ParameterError(f"k is {k}, and there are fewer different profiles; give a smaller k") from None
-    order = np.argsort(-np.bincount(found.labels_, minlength=k), kind="stable")
-    return np.argsort(order)[found.labels_], found.cluster_centers_[order]
+    labels, order = _number_by_size(found.labels_, k)
+    return labels, found.cluster_centers_[order]
+
+
+def _number_by_size(labels: Labels, k: int) -> tuple[Labels, Labels]:
+    """([n] labels, those of the largest segment 0; [k] what each of them was)."""
+    order = np.argsort(-np.bincount(labels, minlength=k), kind="stable")
+    return np.argsort(order)[labels], order
 
 
 def _measure_silhouette(points: Float32, labels: Labels, seed: int) -> tuple[float, int]:

@@ -1,0 +1,97 @@
+"""Taste segments for which an autoencoder of choices is trained on: reconstruction and clusters of codes at once."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autorec.errors import ParameterError
+from autorec.models.base import Recommender
+from autorec.models.choice import ChoiceAutoencoder
+from autorec.models.choice_network import HEAD, make_choice_examples, normalised, prepare
+from autorec.models.positives import positives
+from autorec.models.registry import MODELS
+from autorec.network.autoencoder import Autoencoder, Trace
+from autorec.network.batch import Batch, make_batch
+from autorec.network.clustering import assign_softly, clustering_loss
+from autorec.network.corruption import CORRUPTIONS
+from autorec.network.parts import Part, parse
+from autorec.training.adam import Adam
+from autorec.training.objective import objective
+from autorec.training.steps import descend, stochastic_epoch
+
+EPOCHS = 20
+LEARNING_RATE = 0.001
+STRENGTH = 1.0  # of the clusters, in nats a user, beside the reconstruction
+
+Labels = npt.NDArray[np.integer[Any]]
+
+
+def divide_jointly(model: Recommender, labels: Labels, seed: int) -> Labels:
+    """[users] labels 0 … k − 1, from such labels to start with.
+
+    A copy of the network of a fitted `ChoiceAutoencoder` is trained on, for 20 epochs, together with the centres, at
+    first the means of the segments' codes. Minimised is its own objective, without the divergence from a composite
+    prior, + KL(p ‖ q) of each user, of the mean of the code. The scale of q is the mean squared distance of a code from
+    the centre of its segment; p is made of q at each step, with sizes that are counted before each epoch, where the
+    paper keeps p for many steps. A user's label is the cluster of the largest share. ParameterError: another model.
+    """
+    if not isinstance(model, ChoiceAutoencoder):
+        able = [row.name for row in MODELS.values() if row.kind == ChoiceAutoencoder.__name__]
+        raise ParameterError(
+            f"{type(model).__name__} cannot be trained for segments; models that can: {', '.join(able)}"
+        )
+    network = copy.deepcopy(model.network_)
+    everyone = normalised(make_batch(positives(model.ratings_.csr, model.ratings_.scale, model.relevant)))
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
+        centres = Centres(_encode(network, everyone), labels)
+        _train(model, network, centres, everyone, seed)
+        return np.asarray(centres.assign(_encode(network, everyone)).argmax(dim=1))
+
+
+class Centres(torch.nn.Module):
+    """The centres [k × K], sizes [k] and scale of q of codes [n × K] with labels [n]."""
+
+    def __init__(self, codes: torch.Tensor, labels: Labels) -> None:
+        super().__init__()
+        which = torch.from_numpy(np.asarray(labels, dtype=np.int64))
+        sums = codes.new_zeros(int(which.max()) + 1, codes.shape[1]).index_add(0, which, codes)
+        self.centres = torch.nn.Parameter(sums / which.bincount()[:, None])
+        self.scale = float((codes - self.centres.detach()[which]).square().sum(dim=1).mean())
+        self.count(codes)
+
+    def assign(self, codes: torch.Tensor) -> torch.Tensor:
+        """q [n × k]."""
+        return assign_softly(codes, self.centres, self.scale)
+
+    def count(self, codes: torch.Tensor) -> None:
+        """Take the sizes from the codes [n × K] of all rows."""
+        with torch.no_grad():
+            self.sizes = self.assign(codes).sum(dim=0)
+
+    def penalty(self, network: Autoencoder, trace: Trace) -> torch.Tensor:
+        """KL(p ‖ q), summed over the rows of a batch."""
+        return STRENGTH * clustering_loss(trace.mean, self.centres, self.sizes, self.scale)
+
+
+def _encode(network: Autoencoder, everyone: Batch) -> torch.Tensor:
+    with torch.no_grad():
+        return network.encode(everyone)
+
+
+def _train(model: ChoiceAutoencoder, network: Autoencoder, centres: Centres, everyone: Batch, seed: int) -> None:
+    data, generator = prepare(model.ratings_, model.relevant, 0.0, seed), torch.Generator().manual_seed(seed)
+    likelihoods = {HEAD: model._likelihood(model.ratings_.n_items, generator)}
+    penalties = model._penalties()
+    penalties.pop("composite_kl", None)  # it asks for codes of the last epoch
+    penalties["clusters"] = Part("clusters", centres.penalty)
+    corruption = parse("corruption", model.corruption, CORRUPTIONS)
+    loss = objective(network, likelihoods, penalties, corruption, generator)
+    parameters = [*network.parameters(), *centres.parameters()]
+    step = descend(loss, Adam(parameters, lambda number: LEARNING_RATE))
+    epoch = stochastic_epoch(step, make_choice_examples(data, model.batch), data.rng)
+    for number in range(1, EPOCHS + 1):
+        centres.count(_encode(network, everyone))
+        epoch(number)
