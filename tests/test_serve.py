@@ -140,7 +140,23 @@ def test_health_and_metrics(folders: dict[str, Path]) -> None:
     page = ask("GET", "/")
     assert page.headers["content-type"].startswith("text/html") and "default-src 'none'" in str(page.headers)
     assert "access-control-allow-origin" not in ask("GET", "/items", headers={"Origin": "http://x"}).headers
-    assert set(ask("GET", "/openapi.json").json()["paths"]) >= {"/recommend", "/predict", "/similar", "/items"}
+    paths = {"/recommend", "/predict", "/explain", "/similar", "/items"}
+    assert set(ask("GET", "/openapi.json").json()["paths"]) >= paths
+
+
+@pytest.mark.parametrize("name", ["item", "user", "ease", "joint"])
+def test_reasons_are_those_of_explain(folders: dict[str, Path], name: str) -> None:
+    ask, model = Asked(folders[name]), autorec.load(folders[name])
+    for body, person in (({"user": "3"}, {"user": 3}), ({"history": HISTORY}, {"history": AS_DICT})):
+        wanted = autorec.explain(model, item=50, **person)
+        told = ask.post("/explain", {**body, "item": "50"})
+        assert told["score"] == pytest.approx(wanted.score, abs=1e-5) and told["exact"] == wanted.exact
+        rows = [(row["item"], pytest.approx(row["contribution"], abs=1e-5)) for row in told["contributions"]]
+        assert rows == list(wanted.contributions[["item", "contribution"]].itertuples(index=False, name=None))
+        (first,) = ask.post("/recommend", {**body, "n": 1, "reasons": True})["items"]
+        found = autorec.explain(model, item=first["item"], **person).contributions
+        positive = found[found["contribution"] > 0]["item"].head(3)
+        assert [reason["item"] for reason in first["reasons"]] == positive.tolist()
 
 
 # --- refusals ----------------------------------------------------------------------------------------------------
@@ -155,7 +171,8 @@ def test_what_cannot_be_answered_is_a_sentence(item: Asked, folders: dict[str, P
         ("/recommend", {"where": {"genres": "Comedy"}}, 422, "did you mean genre"),
         ("/recommend", {"history": [{"item": 10, "rating": 9}]}, 422, "the rating of item 10 is 9; allowed: 1 to 5"),
         ("/recommend", {"boost": {"1": 1e9}}, 422, "boost is 1e+09"),
-        ("/recommend", {"reasons": True, "user": 3}, 422, "AutoRec gives no reasons"),
+        ("/recommend", {"reasons": True, "n": 21}, 422, "n is 21; allowed with reasons: up to 20"),
+        ("/explain", {"user": 3, "item": 9999}, 422, "unknown item 9999"),
         ("/recommend", [1], 422, "the body: Input should be a valid dictionary"),
         ("/predict", {"items": []}, 422, "items: List should have at least 1 item"),
         ("/similar", {"items": [1, 9999]}, 422, "unknown item '9999'"),

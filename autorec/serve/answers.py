@@ -7,25 +7,37 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 
 from autorec.errors import ParameterError
+from autorec.insight.explain import Explanation
+from autorec.insight.explain import explain as explain_score
 from autorec.models.filters import NO_FILTERS, make_filters
 from autorec.models.histories import join_history
 from autorec.models.recommending import best_items, predict_person, score_person
-from autorec.serve.messages import Person, PredictRequest, Rated, RecommendRequest, SimilarRequest
+from autorec.serve.messages import (
+    MOST_EXPLAINED,
+    ExplainRequest,
+    Person,
+    PredictRequest,
+    Rated,
+    RecommendRequest,
+    SimilarRequest,
+)
 from autorec.serve.served import Served
 
 Answer = dict[str, Any]
 
+REASONS = 3  # ratings told for an item of a list
 _FIRST = np.zeros(1, dtype=np.int64)
 
 
 def recommend(served: Served, asked: RecommendRequest) -> Answer:
     """The n best items; source: "model", or "fallback: item means" of a person of whom nothing is known."""
     model = served.model.ranked_by(asked.by)
-    if asked.reasons and not hasattr(model, "explain"):
-        raise ParameterError(f"{served.facts['class']} gives no reasons; ask without them")
+    if asked.reasons and asked.n > MOST_EXPLAINED:
+        raise ParameterError(f"n is {asked.n}; allowed with reasons: up to {MOST_EXPLAINED}")
     history, row, unknown = _find_person(served, asked)
     filters = NO_FILTERS
     if asked.allow is not None or asked.deny or asked.where or asked.boost:
@@ -36,11 +48,15 @@ def recommend(served: Served, asked: RecommendRequest) -> Answer:
     blocks = best_items(model, lambda _: scores, _FIRST, n, seen, filters, asked.diversify, np.asarray)
     ((_, items, best),) = blocks
     columns = items[0][items[0] >= 0].tolist()
+    listed: list[Answer] = [
+        {"item": served.item_ids[column], "title": served.titles[column], "score": score, "rank": rank}
+        for rank, (column, score) in enumerate(zip(columns, best[0].tolist(), strict=False), 1)
+    ]
+    if asked.reasons and history.nnz:
+        for one in listed:
+            one["reasons"] = _find_reasons(served, asked, one["item"])
     return {
-        "items": [
-            {"item": served.item_ids[column], "title": served.titles[column], "score": score, "rank": rank}
-            for rank, (column, score) in enumerate(zip(columns, best[0].tolist(), strict=False), 1)
-        ],
+        "items": listed,
         "source": "model" if known else "fallback: item means",
         "unknown": {"user": asked.user is not None and row == -1, "items": unknown + filters.unknown},
         "model": served.facts,
@@ -65,6 +81,23 @@ def predict(served: Served, asked: PredictRequest) -> Answer:
     }
 
 
+def explain(served: Served, asked: ExplainRequest) -> Answer:
+    """What each rating of the person contributes to the score of an item, see `autorec.explain`."""
+    _, row, unknown = _find_person(served, asked)
+    found = _explain(served, asked, asked.item)
+    return {
+        "item": found.item,
+        "title": found.title,
+        "score": found.score,
+        "base": found.base,
+        "training": found.training,
+        "exact": found.exact,
+        "contributions": _to_records(found.contributions),
+        "unknown": {"user": asked.user is not None and row == -1, "items": unknown},
+        "model": served.facts,
+    }
+
+
 def similar(served: Served, asked: SimilarRequest) -> Answer:
     """The nearest items of each item, nearest first."""
     table = served.model.similar(_as_text(asked.items), asked.n)
@@ -80,6 +113,25 @@ def search(served: Served, text: str, n: int) -> Answer:
             if len(found) == n:
                 break
     return {"items": found, "model": served.facts}
+
+
+def _find_reasons(served: Served, asked: RecommendRequest, item: Any) -> list[Answer]:
+    """The ratings that speak most for an item, at most REASONS."""
+    table = _explain(served, asked, item).contributions.head(REASONS)
+    return _to_records(table[table["contribution"] > 0])
+
+
+def _explain(served: Served, asked: RecommendRequest | ExplainRequest, item: Any) -> Explanation:
+    history = None
+    if asked.history:
+        rated = [one if isinstance(one, Rated) else Rated(item=one) for one in asked.history]
+        columns = served.find_items([one.item for one in rated]).tolist()
+        history = {served.item_ids[c]: one.rating for c, one in zip(columns, rated, strict=True) if c >= 0}
+    return explain_score(served.model, asked.user, item, history=history, by=asked.by)
+
+
+def _to_records(table: pd.DataFrame) -> list[Answer]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _find_person(served: Served, asked: Person) -> tuple[sparse.csr_array, int, int]:

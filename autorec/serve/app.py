@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from autorec import __version__, threads
 from autorec.serve import answers
 from autorec.serve.guard import MOST_BYTES, SECONDS, Guard
-from autorec.serve.messages import MOST_LISTED, PredictRequest, RecommendRequest, SimilarRequest
+from autorec.serve.messages import MOST_LISTED, ExplainRequest, PredictRequest, RecommendRequest, SimilarRequest
 from autorec.serve.metrics import CONTENT_TYPE, Metrics
 from autorec.serve.problems import answer_errors
 from autorec.serve.served import Live, Served
@@ -66,6 +66,11 @@ def _add_answers(app: FastAPI, live: Live, metrics: Metrics) -> None:
     async def predict(asked: PredictRequest) -> Response:
         """The ratings that a person would give to items."""
         return _json(answers.predict(_current(live), asked))
+
+    @app.post("/explain")
+    async def explain(asked: ExplainRequest) -> Response:
+        """What each rating of a person contributes to the score of an item."""
+        return _json(answers.explain(_current(live), asked))
 
     @app.post("/similar")
     async def similar(asked: SimilarRequest) -> Response:

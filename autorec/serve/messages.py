@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 
 MOST_ITEMS = 10_000  # of a history or a list of ids
 MOST_LISTED = 500  # items that are asked for
+MOST_EXPLAINED = 20  # items of a list with reasons
 
 Text = Annotated[StrictStr, Field(max_length=1000)]
 Id = StrictInt | Text
@@ -36,7 +37,8 @@ class Person(Message):
 
 
 class RecommendRequest(Person):
-    """See `Recommender.recommend` for all but `reasons`, which asks for the ratings that speak for each item."""
+    """See `Recommender.recommend` for all but `reasons`, which asks for the ratings that speak most for each item; with
+    it n is at most 20."""
 
     n: Length = 10
     by: Literal["both", "choice", "rating"] | None = None
@@ -53,6 +55,13 @@ class PredictRequest(Person):
     """The ratings that the person would give to these items."""
 
     items: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class ExplainRequest(Person):
+    """Why the item has its score; without an item the first of the person's list."""
+
+    item: Id | None = None
+    by: Literal["both", "choice", "rating"] | None = None
 
 
 class SimilarRequest(Message):
