@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from autorec.serve.server import make_app as make_app
     from autorec.serve.server import run_server as run_server
     from autorec.threads import set_threads as set_threads
+    from autorec.training.checkpoint import Checkpoint as Checkpoint
     from autorec.tuning.tune import tune as tune
     from autorec.tuning.tuning import Tuning as Tuning
 
@@ -104,6 +105,7 @@ _HOME = {
     "BiasedMF": "autorec.models.mf",
     "Blend": "autorec.models.blend",
     "CFNade": "autorec.models.cf_nade",
+    "Checkpoint": "autorec.training.checkpoint",
     "ChoiceAutoencoder": "autorec.models.choice",
     "Classification": "autorec.insight.classify",
     "Clusters": "autorec.insight.cluster",

@@ -111,6 +111,16 @@ def test_train_tells_what_it_did(place, tmp_path):
     assert "user_damping" in run("describe", tmp_path / "m").stdout
 
 
+def test_train_goes_on_from_a_checkpoint(place, tmp_path):
+    line = ("train", place / "ratings.csv", "-m", "elsa", "--set", "epochs=2", "--set", "factors=3")
+    line += ("--checkpoint", tmp_path / "kept", "--every", "0.5m")
+    run(*line, "-o", tmp_path / "model")
+    assert "holds a checkpoint" in refused(*line, "--quiet", "-o", tmp_path / "again")
+    run(*line, "--resume", "-o", tmp_path / "again")
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("model", "again")]
+    assert weights[0] == weights[1]
+
+
 def test_models_lists_a_few_all_or_one():
     names = json.loads(run("models", "--json").stdout)["models"]
     few, every, one = (run("models", *arguments).stdout for arguments in ([], ["--all"], ["mult-vae"]))
@@ -243,6 +253,8 @@ def test_notes_are_sentences_on_stderr(place, tmp_path):
         ("inspect", "x.csv", "--format", "nonsense"),
         ("train", "x.csv", "-m", "bias"),
         ("train", "x.csv", "-m", "bias", "--set", "nonsense", "-o", "m"),
+        ("train", "x.csv", "-m", "bias", "--resume", "-o", "m"),
+        ("train", "x.csv", "-m", "elsa", "--checkpoint", "kept", "--every", "soon", "-o", "m"),
         ("recommend", "m"),
         ("recommend", "m", "--all", "--user", "1"),
         ("recommend", "m", "--all", "-n", "0"),
@@ -377,6 +389,7 @@ def test_all_files_that_verbs_write_or_read_are_declared_so():
     """What is neither an input nor an output has a type of its own or is text that names no file."""
     words = {
         "columns",
+        "every",
         "sep",
         "member",
         "users",

@@ -25,6 +25,7 @@ from autorec.training.full_batch import lbfgs_epoch, rprop_epoch
 from autorec.training.loop import train
 from autorec.training.objective import Loss, objective
 from autorec.training.schedule import warm_cosine
+from autorec.training.state import State
 from autorec.training.steps import Examples, alternate, descend, stochastic_epoch
 
 
@@ -62,9 +63,9 @@ def epochs_of(optimizer: str, network: Autoencoder, loss: Loss, examples: Exampl
     """The epoch of an optimiser by name, as AutoRec makes it."""
     parameters = list(network.parameters())
     if optimizer == "rprop":
-        return rprop_epoch(loss, parameters, examples, rate)
+        return rprop_epoch(loss, parameters, examples, rate, State([network]))
     if optimizer == "lbfgs":
-        return lbfgs_epoch(loss, parameters, examples)
+        return lbfgs_epoch(loss, parameters, examples, State([network]))
     adam = Adam(parameters, lambda step: rate * warm_cosine(step, epochs * len(examples)))
     return stochastic_epoch(descend(loss, adam), examples, np.random.default_rng(0))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -36,6 +37,18 @@ def model_settings(ctx: click.Context, param: click.Parameter, values: tuple[str
             raise click.BadParameter(f"{value!r} is not name=value or model:name=value")
         found.setdefault(model, {})[name] = _value(text)
     return found
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """90, 90s, 5m or 1h → seconds."""
+    number, factor = (value[:-1], _UNITS[value[-1]]) if value[-1:] in _UNITS else (value, 1)
+    with contextlib.suppress(ValueError):
+        if 0 <= float(number) < math.inf:
+            return float(number) * factor
+    raise click.BadParameter(f"{value!r} is no time such as 90s, 5m or 1h")
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def _value(text: str) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import ratings_file, settings
+from autorec.cli.options import ratings_file, seconds, settings
 from autorec.cli.output import write_json
-from autorec.cli.paths import ModelName, OutputModel
+from autorec.cli.paths import ModelName, OutputFolder, OutputModel
 from autorec.cli.text import brief, show_facts
 from autorec.cli.verb import INTERRUPTED, say, verb
 
@@ -35,12 +35,25 @@ from autorec.cli.verb import INTERRUPTED, say, verb
     help="A parameter of the model; repeatable.",
 )
 @click.option("--seed", type=int, help="Sets random_state of models that draw at random.")
+@click.option("--checkpoint", type=OutputFolder(), metavar="DIR", help="Keep the state of the training there.")
+@click.option(
+    "--every",
+    callback=seconds,
+    default="60s",
+    show_default=True,
+    metavar="TIME",
+    help="Time from one kept state to the next, such as 90s, 5m, 1h; 0: each epoch.",
+)
+@click.option("--resume", is_flag=True, help="Go on from what is in DIR; where there is nothing, begin.")
 @click.option("-o", "--output", type=OutputModel(), required=True, metavar="MODEL")
 def train(
     read: Callable[[], Any],
     name: str,
     chosen: dict[str, Any],
     seed: int | None,
+    checkpoint: Path | None,
+    every: float,
+    resume: bool,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -48,26 +61,28 @@ def train(
 
     RATINGS is a file, a folder of a known data set, or - for stdin.
     """
+    if resume and checkpoint is None:
+        raise click.UsageError("--resume needs --checkpoint DIR")
     model = autorec.create(name, **chosen)
     if seed is not None and "random_state" in model.get_params():
         model.set_params(random_state=seed)
     ratings = read()
     say(f"Training {name} on {ratings}.")
     start = time.perf_counter()
-    model.fit(ratings)
-    seconds = time.perf_counter() - start
+    model.fit(ratings, checkpoint=checkpoint and autorec.Checkpoint(checkpoint, every, resume))
+    taken = time.perf_counter() - start
     model.save(output)
     say(f"Wrote the model to {output}.")
     facts = {
         "model": name,
         "parameters": model.get_params(),
-        "fit_seconds": seconds,
+        "fit_seconds": taken,
         "summary": model.summary_,
     }
     if as_json:
         write_json({**facts, "output": str(output)})
     else:
-        show_facts({"model": name, "seconds": f"{seconds:.1f}", **model.get_params(), **brief(model.summary_)})
+        show_facts({"model": name, "seconds": f"{taken:.1f}", **model.get_params(), **brief(model.summary_)})
     if model.summary_.get("stopped") == "interrupted":
         say("Interrupted: the best model so far is the one written.")
         raise SystemExit(INTERRUPTED)

@@ -41,6 +41,7 @@ from autorec.training.adam import Adam
 from autorec.training.adversarial import MATCHES, RECONSTRUCTIONS, RIVALS, Players, Rules, deceive, judge, make_profile
 from autorec.training.loop import TrainingLog
 from autorec.training.schedule import warm_cosine
+from autorec.training.state import State
 from autorec.training.steps import alternate, descend, stochastic_epoch
 
 BETAS = (0.5, 0.9)  # of Adam: little memory of gradients whose direction the other side has changed since
@@ -156,12 +157,13 @@ class AdversarialAutoencoder(Recommender):
 
         parameters = [*players.network.parameters(), *players.prior.parameters()]
         total = self.epochs * len(examples)
-        judging = descend(
-            judge(players, rules, generator), Adam(players.critic.parameters(), lambda step: self.learning_rate, BETAS)
-        )
+        state = State([players.network, players.prior, players.critic], [generator, data.rng])
+        of_critic = state.keep(Adam(players.critic.parameters(), lambda step: self.learning_rate, BETAS))
+        of_network = state.keep(Adam(parameters, lambda step: self.learning_rate * warm_cosine(step, total), BETAS))
+        judging = descend(judge(players, rules, generator), of_critic)
         deceiving = descend(
             deceive(players, rules, reconstructions, penalties, generator),
-            Adam(parameters, lambda step: self.learning_rate * warm_cosine(step, total), BETAS),
+            of_network,
             fixed=players.critic.parameters(),
         )
         log = train_by_ndcg(
@@ -172,6 +174,7 @@ class AdversarialAutoencoder(Recommender):
             epochs=self.epochs,
             patience=self.patience,
             on_validation=on_validation,
+            state=state,
         )
         return players, log
 

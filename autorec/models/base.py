@@ -24,12 +24,14 @@ from autorec.models import recommending, similarity, store, vector_tables
 from autorec.models.arrays import Expected, Shape
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.histories import align, check_histories, each_alone
+from autorec.models.kept_fit import kept
 from autorec.models.registry import named
 from autorec.models.topn import Result, map_blocks
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
+from autorec.training.checkpoint import Checkpoint
 from autorec.training.loop import OnValidation as OnValidation
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -158,11 +160,20 @@ class Recommender(BaseEstimator):
 
     # --- the verbs ------------------------------------------------------------------------------------------
 
-    def fit(self, ratings: Any, y: None = None, *, on_validation: OnValidation | None = None) -> Self:
+    def fit(
+        self,
+        ratings: Any,
+        y: None = None,
+        *,
+        on_validation: OnValidation | None = None,
+        checkpoint: Checkpoint | PathLike[str] | str | None = None,
+    ) -> Self:
         """Learn from Ratings, a DataFrame user, item, rating or a SciPy matrix [users × items]. Returns self.
 
         on_validation(epoch, score) is called after each validation of a model that trains in epochs, score on the
         scale of the ratings; what it raises ends `fit`. y is ignored, as in scikit-learn.
+        checkpoint: a folder in which the trainings of such a model are kept meanwhile, so that after a kill
+        `Checkpoint(folder, resume=True)` goes on to the bits of a fit without one; `on_validation` hears of none twice.
         Ctrl-C ends a training of several epochs with its best weights so far, a warning, and "interrupted" as
         `summary_["stopped"]`; before there are such weights, and in other models, it is a KeyboardInterrupt.
         InputError: no ratings, or, for models that rate, ratings that do not vary.
@@ -177,7 +188,8 @@ class Recommender(BaseEstimator):
                 f"all ratings are {low:g}: nothing to learn for a rating model; "
                 "use a model of choice (popularity), or state the scale"
             )
-        summary = self._fit(ratings, on_validation)  # where this ends in an error, the model stays as it was
+        with kept(self, ratings, checkpoint):
+            summary = self._fit(ratings, on_validation)  # where this ends in an error, the model stays as it was
         if summary.get("stopped") == "interrupted":
             if not summary["best_epoch"]:
                 raise KeyboardInterrupt

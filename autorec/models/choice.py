@@ -43,6 +43,7 @@ from autorec.training.adam import Adam
 from autorec.training.loop import TrainingLog
 from autorec.training.objective import Loss, objective
 from autorec.training.schedule import warm_cosine
+from autorec.training.state import State
 from autorec.training.steps import Step, alternate, descend, stochastic_epoch
 
 OF_CHOICES = ("multinomial", "bernoulli")  # likelihoods
@@ -159,7 +160,8 @@ class ChoiceAutoencoder(Recommender):
         generator = torch.Generator().manual_seed(data.seed)
         network = self._build(data.n_users, data.chosen.shape[1], generator)
         examples = make_choice_examples(data, self.batch, identified=self.own_vectors)
-        step = self._make_step(network, self.epochs * len(examples), generator)
+        state = State([network], [generator, data.rng])
+        step = self._make_step(network, self.epochs * len(examples), generator, state)
         epoch = stochastic_epoch(step, examples, data.rng)
         if "composite_kl" in self._penalties():
             epoch = remembering(network, examples, epoch)
@@ -171,11 +173,12 @@ class ChoiceAutoencoder(Recommender):
             epochs=self.epochs,
             patience=self.patience,
             on_validation=on_validation,
+            state=state,
         )
         return network, log
 
-    def _make_step(self, network: Autoencoder, total: int, generator: torch.Generator) -> Step:
-        """total: steps of the training."""
+    def _make_step(self, network: Autoencoder, total: int, generator: torch.Generator, state: State) -> Step:
+        """total: steps of the training. state: keeps the optimisers."""
         likelihoods = {HEAD: self._likelihood(len(network.head(HEAD).bias), generator)}
 
         def loss_with(corruption: str) -> Loss:
@@ -183,7 +186,7 @@ class ChoiceAutoencoder(Recommender):
             return objective(network, likelihoods, self._penalties(), part, generator)
 
         def optimizer_of(module: torch.nn.Module) -> Adam:
-            return Adam(module.parameters(), lambda step: self.learning_rate * warm_cosine(step, total))
+            return state.keep(Adam(module.parameters(), lambda step: self.learning_rate * warm_cosine(step, total)))
 
         if not self.encoder_steps:
             return descend(loss_with(self.corruption), optimizer_of(network))

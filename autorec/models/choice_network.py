@@ -24,6 +24,7 @@ from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.training.batches import partition
 from autorec.training.loop import TrainingLog, train
+from autorec.training.state import State
 from autorec.training.steps import Epoch
 
 HEAD = "choice"
@@ -124,6 +125,7 @@ def train_by_ndcg(
     epochs: int,
     patience: int,
     on_validation: OnValidation | None,
+    state: State,
 ) -> TrainingLog:
     """`train` modules [k] towards the NDCG of the held-out users; score_choices: choices [B × items] → [B × items]."""
     return train(
@@ -134,6 +136,7 @@ def train_by_ndcg(
         lower_is_better=False,
         patience=patience,
         on_validation=on_validation,
+        state=state,
     )
 
 

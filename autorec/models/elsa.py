@@ -32,6 +32,7 @@ from autorec.ratings.matrix import Ratings
 from autorec.training.adam import Adam
 from autorec.training.loop import TrainingLog
 from autorec.training.schedule import warm_cosine
+from autorec.training.state import State
 from autorec.training.steps import descend, stochastic_epoch
 
 
@@ -97,7 +98,8 @@ class Elsa(Recommender):
     def _train(self, learned: torch.nn.ParameterDict, data: Choices, on_validation: OnValidation | None) -> TrainingLog:
         examples = make_choice_examples(data, self.batch)
         total = self.epochs * len(examples)
-        optimizer = Adam(learned.parameters(), lambda step: self.learning_rate * warm_cosine(step, total))
+        state = State([learned], [data.rng])
+        optimizer = state.keep(Adam(learned.parameters(), lambda step: self.learning_rate * warm_cosine(step, total)))
 
         def loss(example: Example, number: int) -> dict[str, torch.Tensor]:
             return {"cosine": cosine_loss(example.inputs[0], learned["A"]) / example.n_rows}
@@ -107,7 +109,7 @@ class Elsa(Recommender):
             return np.asarray(products(chosen, A) @ A.T)
 
         epoch = stochastic_epoch(descend(loss, optimizer), examples, data.rng)
-        settings: dict[str, Any] = {"epochs": self.epochs, "patience": self.patience}
+        settings: dict[str, Any] = {"epochs": self.epochs, "patience": self.patience, "state": state}
         return train_by_ndcg([learned], score, epoch, data.held_out, **settings, on_validation=on_validation)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:

@@ -21,6 +21,7 @@ from autorec.network.global_kernel import convolve, identity_kernel, row_blocks
 from autorec.network.local_kernel import KernelNetwork
 from autorec.training.full_batch import lbfgs
 from autorec.training.loop import OnValidation, TrainingLog, train
+from autorec.training.state import State
 
 HEAD = "rating"
 RANDOM = 0.1  # standard deviation of the pooling weights that start at random
@@ -180,7 +181,8 @@ def _train(
     on_validation: OnValidation | None,
 ) -> TrainingLog:
     iterations = settings.global_iterations if isinstance(loss, _GlobalLoss) else settings.iterations
-    epoch = lbfgs(loss, loss.parameters, iterations)
+    state = State(modules)
+    epoch = lbfgs(loss, loss.parameters, iterations, state)
     n_ratings = max(parts.seen.nnz, 1)
     return train(
         modules,
@@ -190,6 +192,7 @@ def _train(
         patience=settings.patience,
         on_validation=on_validation,
         title="training, global kernel" if isinstance(loss, _GlobalLoss) else "training, local kernels",
+        state=state,
     )
 
 

@@ -26,6 +26,7 @@ from autorec.training.averaging import averaging
 from autorec.training.batches import make_examples, partition, reconstruct
 from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog, train
+from autorec.training.state import State
 from autorec.training.steps import descend, stochastic_epoch
 from autorec.training.validation import Validation, prepare_validation
 
@@ -82,7 +83,8 @@ def fit_network(
     validation = prepare_validation(seen, unseen, parts, examples, make, stream=False)
     loss = autoregressive_objective(network, HEAD, n_levels, settings.costs, settings.penalties, generator)
     parameters = list(network.parameters())
-    step = descend(loss, Adam(parameters, lambda step: settings.learning_rate))
+    state = State([network, averaged], [generator, rng])
+    step = descend(loss, state.keep(Adam(parameters, lambda step: settings.learning_rate)))
     step = averaging(step, parameters, list(averaged.parameters()), settings.averaging)
     epoch = stochastic_epoch(step, examples, rng)
     with torch_on_one_thread():
@@ -93,6 +95,7 @@ def fit_network(
             score=None if validation is None else lambda: _rmse(averaged, validation, settings.values),
             patience=settings.patience,
             on_validation=on_validation,
+            state=state,
         )
     trim(averaged)
     for parameter in averaged.parameters():

@@ -28,6 +28,7 @@ from autorec.training.full_batch import lbfgs_epoch, rprop_epoch
 from autorec.training.loop import OnValidation, TrainingLog, train
 from autorec.training.objective import Loss, objective
 from autorec.training.schedule import warm_cosine
+from autorec.training.state import State
 from autorec.training.steps import Epoch, Examples, descend, stochastic_epoch
 from autorec.training.validation import Validation, prepare_validation, validation_rmse
 
@@ -106,7 +107,9 @@ def train_once(
     generator = torch.Generator(settings.device).manual_seed(settings.seed)
     likelihoods = {HEAD: parse("likelihood", "gaussian", LIKELIHOODS)}
     loss = objective(network, likelihoods, penalties, settings.corruption, generator)
-    epoch = _make_epoch(network, loss, data.examples, epochs, settings)
+    shuffling = np.random.default_rng(settings.seed)  # each λ draws the same batches: only λ differs
+    state = State([network], [generator, shuffling])
+    epoch = _make_epoch(network, loss, data.examples, epochs, settings, shuffling, state)
     validation = data.validation
     factor = data.shape[0] / max(data.n_ratings, 1)  # Σ (r − r̂)² / N → mean over the ratings
     with _limit_threads(settings):
@@ -118,20 +121,29 @@ def train_once(
             patience=settings.patience,
             on_validation=on_validation,
             title=f"training, l2:{l2:g}",
+            state=state,
         )
     return network, log
 
 
-def _make_epoch(network: Autoencoder, loss: Loss, examples: Examples, epochs: int, settings: Settings) -> Epoch:
+def _make_epoch(
+    network: Autoencoder,
+    loss: Loss,
+    examples: Examples,
+    epochs: int,
+    settings: Settings,
+    rng: np.random.Generator,
+    state: State,
+) -> Epoch:
+    """epochs: of the schedule. rng: of the order of the batches."""
     parameters = list(network.parameters())
     if settings.optimizer == "rprop":
-        return rprop_epoch(loss, parameters, examples, settings.learning_rate)
+        return rprop_epoch(loss, parameters, examples, settings.learning_rate, state)
     if settings.optimizer == "lbfgs":
-        return lbfgs_epoch(loss, parameters, examples)
+        return lbfgs_epoch(loss, parameters, examples, state)
     total = epochs * len(examples)
-    optimizer = Adam(parameters, lambda step: settings.learning_rate * warm_cosine(step, total))
-    # Each λ draws the same batches: what differs between two trainings is λ alone.
-    return stochastic_epoch(descend(loss, optimizer), examples, np.random.default_rng(settings.seed))
+    optimizer = state.keep(Adam(parameters, lambda step: settings.learning_rate * warm_cosine(step, total)))
+    return stochastic_epoch(descend(loss, optimizer), examples, rng)
 
 
 def _limit_threads(settings: Settings) -> contextlib.AbstractContextManager[None]:

@@ -119,16 +119,16 @@ def _make_manifest(model: Model, ratings: Ratings) -> Manifest:
         "version": manifests.VERSION,
         "library": __version__,
         "class": name,
-        "parameters": _to_json(model.get_params(deep=False), f"{name} parameters"),
+        "parameters": to_json(model.get_params(deep=False), f"{name} parameters"),
         "scale": list(ratings.scale),
         "users": ratings.n_users,
         "items": ratings.n_items,
         "ratings": len(ratings),
-        "summary": _to_json(model.summary_, f"{name} summary"),
+        "summary": to_json(model.summary_, f"{name} summary"),
     }
 
 
-def _to_json(value: Any, what: str) -> Any:
+def to_json(value: Any, what: str) -> Any:
     """The value as JSON has it, NumPy numbers as Python's. ParameterError: JSON cannot hold it."""
 
     def number(item: Any) -> Any:

@@ -48,6 +48,17 @@ class Adam:
         for moments in self._moments:
             moments.update(rate, *news, *corrections)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The number of updates and the means of each parameter, as `load_state_dict` takes them."""
+        return {"updates": self._updates, "moments": [[one.mean, one.square] for one in self._moments]}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go on from a `state_dict` of an Adam of parameters of the same shapes."""
+        self._updates = state["updates"]
+        for moments, (mean, square) in zip(self._moments, state["moments"], strict=True):
+            moments.mean.copy_(mean)
+            moments.square.copy_(square)
+
 
 @dataclass(eq=False)
 class _Moments:

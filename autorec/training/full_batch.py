@@ -6,19 +6,22 @@ from collections.abc import Callable, Sequence
 import torch
 
 from autorec.training.objective import Loss
+from autorec.training.state import State
 from autorec.training.steps import Epoch, Examples, full_batch_gradients
 
 LBFGS_HISTORY = 10  # pairs of vectors
 LBFGS_ITERATIONS = 4  # between two validations: one "epoch"
 
 
-def rprop_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples, learning_rate: float) -> Epoch:
+def rprop_epoch(
+    loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples, learning_rate: float, state: State
+) -> Epoch:
     """RProp (Riedmiller and Braun, 1993): the sign of the gradient, a step size for each number of the parameters.
 
     parameters: tensors of any shape. examples [batches]: their gradients are summed. learning_rate: the first step
-    size.
+    size. state: keeps the optimiser.
     """
-    optimizer = torch.optim.Rprop(parameters, lr=learning_rate)
+    optimizer = state.keep(torch.optim.Rprop(parameters, lr=learning_rate))
 
     def epoch(number: int) -> dict[str, float]:
         terms = full_batch_gradients(loss, examples, parameters)
@@ -28,24 +31,29 @@ def rprop_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Exampl
     return epoch
 
 
-def lbfgs_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples) -> Epoch:
+def lbfgs_epoch(loss: Loss, parameters: Sequence[torch.Tensor], examples: Examples, state: State) -> Epoch:
     """`lbfgs` of the summed gradients of the examples [batches], 4 iterations an epoch; parameters: tensors of any
     shape."""
-    return lbfgs(lambda: full_batch_gradients(loss, examples, parameters), parameters, LBFGS_ITERATIONS)
+    return lbfgs(lambda: full_batch_gradients(loss, examples, parameters), parameters, LBFGS_ITERATIONS, state)
 
 
-def lbfgs(evaluate: Callable[[], dict[str, float]], parameters: Sequence[torch.Tensor], iterations: int) -> Epoch:
+def lbfgs(
+    evaluate: Callable[[], dict[str, float]], parameters: Sequence[torch.Tensor], iterations: int, state: State
+) -> Epoch:
     """L-BFGS with strong Wolfe line search; an epoch is so many iterations and returns the terms of least sum.
 
-    evaluate puts the gradient into `.grad` of the parameters, tensors of any shape, and returns the terms.
+    evaluate puts the gradient into `.grad` of the parameters, tensors of any shape, and returns the terms. state: keeps
+    the optimiser.
     """
-    optimizer = torch.optim.LBFGS(
-        parameters,
-        max_iter=iterations,
-        history_size=LBFGS_HISTORY,
-        line_search_fn="strong_wolfe",
-        tolerance_grad=0,
-        tolerance_change=0,
+    optimizer = state.keep(
+        torch.optim.LBFGS(
+            parameters,
+            max_iter=iterations,
+            history_size=LBFGS_HISTORY,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=0,
+            tolerance_change=0,
+        )
     )
     evaluations: list[dict[str, float]] = []
 

@@ -3,14 +3,17 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from autorec import progress
 from autorec.errors import DivergedError
+from autorec.training.checkpoint import begin_training
 
 if TYPE_CHECKING:
     import torch
+
+    from autorec.training.state import State
 
 VALIDATIONS = 20  # in a training, about; each costs a pass of the encoder
 LONGEST = 25  # epochs between two validations
@@ -43,6 +46,27 @@ class TrainingLog:
     seconds: float = 0.0
 
 
+@dataclass
+class _Course:
+    """Where a training is. best [modules]: the weights of the best validation; since_best: validations since that."""
+
+    best: "list[dict[str, torch.Tensor]]"
+    log: TrainingLog = field(default_factory=TrainingLog)
+    epoch: int = 0
+    since_best: int = 0
+
+    def to_tree(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"best": self.best, "log": asdict(self.log), "epoch": self.epoch, "since_best": self.since_best}
+
+    def put_back(self, tree: dict[str, Any]) -> None:
+        """Set everything as it was when `to_tree` was called."""
+        log = dict(tree["log"])
+        log["curve"] = [Point(**point) for point in log["curve"]]
+        self.best, self.log = tree["best"], TrainingLog(**log)
+        self.epoch, self.since_best = tree["epoch"], tree["since_best"]
+
+
 def train(
     modules: "Sequence[torch.nn.Module]",
     epoch: Callable[[int], float],
@@ -53,51 +77,70 @@ def train(
     patience: int,
     on_validation: OnValidation | None = None,
     title: str = "training",
+    state: "State | None" = None,
 ) -> TrainingLog:
     """Train modules [n], up to `epochs` epochs; they end with the weights of the best validation, else with the last
     ones.
 
     epoch(number), numbers from 1, trains once over the data and returns its score. score(): any measure of the modules
     on validation data; `lower_is_better` says which of two is better. patience: stop after so many validations without
-    a better score. Ctrl-C ends the training with the best weights so far. DivergedError: the score of an epoch is not
-    finite.
+    a better score. state: all that an epoch changes, for `autorec.training.checkpoint`; a training without is not kept
+    there. Ctrl-C ends the training with the best weights so far. DivergedError: the score of an epoch is not finite.
     """
-    log = TrainingLog()
-    best: list[dict[str, torch.Tensor]] = [{} for _ in modules]
+    course = _Course([{} for _ in modules])
+    recording = begin_training(state)
+    kept, ended = (None, False) if recording is None else recording.resume()
+    if kept is not None:
+        course.put_back(kept)
+    log = course.log
+    if ended:
+        return log
     every = min(max(1, epochs // VALIDATIONS), LONGEST)
-    since_best = 0
-    start = time.perf_counter()
+    start = time.perf_counter() - log.seconds
     with progress.bar(title, epochs) as update:
         try:
-            for number in range(1, epochs + 1):
+            for number in range(course.epoch + 1, epochs + 1):
                 training = epoch(number)
                 _refuse_divergence(training, number)
+                course.epoch, log.seconds = number, time.perf_counter() - start
                 if number % every and number != epochs:
                     update(number, _line(training, log.best_score))
-                    continue
-                validation = score() if score is not None else None
-                log.curve.append(Point(number, time.perf_counter() - start, training, validation))
-                update(number, _line(training, validation))
-                if validation is None:
-                    log.best_epoch = number
-                    continue
-                if _is_better(validation, log.best_score, lower_is_better):
-                    log.best_epoch, log.best_score, since_best = number, validation, 0
-                    _copy_weights(modules, best)
                 else:
-                    since_best += 1
-                if on_validation is not None:
-                    on_validation(number, validation)
-                if since_best >= patience:
-                    log.stopped = "patience"
-                    break
+                    validation = score() if score is not None else None
+                    log.curve.append(Point(number, log.seconds, training, validation))
+                    update(number, _line(training, validation))
+                    _judge(course, validation, modules, lower_is_better)
+                    if validation is not None and on_validation is not None:
+                        on_validation(number, validation)
+                    if course.since_best >= patience:
+                        log.stopped = "patience"
+                        break
+                if recording is not None:
+                    recording.keep(number, course.to_tree())
         except KeyboardInterrupt:
             log.stopped = "interrupted"
-    for module, weights in zip(modules, best, strict=True):
+    for module, weights in zip(modules, course.best, strict=True):
         if weights:
             module.load_state_dict(weights)
     log.seconds = time.perf_counter() - start
+    if recording is not None and log.stopped != "interrupted":
+        course.best = [{} for _ in modules]  # the modules have them
+        recording.finish(course.to_tree())
     return log
+
+
+def _judge(
+    course: _Course, validation: float | None, modules: "Sequence[torch.nn.Module]", lower_is_better: bool
+) -> None:
+    """Keep the weights where the validation is the best so far; without any, the last epoch is the best."""
+    log = course.log
+    if validation is None:
+        log.best_epoch = course.epoch
+    elif _is_better(validation, log.best_score, lower_is_better):
+        log.best_epoch, log.best_score, course.since_best = course.epoch, validation, 0
+        _copy_weights(modules, course.best)
+    else:
+        course.since_best += 1
 
 
 def _is_better(score: float, best: float, lower_is_better: bool) -> bool:

@@ -1,0 +1,173 @@
+"""Checkpoints: a fit that was killed goes on where it was, and ends with the same bits.
+
+A fit is a fixed sequence of trainings, calls of `autorec.training.loop.train`. The folder of a checkpoint is their
+journal:
+
+    fit.json                         what is fitted, so that no other fit goes on from it
+    training-1.safetensors           a finished training: its weights and its log
+    training-2-epoch-34.safetensors  the running one after an epoch: weights, best so far, optimisers, generators, log
+
+A resumed fit reads what was finished instead of training it again, and the running training goes on after its last
+epoch in the folder. Each file is written whole or not at all; of the running training the last two are kept, and a
+damaged one is passed over. Everything else of a fit follows from data, parameters and seed.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autorec import checks, files, locks, progress
+from autorec.errors import InputError
+
+if TYPE_CHECKING:
+    from autorec.training.state import State
+
+KEPT = 2  # files of the running training
+
+_FIT = "fit.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a `fit` keeps its state, and how often.
+
+    folder  made when missing; a finished fit leaves it there: it may then be deleted
+    every   seconds from one state to the next, each at the end of an epoch; 0: after every epoch
+    resume  whether to go on from what is in the folder; where there is nothing, the fit begins
+    """
+
+    folder: files.PathLike
+    every: float = 60.0
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        checks.number("every", self.every, least=0)
+
+
+class Journal:
+    """The trainings of one fit in a folder. begun: how many of them have begun."""
+
+    def __init__(self, folder: Path, every: float) -> None:
+        self.folder = folder
+        self.every = every
+        self.begun = 0
+
+
+_journal: ContextVar[Journal | None] = ContextVar("journal", default=None)
+
+
+@contextlib.contextmanager
+def keeping(checkpoint: Checkpoint, fit: Mapping[str, Any]) -> Iterator[Journal]:
+    """Within the block trainings are kept in the folder, or read from it. fit: what is fitted, JSON-ready.
+
+    InputError: the folder holds something else, or a checkpoint that is not to be resumed, or that of another fit.
+    """
+    folder = files.resolved(checkpoint.folder)
+    path = folder / _FIT
+    if _is_there(folder, path):
+        if not checkpoint.resume:
+            raise InputError(f"{folder} holds a checkpoint; resume it, delete it, or give another folder")
+        _require_same(path, fit)
+    else:
+        files.write_text(path, json.dumps(fit, indent=2))
+    with locks.locked(path):  # the lock of the folder itself is that of each file written there
+        journal = Journal(folder, checkpoint.every)
+        token = _journal.set(journal)
+        try:
+            yield journal
+        finally:
+            _journal.reset(token)
+
+
+def _is_there(folder: Path, path: Path) -> bool:
+    if path.exists():
+        return True
+    if folder.exists() and (not folder.is_dir() or any(not one.name.startswith(".") for one in folder.iterdir())):
+        raise InputError(f"{folder} is there and holds no checkpoint; give an empty or a new folder")
+    return False
+
+
+def _require_same(path: Path, fit: Mapping[str, Any]) -> None:
+    """InputError names what differs between this fit and that of the checkpoint."""
+    try:
+        kept = json.loads(path.read_bytes())
+        differing = [name for name in fit if kept[name] != fit[name]]
+    except (ValueError, LookupError, TypeError):
+        raise InputError(f"{path} is damaged; delete {path.parent} and train from the start") from None
+    if differing:
+        name = differing[0]
+        what = f"{name} was {kept[name]!r} and is {fit[name]!r}"
+        raise InputError(f"the checkpoint {path.parent} is of another fit: {what}; fit the same again, or without it")
+
+
+def begin_training(state: "State | None") -> "Recording | None":
+    """The record of the next training of the running fit; None where nothing is to be kept."""
+    journal = _journal.get()
+    if journal is None or state is None:
+        return None
+    journal.begun += 1
+    return Recording(journal, f"training-{journal.begun}", state)
+
+
+class Recording:
+    """One training in the folder. A tree `course` is what the loop itself has to remember; see `tensor_tree`."""
+
+    def __init__(self, journal: Journal, name: str, state: "State") -> None:
+        self._folder, self._every, self._name, self._state = journal.folder, journal.every, name, state
+        self._last = time.monotonic()
+
+    def resume(self) -> tuple[dict[str, Any] | None, bool]:
+        """Put the newest state of this training back; (its course, None where there is none; whether it had ended)."""
+        from autorec.training.tensor_tree import read_tree  # needs torch, which not every model does
+
+        for path in [self._finished, *reversed(self._running())]:
+            if path.exists():
+                try:
+                    tree = read_tree(path)
+                except ValueError as error:
+                    progress.announce(f"{error}; it is passed over")
+                    continue
+                self._state.put_back(tree["state"])
+                ended = path == self._finished
+                if ended:
+                    self._clear()  # the process may have been killed before it did
+                else:
+                    progress.announce(f"Resumed from {path}.")
+                return tree["course"], ended
+        return None, False
+
+    def keep(self, epoch: int, course: dict[str, Any]) -> None:
+        """Write the state after an epoch, if the last time is long enough ago."""
+        if time.monotonic() - self._last >= self._every:
+            self._write(self._folder / f"{self._name}-epoch-{epoch}.safetensors", course, finished=False)
+            for path in self._running()[:-KEPT]:
+                path.unlink()
+            self._last = time.monotonic()
+
+    def finish(self, course: dict[str, Any]) -> None:
+        """Write the end of the training, which takes the place of its states."""
+        self._write(self._finished, course, finished=True)
+        self._clear()
+
+    def _clear(self) -> None:
+        for path in self._running():
+            path.unlink()
+
+    @property
+    def _finished(self) -> Path:
+        return self._folder / f"{self._name}.safetensors"
+
+    def _running(self) -> list[Path]:
+        """By epoch."""
+        found = self._folder.glob(f"{self._name}-epoch-*.safetensors")
+        return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]))
+
+    def _write(self, path: Path, course: dict[str, Any], finished: bool) -> None:
+        from autorec.training.tensor_tree import write_tree
+
+        write_tree(path, {"course": course, "state": self._state.to_tree(finished=finished)})
