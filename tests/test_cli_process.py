@@ -145,7 +145,7 @@ def test_what_is_only_told_needs_nothing_heavy(place, arguments):
 
 
 def test_a_pipe_that_closes_is_no_failure_to_tell(place):
-    command = " ".join([*AUTOREC, "recommend", str(place / "model"), "--all"])
+    command = " ".join([*AUTOREC, "recommend", str(place / "model"), "--all", "--quiet"])
     done = subprocess.run(
         ["bash", "-c", f"{command} | head -1; exit ${{PIPESTATUS[0]}}"],
         capture_output=True,

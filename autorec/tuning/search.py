@@ -232,8 +232,7 @@ def _find_drawn(model: Recommender, name: str, what: Any) -> Any:
     if not isinstance(what, tuple):
         return value
     if what[0] == "l2":
-        given = parse_sum(name, value, PENALTIES)["l2"].value
-        value = getattr(model, "l2_", None) if given is None else given
+        value = model.l2_ if hasattr(model, "l2_") else parse_sum(name, value, PENALTIES)["l2"].value
     elif value == "auto":
         value = getattr(model, f"{name}_")
     return min(max(value, what[1]), what[2])
