@@ -12,7 +12,7 @@ from sklearn.metrics import ndcg_score
 import autorec
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
-from autorec.reproduction import joint, rating, strong
+from autorec.reproduction import joint, rating, strong, uses
 from autorec.reproduction import reproduce as reproduction
 
 
@@ -110,3 +110,18 @@ def test_a_blend_is_told_beside_its_members_on_each_split_and_by_mean_and_spread
     expected = autorec.evaluate(autorec.Blend("bayesian-mf+biased-mf").fit(splits[1].train), splits[1].test)
     assert numbers[1, 0] == pytest.approx(expected.metrics["rmse"], abs=1e-4)
     assert last.split(": ")[1].startswith(f"{numbers[:, 0].mean():.4f} ± ")
+
+
+def test_synthetic_users_are_made_without_those_kept_aside_who_judge_them(monkeypatch):
+    made = []
+
+    def generate(model, *, codes, test):
+        made.append((codes, set(model.ratings_.user_ids), set(test["user"])))
+        return autorec.generate(model, codes=codes, test=test)
+
+    monkeypatch.setattr(uses, "generate", generate)
+    monkeypatch.setattr(uses, "create", lambda name: autorec.create(name, hidden=4, epochs=1))
+    lines = list(uses._generate(autorec.load_sample()))
+    assert [codes for codes, _, _ in made] == ["users", "prior"] * 2
+    assert all(len(aside) == 100 and len(known) == 500 and not known & aside for _, known, aside in made)
+    assert sum("popularity, rank correlation" in line for line in lines) == 4

@@ -10,13 +10,14 @@ import torch
 from autorec.errors import ParameterError
 from autorec.models.base import Recommender
 from autorec.models.choice import ChoiceAutoencoder
-from autorec.models.choice_network import HEAD, make_choice_examples, normalised, prepare
+from autorec.models.choice_network import HEAD, identify, make_choice_examples, normalised, prepare
 from autorec.models.positives import positives
 from autorec.models.registry import MODELS
 from autorec.network.autoencoder import Autoencoder, Trace
-from autorec.network.batch import Batch, make_batch
+from autorec.network.batch import make_batch
 from autorec.network.clustering import assign_softly, clustering_loss
 from autorec.network.corruption import CORRUPTIONS
+from autorec.network.example import Example
 from autorec.network.parts import Part, parse
 from autorec.training.adam import Adam
 from autorec.training.objective import objective
@@ -44,7 +45,7 @@ def divide_jointly(model: Recommender, labels: Labels, seed: int) -> Labels:
             f"{type(model).__name__} cannot be trained for segments; models that can: {', '.join(able)}"
         )
     network = copy.deepcopy(model.network_)
-    everyone = normalised(make_batch(positives(model.ratings_.csr, model.ratings_.scale, model.relevant)))
+    everyone = _make_example(model)
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
         centres = Centres(_encode(network, everyone), labels)
         _train(model, network, centres, everyone, seed)
@@ -76,12 +77,21 @@ class Centres(torch.nn.Module):
         return STRENGTH * clustering_loss(trace.mean, self.centres, self.sizes, self.scale)
 
 
-def _encode(network: Autoencoder, everyone: Batch) -> torch.Tensor:
+def _make_example(model: ChoiceAutoencoder) -> Example:
+    """All users as inputs."""
+    n = model.ratings_.n_users
+    chosen = make_batch(positives(model.ratings_.csr, model.ratings_.scale, model.relevant))
+    identity = identify(np.arange(n), n) if model.own_vectors else None
+    return Example((normalised(chosen),), {}, torch.zeros(n), identity=identity)
+
+
+def _encode(network: Autoencoder, everyone: Example) -> torch.Tensor:
+    """[users × K] means of the codes."""
     with torch.no_grad():
-        return network.encode(everyone)
+        return network(everyone).mean
 
 
-def _train(model: ChoiceAutoencoder, network: Autoencoder, centres: Centres, everyone: Batch, seed: int) -> None:
+def _train(model: ChoiceAutoencoder, network: Autoencoder, centres: Centres, everyone: Example, seed: int) -> None:
     data, generator = prepare(model.ratings_, model.relevant, 0.0, seed), torch.Generator().manual_seed(seed)
     likelihoods = {HEAD: model._likelihood(model.ratings_.n_items, generator)}
     penalties = model._penalties()
@@ -91,7 +101,7 @@ def _train(model: ChoiceAutoencoder, network: Autoencoder, centres: Centres, eve
     loss = objective(network, likelihoods, penalties, corruption, generator)
     parameters = [*network.parameters(), *centres.parameters()]
     step = descend(loss, Adam(parameters, lambda number: LEARNING_RATE))
-    epoch = stochastic_epoch(step, make_choice_examples(data, model.batch), data.rng)
+    epoch = stochastic_epoch(step, make_choice_examples(data, model.batch, identified=model.own_vectors), data.rng)
     for number in range(1, EPOCHS + 1):
         centres.count(_encode(network, everyone))
         epoch(number)

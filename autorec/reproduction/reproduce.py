@@ -12,11 +12,13 @@ from autorec.reproduction.published import paper, table
 from autorec.reproduction.ranking import ranking
 from autorec.reproduction.rating import ratings
 from autorec.reproduction.strong import strong
+from autorec.reproduction.uses import uses
 
 Job = Callable[[Path], Iterator[str]]  # folder that holds ml-100k and ml-1m → lines
 
 JOBS: Mapping[str, Job] = {
-    job.__name__: job for job in (table, paper, papers, ranking, strong, adversarial, joint, choice, ratings, defaults)
+    job.__name__: job
+    for job in (table, paper, papers, ranking, strong, adversarial, joint, choice, ratings, uses, defaults)
 }
 
 
