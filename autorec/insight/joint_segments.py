@@ -88,7 +88,8 @@ def _make_example(model: ChoiceAutoencoder) -> Example:
 def _encode(network: Autoencoder, everyone: Example) -> torch.Tensor:
     """[users × K] means of the codes."""
     with torch.no_grad():
-        return network(everyone).mean
+        trace: Trace = network(everyone)
+        return trace.mean
 
 
 def _train(model: ChoiceAutoencoder, network: Autoencoder, centres: Centres, everyone: Example, seed: int) -> None:
