@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from autorec.serve.server import run_server as run_server
     from autorec.threads import set_threads as set_threads
     from autorec.training.checkpoint import Checkpoint as Checkpoint
+    from autorec.training.plan import Plan as Plan
+    from autorec.training.plan import plan as plan
     from autorec.tuning.tune import tune as tune
     from autorec.tuning.tuning import Tuning as Tuning
 
@@ -127,6 +129,7 @@ _HOME = {
     "Model": "autorec.models.row",
     "Overturn": "autorec.insight.what_if",
     "PRESETS": "autorec.models.presets",
+    "Plan": "autorec.training.plan",
     "Popularity": "autorec.models.baselines",
     "PureSVD": "autorec.models.puresvd",
     "Ratings": "autorec.ratings.matrix",
@@ -162,6 +165,7 @@ _HOME = {
     "make_app": "autorec.serve.server",
     "overturn": "autorec.insight.what_if",
     "per_user_split": "autorec.ratings.split",
+    "plan": "autorec.training.plan",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
     "read_json_lines": "autorec.ratings.json_lines",

@@ -18,6 +18,7 @@ VERBS = (
     "fetch",
     "inspect",
     "split",
+    "plan",
     "train",
     "predict",
     "recommend",

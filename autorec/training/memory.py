@@ -57,6 +57,11 @@ def training_memory(
     }
 
 
+def are_large(kept: Needs, hidden: tuple[int, ...]) -> bool:
+    """Whether kept batches take so much that making them again costs little beside the units' work."""
+    return kept["ratings"] * padded(max(hidden)) > KEEP_MOST
+
+
 def should_stream(kept: Needs, again: Needs, hidden: tuple[int, ...], available: int | None) -> bool:
     """Whether to stream batches: where kept ones would take more than KEEP_MOST, or than is free. Notes the need.
 
@@ -64,7 +69,7 @@ def should_stream(kept: Needs, again: Needs, hidden: tuple[int, ...], available:
     checked.
     """
     fits = available is None or sum(kept.values()) <= available
-    streams = kept["ratings"] * padded(max(hidden)) > KEEP_MOST or not fits
+    streams = are_large(kept, hidden) or not fits
     chosen = again if streams and sum(again.values()) < sum(kept.values()) else kept
     total = sum(chosen.values())
     parts = ", ".join(f"{name} {readable(size)}" for name, size in chosen.items())

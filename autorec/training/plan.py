@@ -1,0 +1,154 @@
+"""What a training of AutoRec takes by arithmetic: memory of each process, bytes between them, epochs an hour.
+
+n rows, m columns, r ratings, H units, batches of B rows. N processes would share the columns: each holds the weights of
+m/N columns with their optimiser, and the ratings in these; the codes of a batch are everywhere. `fit` is the case of
+one process; more of them are not run by this library, and their figures are arithmetic alone:
+
+    memory  `training_memory` of r/N ratings and m/N columns; what belongs to rows, and the codes, does not shrink
+    moved   the sums of the encoder and the gradient of the code, B × H float32 each, are all-reduced in a ring, where
+            each process sends 2 (N − 1)/N of them: 2 · 2 (N − 1)/N · 4 B H bytes a step
+    step    a · H · (r/N) (B/n)  +  b · 2 H · m/N  +  moved / bandwidth  seconds
+    epoch   ⌈n/B⌉ steps
+
+a, seconds of a rating and a unit, and b, of a weight that Adam updates, are measured on this machine (`measure_speed`).
+Waiting for the network to answer, uneven shares, and the making of streamed batches are left out.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from autorec import checks
+from autorec.memory import readable
+from autorec.network.autoencoder import build_autoencoder
+from autorec.network.batch import make_batch
+from autorec.network.corruption import CORRUPTIONS
+from autorec.network.example import Example
+from autorec.network.likelihood import LIKELIHOODS
+from autorec.network.padding import pad
+from autorec.network.parts import parse
+from autorec.network.penalty import PENALTIES
+from autorec.threads import torch_on_one_thread
+from autorec.training.adam import Adam
+from autorec.training.batches import batch_size
+from autorec.training.memory import are_large, training_memory
+from autorec.training.objective import objective
+from autorec.training.steps import descend
+
+_ROWS, _REPEATS = 512, 5
+_MANY_RATINGS, _MANY_COLUMNS = (400, 2_000), (20, 20_000)  # ratings a row, columns
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of a step for each rating and unit, and for each weight."""
+
+    rating: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """memory: bytes of each process by purpose. streams: whether batches are made again at each use. moved: bytes that
+    each process sends in a step. steps: of an epoch. step_seconds: of which network_seconds are for `moved`."""
+
+    memory: Mapping[str, int]
+    streams: bool
+    moved: int
+    steps: int
+    step_seconds: float
+    network_seconds: float
+
+    @property
+    def epochs_an_hour(self) -> float:
+        return 3600 / (self.steps * self.step_seconds)
+
+    def to_facts(self) -> dict[str, str]:
+        """For people."""
+        return {
+            "memory of each process": readable(sum(self.memory.values())),
+            **{f"- {name}": readable(size) for name, size in self.memory.items()},
+            "batches": "made again at each use" if self.streams else "kept",
+            "sent by each process in a step": readable(self.moved),
+            "seconds of a step": f"{self.step_seconds:.3g}",
+            "- of which network": f"{self.network_seconds:.3g}",
+            "steps of an epoch": f"{self.steps:,}",
+            "steps an hour": f"{3600 / self.step_seconds:,.0f}",
+            "epochs an hour": f"{self.epochs_an_hour:.3g}",
+        }
+
+
+def plan(
+    n_users: int,
+    n_items: int,
+    n_ratings: int,
+    hidden: int = 500,
+    *,
+    orientation: str = "item",
+    workers: int = 1,
+    bandwidth: float = 10.0,
+    speed: Speed | None = None,
+) -> Plan:
+    """The needs of AutoRec on that many users, items and ratings, inputs="ratings"; formulas at the head of this file.
+
+    hidden: units of the one hidden layer. orientation: "item" or "user", what a row is. workers: processes. bandwidth:
+    gigabits a second that each of them sends. speed: None, it is measured, for some seconds. ParameterError: a number
+    that is not allowed.
+    """
+    sizes = {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "hidden": hidden, "workers": workers}
+    for name, size in sizes.items():
+        checks.whole(name, size)
+    checks.number("bandwidth", bandwidth, above=0)
+    checks.one_of("orientation", orientation, ("item", "user"))
+    speed = measure_speed(hidden) if speed is None else speed
+    n, m = (n_items, n_users) if orientation == "item" else (n_users, n_items)
+    B = batch_size(n, "auto")
+    own_ratings, own_columns = math.ceil(n_ratings / workers), math.ceil(m / workers)
+    kept, again = (
+        training_memory(own_ratings, n, own_columns, (hidden,), B, streams=streams) for streams in (False, True)
+    )
+    streams = are_large(kept, (hidden,))
+    moved = round(2 * 2 * (workers - 1) / workers * 4 * B * hidden)
+    sending = moved * 8 / (bandwidth * 1e9)
+    working = speed.rating * hidden * own_ratings * B / n + speed.weight * 2 * hidden * own_columns
+    return Plan(again if streams else kept, streams, moved, math.ceil(n / B), working + sending, sending)
+
+
+def measure_speed(hidden: int) -> Speed:
+    """Of the threads that this process uses: steps with many ratings, and steps with many columns, give the two."""
+    cases = [(_ROWS * ratings * hidden, 2 * hidden * columns) for ratings, columns in (_MANY_RATINGS, _MANY_COLUMNS)]
+    seconds = [_time_step(*case, hidden) for case in (_MANY_RATINGS, _MANY_COLUMNS)]
+    rating, weight = np.linalg.solve(np.array(cases, dtype=float), seconds)
+    # A disturbed measurement may give one less than nothing: then all its time is the other's.
+    return Speed(max(float(rating), 0.0), max(float(weight), 0.0))
+
+
+def _time_step(per_row: int, n_columns: int, hidden: int) -> float:
+    """Median seconds of a step on `_ROWS` rows."""
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    columns = np.concatenate([np.sort(rng.choice(n_columns, per_row, replace=False)) for _ in range(_ROWS)])
+    values = rng.integers(1, 6, len(columns)).astype(np.float32)
+    rows = sparse.csr_array(
+        (values, columns, np.arange(_ROWS + 1) * per_row),
+        shape=(_ROWS, n_columns),
+    )
+    batch = make_batch(rows)
+    network = build_autoencoder(n_columns, (hidden,), "sigmoid", "identity", generator, centred=True)
+    pad(network)
+    likelihoods = {"rating": parse("likelihood", "gaussian", LIKELIHOODS)}
+    penalties = {"l2": parse("penalty", "l2:100", PENALTIES)}
+    loss = objective(network, likelihoods, penalties, parse("corruption", "none", CORRUPTIONS), generator)
+    step = descend(loss, Adam(network.parameters(), lambda step: 0.001))
+    example = Example((batch,), {"rating": batch}, torch.full((_ROWS,), 3.0), 1.0)
+    times = []
+    with torch_on_one_thread():
+        for number in range(1 + _REPEATS):
+            start = time.perf_counter()
+            step(example, number)
+            times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))  # the first compiles
