@@ -12,7 +12,7 @@ from sklearn.metrics import ndcg_score
 import autorec
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
-from autorec.reproduction import joint, rating, strong, uses
+from autorec.reproduction import intervals, joint, rating, strong, uses
 from autorec.reproduction import reproduce as reproduction
 
 
@@ -125,3 +125,20 @@ def test_synthetic_users_are_made_without_those_kept_aside_who_judge_them(monkey
     assert [codes for codes, _, _ in made] == ["users", "prior"] * 2
     assert all(len(aside) == 100 and len(known) == 500 and not known & aside for _, known, aside in made)
     assert sum("popularity, rank correlation" in line for line in lines) == 4
+
+
+def test_the_job_of_intervals_counts_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    ratings = autorec.load_sample()
+    monkeypatch.setattr(intervals, "read_ratings", lambda _: ratings)
+    monkeypatch.setattr(intervals, "create", lambda _: autorec.Bias())
+    monkeypatch.setattr(intervals, "SEEDS", (0, 1))
+    title, everything, *thirds, late = intervals.intervals(Path())
+    assert "2 seeds, intervals of 0.9" in title and len(thirds) == 6
+    found = []
+    for seed in (0, 1):
+        split = autorec.random_split(ratings, 0.2, seed)
+        halves = autorec.random_split(split.test, 0.5, seed)
+        kept_aside = autorec.calibrate(autorec.Bias().fit(split.train), halves.train)
+        found.append(kept_aside.coverage(halves.test)["coverage"][0])
+    assert everything.split()[1] == f"{np.mean(found):.4f}" and np.mean(found) == pytest.approx(0.9, abs=0.02)
+    assert late.startswith("by time, the latest tenth counted: 0.")
