@@ -151,7 +151,7 @@ QUICK = PLANTED | {"epochs": 120}
 
 def own_share(model: AdversarialAutoencoder, group: np.ndarray) -> float:
     """Of the probability that users choose again, how much is on the items of their group; a mean."""
-    scores = torch.from_numpy(model.score(model.encode_users(model.ratings_.csr)))
+    scores = torch.from_numpy(model.score_users(model.encode_users(model.ratings_.csr)))
     shares = scores.softmax(dim=1).reshape(-1, GROUPS, EACH).sum(dim=2).numpy()  # [users × groups]
     return float(shares[np.arange(len(group)), group].mean())
 

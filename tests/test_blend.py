@@ -48,7 +48,7 @@ def test_predictions_are_the_weighted_mean_of_the_members(blend: autorec.Blend, 
     expected = 0.0
     for seed, (name, weight) in enumerate(zip(SMALL.split("+"), blend.weights_, strict=True)):
         member = autorec.create(name, random_state=seed).fit(split.train)
-        scores = member.score(member._users(np.arange(5)))
+        scores = member.score_users(member._users(np.arange(5)))
         expected = expected + weight * scores[pairs]
     np.testing.assert_allclose(table["score"], expected, rtol=1e-4)
 

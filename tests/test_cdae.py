@@ -89,7 +89,9 @@ def test_users_are_told_apart_by_their_vectors_and_new_users_have_none() -> None
     assert model.network_.encoder.row_weight.any() and not new.network_.encoder.row_weight.any()
     np.testing.assert_array_equal(*new._score_rows(np.array([0, 60])))
     histories = model.ratings_.csr[[0]]
-    np.testing.assert_allclose(model.score(model.encode_users(histories)), new._score_rows(np.array([0])), atol=1e-6)
+    np.testing.assert_allclose(
+        model.score_users(model.encode_users(histories)), new._score_rows(np.array([0])), atol=1e-6
+    )
 
 
 def test_users_who_are_held_out_keep_the_vector_0() -> None:

@@ -21,7 +21,7 @@ from autorec.ratings.convert import as_ratings
 def scores_of(model, X: np.ndarray) -> np.ndarray:
     from scipy import sparse
 
-    return np.asarray(model.score(model.encode_users(sparse.csr_array(5.0 * X))))
+    return np.asarray(model.score_users(model.encode_users(sparse.csr_array(5.0 * X))))
 
 
 def test_edlae_is_the_minimum_of_the_expected_loss_under_dropout() -> None:

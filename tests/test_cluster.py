@@ -32,7 +32,7 @@ def model() -> autorec.BiasedMF:
 )
 def test_products_of_profiles_are_cosines_of_doubly_centred_scores(model: Any, ratings: autorec.Ratings) -> None:
     model = clone(model).fit(ratings)
-    scores = model.score(model._users(np.arange(ratings.n_users))).astype(float)
+    scores = model.score_users(model._users(np.arange(ratings.n_users))).astype(float)
     centred = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
     for of, rows in (("users", centred), ("items", centred.T)):
         unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -164,14 +164,14 @@ def test_folding_in_the_training_users_leaves_the_model_as_it_was(fitted, frame)
 
 
 def test_scores_are_a_pure_function_of_histories(fitted):
-    """`fold_in` and `encode_users` → `score` give the same, and each history its own scores."""
+    """`fold_in` and `encode_users` → `score_users` give the same, and each history its own scores."""
     new = as_ratings(random_frame(12, 20, seed=5))
-    scores = fitted.score(fitted.encode_users(new.csr))
+    scores = fitted.score_users(fitted.encode_users(new.csr))
     assert scores.shape == (12, 20) and scores.dtype == np.float32
     folded = fitted.fold_in(new)
     (block,) = folded.map_scores(np.arange(12), lambda part, scores: scores)
     np.testing.assert_allclose(block, scores, rtol=1e-5, atol=1e-5)
-    alone = fitted.score(fitted.encode_users(new.csr[[7]]))
+    alone = fitted.score_users(fitted.encode_users(new.csr[[7]]))
     np.testing.assert_allclose(alone[0], scores[7], rtol=1e-4, atol=1e-4)
     best = folded.recommend([7], n=3, exclude_seen=False)
     np.testing.assert_allclose(scores[7][best["item"]], np.sort(scores[7])[::-1][:3], rtol=1e-5, atol=1e-5)

@@ -36,7 +36,7 @@ OTHERS = {
 def score_of(model: autorec.Recommender, history: dict, item: object) -> float:
     """The score of a history without the ways of `explain`, on the scale of the ratings."""
     person, _ = make_history(model.ratings_, history)
-    scores = model._to_ratings(model.score(model.encode_users(person)))
+    scores = model._to_ratings(model.score_users(model.encode_users(person)))
     return float(scores[0, model.ratings_.find_items([item])[0]])
 
 

@@ -35,7 +35,7 @@ def naive(model: Any, history: dict[int, float], n: int, **wishes: Any) -> list[
     csr = np.zeros((1, ratings.n_items))
     for item, rating in history.items():
         csr[0, ratings.item_ids.tolist().index(item)] = rating
-    scores = model._to_ratings(model.score(model.encode_users(csr)))[0]
+    scores = model._to_ratings(model.score_users(model.encode_users(csr)))[0]
     found = []
     for column, item in enumerate(ratings.item_ids.tolist()):
         genres = ratings.attributes["genre"][column].split("|")

@@ -129,7 +129,7 @@ def test_who_was_forgotten_looks_like_who_was_never_there() -> None:
             known = frame[frame["user"].isin(users) & frame["item"].isin(attacked.ratings_.item_ids)]
             histories = attacked.fold_in(known).ratings_.csr
             liked = positives(histories, attacked.ratings_.scale).toarray()
-            scores = attacked.score(attacked.encode_users(histories))
+            scores = attacked.score_users(attacked.encode_users(histories))
             found[name] = -np.square(liked - scores).mean(axis=1)
         return tuple(
             roc_auc_score(np.repeat([1, 0], [len(found[name]), len(found["never"])]), [*found[name], *found["never"]])

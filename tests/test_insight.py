@@ -30,7 +30,7 @@ def test_the_products_of_the_vectors_are_the_scores_without_biases(name: str, ra
     assert users.index.tolist() == ratings.user_ids.tolist() and users.index.name == "user"
     assert items.index.tolist() == ratings.item_ids.tolist() and items.index.name == "item"
     without = users.to_numpy() @ items.to_numpy().T
-    rest = model.score(model._users(np.arange(ratings.n_users))) - without  # bias_u + bias_i
+    rest = model.score_users(model._users(np.arange(ratings.n_users))) - without  # bias_u + bias_i
     np.testing.assert_allclose(rest - rest[:1], (rest[:, :1] - rest[0, 0]).repeat(20, axis=1), atol=1e-4)
 
 

@@ -32,7 +32,7 @@ def fitted(split):
 
 
 def all_scores(model, part=slice(None)):
-    return np.asarray(model.score(model.encode_users(model.ratings_.csr[part])), dtype=np.float64)
+    return np.asarray(model.score_users(model.encode_users(model.ratings_.csr[part])), dtype=np.float64)
 
 
 def test_the_score_is_the_probability_of_both(fitted):

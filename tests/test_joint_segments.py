@@ -81,10 +81,10 @@ def test_planted_groups_are_found_also_with_half_of_the_ratings() -> None:
 @pytest.mark.parametrize("name", ["rec-vae", "cdae"])
 def test_the_model_stays_and_the_seed_repeats(name: str, ratings: autorec.Ratings, tmp_path: Path) -> None:
     model = autorec.create(name, hidden=4, epochs=2).fit(ratings)
-    scores = model.score(model._users(np.arange(5)))
+    scores = model.score_users(model._users(np.arange(5)))
     first, again = (autorec.cluster(model, k=3, joint=True).labels for _ in range(2))
     assert first.equals(again)
-    np.testing.assert_array_equal(scores, model.score(model._users(np.arange(5))))
+    np.testing.assert_array_equal(scores, model.score_users(model._users(np.arange(5))))
     model.save(tmp_path / "model")
     facts: Any = told("cluster", tmp_path / "model", "-k", 3, "--joint")
     assert facts["joint"] and [one["size"] for one in facts["segments"]] == first.value_counts().tolist()

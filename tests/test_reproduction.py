@@ -54,7 +54,7 @@ def test_users_held_out_are_those_of_the_permutation_and_a_fifth_of_their_choice
     np.testing.assert_array_equal(wanted, (given + wanted) // 5)
     line = strong.measure("ease", one)
     model = autorec.Ease().fit(one.train).fold_in(one.fold_in)
-    scores = model.score(model.encode_users(model.ratings_.csr))
+    scores = model.score_users(model.encode_users(model.ratings_.csr))
     columns = model.ratings_.find_items(one.test.item_ids)
     truth, seen = np.zeros(scores.shape), model.ratings_.csr.toarray() > 0
     truth[:, columns] = one.test.csr.toarray()
@@ -93,8 +93,8 @@ def test_the_pipeline_puts_what_would_be_rated_low_behind_all_others():
     ease = autorec.Ease().fit(random_frame())
     chained = joint._chain(model, ease)
     vectors = chained.encode_users(model.ratings_.csr)
-    low = model.rating_._to_ratings(model.rating_.score(vectors[1])) < 3.5
-    scores, plain = chained.score(vectors), ease.score(vectors[0])
+    low = model.rating_._to_ratings(model.rating_.score_users(vectors[1])) < 3.5
+    scores, plain = chained.score_users(vectors), ease.score_users(vectors[0])
     for row in range(5):
         assert low[row].any() and scores[row][low[row]].max() <= scores[row][~low[row]].min()
         for part in (low[row], ~low[row]):

@@ -47,7 +47,7 @@ def map_scores(model: Recommender, histories: sparse.csr_array, work: Callable[[
     """work(scores [part × items]) of parts of the histories [B × items], joined; scores on the scale of the ratings."""
 
     def score(rows: IntArray) -> Any:
-        return model.score(model._encode(sparse.csr_array(histories[rows])))
+        return model.score_users(model._encode(sparse.csr_array(histories[rows])))
 
     n, n_items = histories.shape
     return np.concatenate(

@@ -1,164 +1,47 @@
 """Recommender, the base of all models: it has the public methods; a model adds `_fit` and its vectors.
 
-All scores are made the same way: `encode_users` turns histories into user vectors, `score` turns these into scores of
-all items, `top_n` keeps the best. With `Vectors` on both sides score(u, i) = factors_u · factors_i + bias_u + bias_i.
-A model of choices may use the choices themselves as user vectors, and define `score` itself.
+All scores are made the same way: `encode_users` turns histories into user vectors, `score_users` turns these into
+scores of all items, `top_n` keeps the best. With `Vectors` on both sides score(u, i) = factors_u · factors_i + bias_u +
+bias_i. A model of choices may use the choices themselves as user vectors, and define `score_users` itself.
 """
 
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from autorec import checks
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
-from autorec.models import recommending, similarity, store, vector_tables
-from autorec.models.arrays import Expected, Shape
-from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
-from autorec.models.histories import align, check_histories, each_alone
+from autorec.models import recommending, scoring, similarity, store, vector_tables
+from autorec.models.histories import align, check_histories
+from autorec.models.hooks import FloatArray as FloatArray
+from autorec.models.hooks import Hooks
+from autorec.models.hooks import IntArray as IntArray
+from autorec.models.hooks import Scores as Scores
 from autorec.models.kept_fit import kept
-from autorec.models.registry import named
 from autorec.models.topn import Result, map_blocks
-from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
 from autorec.training.checkpoint import Checkpoint
 from autorec.training.loop import OnValidation as OnValidation
 
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
-Scores = npt.NDArray[np.float32]
 RandomState = int | np.random.RandomState | np.random.Generator | None  # as scikit-learn's random_state
 
-_ENTRY_BYTES = 24  # a rating, of temporary copies
-_PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
 
-
-class Recommender(BaseEstimator):
+class Recommender(Hooks, BaseEstimator):
     """Base of all models; see `fit`, `predict`, `recommend`, `fold_in`, `similar`, `save`.
 
     Learned: `ratings_` (what it was fitted on, for leaving out the seen), `fallback_` (damped biases, the answer for
     unknown ids), `summary_` (facts about the fit, JSON-ready).
     """
-
-    rates: ClassVar[bool] = True  # whether `predict` gives ratings; False for models of choice
-    additive: ClassVar[bool] = False  # whether the score of a history is the sum of those of its ratings alone
-
-    ratings_: Ratings
-    fallback_: Biases
-    summary_: dict[str, Any]
-    _right: Scores | None = None  # [items × (d + 2)] see `as_right`; made when first asked for
-
-    # --- what a model brings --------------------------------------------------------------------------------
-
-    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
-        raise NotImplementedError
-
-    def _encode(self, histories: sparse.csr_array) -> Any:
-        """Vectors [B] of the users whose ratings are the rows of `histories` [B × items]; nothing is learned or
-        changed."""
-        raise NotImplementedError
-
-    def _users(self, rows: IntArray) -> Any:
-        """Vectors [B] of the users of the training in these rows [B]; overridden where they are learned."""
-        return self._encode(self.ratings_.csr[rows])
-
-    def _items(self) -> Vectors:
-        """Vectors [items] of all items."""
-        raise NotImplementedError
-
-    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
-        """The attributes that differ in a model whose users are the rows of `histories` [new users × items]; `self` is
-        not changed."""
-        return {}
-
-    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        """The same for a model whose items are the columns of `histories` [users × new items]."""
-        raise ParameterError(
-            f"{type(self).__name__} cannot take new items; models that can: {', '.join(named(takes_new_items=True))}"
-        )
-
-    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        """Bytes that `fit` takes at most, about, beside the ratings that it is given; parameters are checked."""
-        return _ENTRY_BYTES * n_ratings
-
-    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
-        """Seconds that `fit` takes, about, on two cores."""
-        return 1e-6 * n_ratings
-
-    def _fitter(self, ratings: Ratings) -> "Callable[..., Recommender]":
-        """A function settings → a copy of the model with them, fitted on `ratings`. For searches: what all settings
-        have in common may be computed once."""
-        return lambda **settings: clone(self).set_params(**settings).fit(ratings)
-
-    def _check_parameters(self) -> None:
-        """ParameterError names the parameter at fault and what is allowed. Called by `fit`, and when a file is read."""
-
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything learned, by name, for the file."""
-        return {}
-
-    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        """What the arrays of a file have to be; `_set_arrays` relies on it. The model has its parameters and
-        `ratings_`. shapes: of the arrays in the file."""
-        return {}
-
-    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        """The inverse of `_arrays`, on a model that has its parameters and `ratings_`."""
-
-    def _chosen_dampings(self) -> tuple[float, float] | None:
-        """(of users, of items) of the biases in this model; None where it has none of them."""
-        return None
-
-    def _fit_fallback(self, ratings: Ratings) -> Biases:
-        """Damped biases, with the dampings of the model's own; else of a model that rates chosen on held-out
-        ratings."""
-        dampings = self._chosen_dampings()
-        if dampings is None and self.rates:
-            from autorec.models.dampings import dampings_of  # which imports torch; models of choices need none
-
-            dampings = dampings_of(ratings)
-        user, item = dampings or (USER_DAMPING, ITEM_DAMPING)
-        return bias_tools.fit_biases(ratings.csr, user_damping=user, item_damping=item)
-
-    def _score_rows(self, rows: IntArray) -> Scores:
-        """[B × items] scores of the users of the training in these rows [B]."""
-        return self.score(self._users(rows))
-
-    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        """[pairs] scores of pairs of users and items of the training."""
-        scores = np.empty(len(rows))
-        for start in range(0, len(rows), _PAIR_BLOCK):
-            part = slice(start, start + _PAIR_BLOCK)
-            users, inverse = np.unique(rows[part], return_inverse=True)
-            scores[part] = score_pairs(self._users(users), inverse, self._items(), columns[part])
-        return scores
-
-    def _similarities(self) -> Callable[..., Scores]:
-        """A function: columns [B], others [C] (default: all items) → similarities [B × C]; −inf for an item that is not
-        to be shown."""
-        return similarity.cosines(self._items().factors, type(self).__name__)
-
-    def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray | None:
-        """[n] what each of the n ratings of one history [1 × items] adds to the score of an item, where the score is a
-        constant and a sum over them, given which items are rated; None where it is not."""
-        return self.score(self._encode(each_alone(history)))[:, column] if self.additive else None
-
-    def _to_ratings(self, scores: FloatArray) -> FloatArray:
-        """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""
-        return scores
-
-    # --- the verbs ------------------------------------------------------------------------------------------
 
     def fit(
         self,
@@ -298,19 +181,18 @@ class Recommender(BaseEstimator):
         return map_blocks(self._score_rows, rows, self._fitted().n_items, work)
 
     def encode_users(self, histories: Any) -> Any:
-        """User vectors [B], for `score`, of the ratings in `histories` [B × items], a SciPy matrix with the columns and
-        the scale of `ratings_`. Nothing is learned and the model does not change.
+        """User vectors [B], for `score_users`, of the ratings in `histories` [B × items], a SciPy matrix with the
+        columns and the scale of `ratings_`. Nothing is learned and the model does not change.
 
         InputError: another number of columns, or indices outside them.
         """
         return self._encode(check_histories(histories, self._fitted().n_items))
 
-    def score(self, users: Any) -> Scores:
-        """[B × items] float32 scores of all items, a new array; users: vectors [B] from `encode_users`. Higher is
-        better; scores of rating models are on the scale inside the model."""
-        if self._right is None:
-            self._right = as_right(self._items())
-        return np.asarray(as_left(users) @ self._right.T)
+    def score(self, ratings: Any, y: None = None) -> float:
+        """How good the model is on test ratings, as for `fit`: −RMSE of one that rates, else NDCG@10; the higher the
+        better. For scikit-learn's `cross_validate` and `GridSearchCV`; y is ignored. More: `autorec.evaluate`."""
+        test = as_ratings(ratings)
+        return -scoring.rmse(self, test) if self.rates else scoring.ndcg(self, test)
 
     def fold_in(self, new_ratings: Any, of: str = "users") -> Self:
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` does not change.

@@ -153,7 +153,7 @@ class CFNade(Recommender):
         weight, bias = self._columns()
         return Columns(weight[rows], bias[rows])
 
-    def score(self, users: Any) -> Scores:
+    def score_users(self, users: Any) -> Scores:
         """[B × items] float32 expected ratings, on the scale of the ratings; users: of `encode_users`."""
         if self.orientation == "user":
             return _expect_all(users, self._columns(), self.values_)

@@ -162,7 +162,7 @@ class Ease(Recommender):
                 "into the model as it was fitted"
             )
 
-    def score(self, users: sparse.csr_array) -> Scores:
+    def score_users(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
         return products(users, self.weights_)
 

@@ -77,7 +77,7 @@ class InfAE(Recommender):
     def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
         return positives(histories, self.ratings_.scale, self.relevant)
 
-    def score(self, users: sparse.csr_array) -> Scores:
+    def score_users(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → scores [B × items] float32; 0 for a user without a choice."""
         weights = kernel(users, self.choices_) @ self.inverse_  # [B × users]
         return np.ascontiguousarray((self.choices_.T @ weights.T).T)
@@ -87,7 +87,7 @@ class InfAE(Recommender):
         alone = sparse.csr_array(sparse.eye_array(self.ratings_.n_items, dtype=np.float32))
 
         def alone_with(columns: IntArray, others: Any = slice(None)) -> Scores:
-            return self.score(sparse.csr_array(alone[columns]))[:, others]
+            return self.score_users(sparse.csr_array(alone[columns]))[:, others]
 
         return alone_with
 

@@ -143,13 +143,13 @@ class Joint(Recommender):
     def _users(self, rows: IntArray) -> tuple[Any, Any]:
         return self.choice_._users(rows), self.rating_._users(rows)
 
-    def score(self, users: tuple[Any, Any]) -> Scores:
+    def score_users(self, users: tuple[Any, Any]) -> Scores:
         """[B × items] float32 probabilities that an item is rated and liked, about; below 0 where it is not rated.
 
         users: (vectors of choices, vectors of ratings), each [B].
         """
         choice, vectors = users
-        scores, rated = self.choice_.score(choice), self.rating_._to_ratings(self.rating_.score(vectors))
+        scores, rated = self.choice_.score_users(choice), self.rating_._to_ratings(self.rating_.score_users(vectors))
         liked = ndtr((rated - np.float32(self.threshold_)) / np.float32(self.spread_))
         np.multiply(scores, liked, out=scores, where=scores > 0)
         return scores

@@ -53,7 +53,7 @@ class ItemKNN(Recommender):
     def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
         return positives(histories, self.ratings_.scale, self.relevant)
 
-    def score(self, users: sparse.csr_array) -> Scores:
+    def score_users(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the cosines to the items chosen."""
         return np.asarray((users @ self.neighbours_.T).todense(), dtype=np.float32)
 

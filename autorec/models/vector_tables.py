@@ -43,7 +43,7 @@ def ids_of(model: Model, of: str) -> Any:
 def _has_vectors(kind: type[Any]) -> bool:
     """Whether the class brings vectors that are more than a bias."""
     floor = {row.kind for row in MODELS.values() if row.group == "floor"}
-    return kind._items.__qualname__ != "Recommender._items" and kind.__name__ not in floor
+    return kind._items.__qualname__ != "Hooks._items" and kind.__name__ not in floor
 
 
 def _with_vectors() -> list[str]:

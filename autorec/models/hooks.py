@@ -1,0 +1,144 @@
+"""What a model brings: the methods that `Recommender` calls, each with what holds for most models."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import clone
+
+from autorec.errors import ParameterError
+from autorec.models import biases as bias_tools
+from autorec.models import similarity
+from autorec.models.arrays import Expected, Shape
+from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
+from autorec.models.histories import each_alone
+from autorec.models.registry import named
+from autorec.models.vectors import FloatArray as FloatArray
+from autorec.models.vectors import IntArray as IntArray
+from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
+from autorec.ratings.matrix import Ratings
+from autorec.training.loop import OnValidation
+
+Scores = npt.NDArray[np.float32]
+
+_ENTRY_BYTES = 24  # a rating, of temporary copies
+_PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
+
+
+class Hooks:
+    """Base of `Recommender`, which has the public methods; a model overrides what it does in its own way."""
+
+    rates: ClassVar[bool] = True  # whether `predict` gives ratings; False for models of choice
+    additive: ClassVar[bool] = False  # whether the score of a history is the sum of those of its ratings alone
+
+    ratings_: Ratings
+    fallback_: Biases
+    summary_: dict[str, Any]
+    _right: Scores | None = None  # [items × (d + 2)] see `as_right`; made when first asked for
+
+    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
+        raise NotImplementedError
+
+    def _encode(self, histories: sparse.csr_array) -> Any:
+        """Vectors [B] of the users whose ratings are the rows of `histories` [B × items]; nothing is learned or
+        changed."""
+        raise NotImplementedError
+
+    def _users(self, rows: IntArray) -> Any:
+        """Vectors [B] of the users of the training in these rows [B]; overridden where they are learned."""
+        return self._encode(self.ratings_.csr[rows])
+
+    def _items(self) -> Vectors:
+        """Vectors [items] of all items."""
+        raise NotImplementedError
+
+    def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
+        """The attributes that differ in a model whose users are the rows of `histories` [new users × items]; `self` is
+        not changed."""
+        return {}
+
+    def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
+        """The same for a model whose items are the columns of `histories` [users × new items]."""
+        raise ParameterError(
+            f"{type(self).__name__} cannot take new items; models that can: {', '.join(named(takes_new_items=True))}"
+        )
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        """Bytes that `fit` takes at most, about, beside the ratings that it is given; parameters are checked."""
+        return _ENTRY_BYTES * n_ratings
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        """Seconds that `fit` takes, about, on two cores."""
+        return 1e-6 * n_ratings
+
+    def _fitter(self, ratings: Ratings) -> Callable[..., Any]:
+        """A function settings → a copy of the model with them, fitted on `ratings`. For searches: what all settings
+        have in common may be computed once."""
+        return lambda **settings: clone(self).set_params(**settings).fit(ratings)
+
+    def _check_parameters(self) -> None:
+        """ParameterError names the parameter at fault and what is allowed. Called by `fit`, and when a file is read."""
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything learned, by name, for the file."""
+        return {}
+
+    def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
+        """What the arrays of a file have to be; `_set_arrays` relies on it. The model has its parameters and
+        `ratings_`. shapes: of the arrays in the file."""
+        return {}
+
+    def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """The inverse of `_arrays`, on a model that has its parameters and `ratings_`."""
+
+    def _chosen_dampings(self) -> tuple[float, float] | None:
+        """(of users, of items) of the biases in this model; None where it has none of them."""
+        return None
+
+    def _fit_fallback(self, ratings: Ratings) -> Biases:
+        """Damped biases, with the dampings of the model's own; else of a model that rates chosen on held-out
+        ratings."""
+        dampings = self._chosen_dampings()
+        if dampings is None and self.rates:
+            from autorec.models.dampings import dampings_of  # which imports torch; models of choices need none
+
+            dampings = dampings_of(ratings)
+        user, item = dampings or (USER_DAMPING, ITEM_DAMPING)
+        return bias_tools.fit_biases(ratings.csr, user_damping=user, item_damping=item)
+
+    def _score_rows(self, rows: IntArray) -> Scores:
+        """[B × items] scores of the users of the training in these rows [B]."""
+        return self.score_users(self._users(rows))
+
+    def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
+        """[pairs] scores of pairs of users and items of the training."""
+        scores = np.empty(len(rows))
+        for start in range(0, len(rows), _PAIR_BLOCK):
+            part = slice(start, start + _PAIR_BLOCK)
+            users, inverse = np.unique(rows[part], return_inverse=True)
+            scores[part] = score_pairs(self._users(users), inverse, self._items(), columns[part])
+        return scores
+
+    def _similarities(self) -> Callable[..., Scores]:
+        """A function: columns [B], others [C] (default: all items) → similarities [B × C]; −inf for an item that is not
+        to be shown."""
+        return similarity.cosines(self._items().factors, type(self).__name__)
+
+    def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray | None:
+        """[n] what each of the n ratings of one history [1 × items] adds to the score of an item, where the score is a
+        constant and a sum over them, given which items are rated; None where it is not."""
+        return self.score_users(self._encode(each_alone(history)))[:, column] if self.additive else None
+
+    def _to_ratings(self, scores: FloatArray) -> FloatArray:
+        """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""
+        return scores
+
+    def score_users(self, users: Any) -> Scores:
+        """[B × items] float32 scores of all items, a new array; users: vectors [B] from `encode_users`. Higher is
+        better; scores of rating models are on the scale inside the model."""
+        if self._right is None:
+            self._right = as_right(self._items())
+        return np.asarray(as_left(users) @ self._right.T)

@@ -1,0 +1,40 @@
+"""One number for how good a model is on test ratings; all others by `autorec.evaluation`."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from autorec.models.dcg import discounts, ideal_dcg
+from autorec.models.topn import top_n
+from autorec.ratings.matrix import Ratings, liked_from
+
+LIST = 10  # items
+
+Model = Any  # autorec.models.base.Recommender, which imports this file
+
+
+def rmse(model: Model, test: Ratings) -> float:
+    """√(mean squared error) over all test ratings, unknown pairs answered by the fallback; NaN without ratings."""
+    true = test.csr.data.astype(np.float64)
+    predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
+    return float(np.sqrt(np.mean(np.square(predicted - true)))) if len(true) else float("nan")
+
+
+def ndcg(model: Model, test: Ratings) -> float:
+    """Mean NDCG@10 of the liked test items of the users whom the model knows, all items but the rated ones ranked, as
+    `autorec.evaluate` has it; NaN without such users. Liked: low + ¾·(high − low) of the model's scale or more."""
+    fitted = model._fitted()
+    liked = sparse.csr_array((test.csr.data >= liked_from(fitted.scale), test.csr.indices, test.csr.indptr))
+    counts, rows = np.bincount(test.rows(), liked.data, test.n_users).astype(np.int64), fitted.find_users(test.user_ids)
+    users = np.flatnonzero((counts > 0) & (rows >= 0))
+    if not len(users):
+        return float("nan")
+    blocks = top_n(model._score_rows, rows[users], fitted.n_items, LIST, fitted.csr)
+    items = np.concatenate([found for _, found, _ in blocks])  # [users × n], −1 where none is left
+    columns = fitted.find_items(test.item_ids)[test.csr.indices]  # [ratings] −1 where unknown
+    wanted = liked.data & (columns >= 0)
+    keys = test.rows()[wanted] * fitted.n_items + columns[wanted]
+    hits = np.isin(users[:, None] * fitted.n_items + items, keys) & (items >= 0)
+    k = items.shape[1]
+    return float((hits @ discounts(k) / ideal_dcg(counts[users], LIST)).mean())
