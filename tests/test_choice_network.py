@@ -313,6 +313,7 @@ def test_few_users_are_all_trained_on() -> None:
 
 
 SAMPLED = {"sample": 10}
+FEATURES = {"features": 1.0, "code": "gaussian", "penalty": "gaussian_kl:0.1@50"}
 REC_VAE = {
     "code": "gaussian",
     "hidden": "30-10",
@@ -323,7 +324,8 @@ REC_VAE = {
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"code": "gaussian", "hidden": "30-10", "penalty": "gaussian_kl:0.1@50"}, REC_VAE, SAMPLED]
+    "settings",
+    [{}, {"code": "gaussian", "hidden": "30-10", "penalty": "gaussian_kl:0.1@50"}, REC_VAE, SAMPLED, FEATURES],
 )
 def test_planted_tastes_are_found_also_for_new_users(settings: dict[str, object]) -> None:
     """Of two groups of items each user chose from one: the other items of that group come first."""

@@ -15,6 +15,7 @@ from autorec.errors import ParameterError
 from autorec.models import network_arrays
 from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import IntArray, OnValidation, RandomState, Recommender
+from autorec.models.choice_features import distance_in_features, weighted_sum
 from autorec.models.choice_network import (
     HEAD,
     Choices,
@@ -31,7 +32,7 @@ from autorec.models.choice_network import (
 from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
-from autorec.network.autoencoder import Autoencoder
+from autorec.network.autoencoder import Autoencoder, Encoder
 from autorec.network.code import CODES
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.likelihood import LIKELIHOODS, Likelihood
@@ -62,6 +63,9 @@ class ChoiceAutoencoder(Recommender):
     activation     of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     code           "point", or "gaussian": drawn while training, its mean afterwards
     likelihood     "multinomial" or "bernoulli", see `autorec.network.likelihood`
+    features       weight, beside the likelihood, of the squared distance between choices and their reconstruction, in
+                   the hidden layers of an encoder that is trained first, as that of mult-dae with the same layers, and
+                   then frozen (`autorec.models.choice_features`), for catalogues of which a batch can be dense; 0: none
     sample         items whose outputs are computed beside those chosen, drawn anew for each batch, for the sum in
                    multinomial (`autorec.network.sampled_softmax`); "auto": all up to 20,000 items, else 4,096
     penalty        "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
@@ -92,6 +96,7 @@ class ChoiceAutoencoder(Recommender):
         activation: str = "tanh",
         code: str = "point",
         likelihood: str = "multinomial",
+        features: float = 0.0,
         penalty: str = "none",
         corruption: str = "masking:0.5",
         sample: int | str = "auto",
@@ -110,6 +115,7 @@ class ChoiceAutoencoder(Recommender):
         self.activation = activation
         self.code = code
         self.likelihood = likelihood
+        self.features = features
         self.penalty = penalty
         self.corruption = corruption
         self.sample = sample
@@ -128,6 +134,7 @@ class ChoiceAutoencoder(Recommender):
         checks.layers(self.hidden)
         activation(self.activation)
         checks.one_of("likelihood", self.likelihood, OF_CHOICES)
+        checks.number("features", self.features, least=0)
         code = parse("code", self.code, CODES)
         penalties = self._penalties()
         parse("corruption", self.corruption, CORRUPTIONS)
@@ -158,10 +165,14 @@ class ChoiceAutoencoder(Recommender):
 
     def _train(self, data: Choices, on_validation: OnValidation | None) -> tuple[Autoencoder, TrainingLog]:
         generator = torch.Generator().manual_seed(data.seed)
+        likelihood = self._choose_likelihood(data.chosen.shape[1], generator)
+        if self.features:
+            distance = distance_in_features(self._train_features(data))
+            likelihood = replace(likelihood, function=weighted_sum(likelihood.function, self.features, distance))
         network = self._build(data.n_users, data.chosen.shape[1], generator)
         examples = make_choice_examples(data, self.batch, identified=self.own_vectors)
         state = State([network], [generator, data.rng])
-        step = self._make_step(network, self.epochs * len(examples), generator, state)
+        step = self._make_step(network, likelihood, self.epochs * len(examples), generator, state)
         epoch = stochastic_epoch(step, examples, data.rng)
         if "composite_kl" in self._penalties():
             epoch = remembering(network, examples, epoch)
@@ -177,13 +188,14 @@ class ChoiceAutoencoder(Recommender):
         )
         return network, log
 
-    def _make_step(self, network: Autoencoder, total: int, generator: torch.Generator, state: State) -> Step:
+    def _make_step(
+        self, network: Autoencoder, likelihood: Part[Likelihood], total: int, generator: torch.Generator, state: State
+    ) -> Step:
         """total: steps of the training. state: keeps the optimisers."""
-        likelihoods = {HEAD: self._likelihood(len(network.head(HEAD).bias), generator)}
 
         def loss_with(corruption: str) -> Loss:
             part = parse("corruption", corruption, CORRUPTIONS)
-            return objective(network, likelihoods, self._penalties(), part, generator)
+            return objective(network, {HEAD: likelihood}, self._penalties(), part, generator)
 
         def optimizer_of(module: torch.nn.Module) -> Adam:
             return state.keep(Adam(module.parameters(), lambda step: self.learning_rate * warm_cosine(step, total)))
@@ -195,7 +207,7 @@ class ChoiceAutoencoder(Recommender):
         of_decoder = descend(loss_with("none"), optimizer_of(decoder), fixed=encoder.parameters())
         return alternate(*[of_encoder] * self.encoder_steps, of_decoder)
 
-    def _likelihood(self, n_items: int, generator: torch.Generator) -> Part[Likelihood]:
+    def _choose_likelihood(self, n_items: int, generator: torch.Generator) -> Part[Likelihood]:
         """The likelihood of all items, or of a sample of them, drawn by the generator."""
         part = parse("likelihood", self.likelihood, LIKELIHOODS)
         size = (n_items if n_items <= ALL_MOST else SAMPLE) if isinstance(self.sample, str) else self.sample
@@ -203,6 +215,13 @@ class ChoiceAutoencoder(Recommender):
             return part
         progress.note(f"Each batch learns from its choices and a sample of {size:,} of the {n_items:,} items.")
         return replace(part, function=sampled_multinomial(size, generator))
+
+    def _train_features(self, data: Choices) -> Encoder:
+        """The encoder of a denoising autoencoder of the same choices, with the layers of this model."""
+        plain = {"likelihood": "multinomial", "features": 0.0, "code": "point", "penalty": "l2:1", "encoder_steps": 0}
+        model = ChoiceAutoencoder(**(self.get_params(deep=False) | plain))
+        own_draws = replace(data, rng=np.random.default_rng(data.seed))
+        return model._train(own_draws, None)[0].encoder
 
     def _penalties(self) -> dict[str, Part[Penalty]]:
         return parse_sum("penalty", self.penalty, PENALTIES)
@@ -216,7 +235,8 @@ class ChoiceAutoencoder(Recommender):
         widths = checks.layers(self.hidden)
         own = training_bytes(n_users, n_items, widths, self.batch)
         of_users = 5 * 4 * n_users * widths[0] if self.own_vectors else 0  # as many copies as of other parameters
-        return super()._memory(n_users, n_items, n_ratings) + own + of_users
+        of_features = 4 * 4 * min(self.batch, n_users) * n_items if self.features else 0  # a profile, its gradient
+        return super()._memory(n_users, n_items, n_ratings) + own + of_users + of_features
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:
         return self._encode_users(histories, None)

@@ -160,6 +160,16 @@ ROWS = (
         space=_CHOICE,
     ),
     Model(
+        "dfc-vae",
+        "choice",
+        "ChoiceAutoencoder",
+        "mult-vae that also reconstructs what a trained, frozen encoder sees",
+        paper="Hou et al., WACV 2017",
+        **_NETWORK,
+        settings={**_DRAWN, "features": 1.0, "penalty": "gaussian_kl:0.2@300"},
+        space=_CHOICE,
+    ),
+    Model(
         "wae",
         "choice",
         "ChoiceAutoencoder",

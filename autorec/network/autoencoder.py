@@ -64,10 +64,15 @@ class Encoder(nn.Module):
         parts = [sparse.encode(batch, weight) for batch, weight in zip(inputs, self.weights, strict=True)]
         if self.row_weight is not None and identity is not None:
             parts.append(sparse.encode(identity, self.row_weight))
-        sums = sum(parts[1:], parts[0]) + self.bias  # [n × H₁]
+        return self.layers(sum(parts[1:], parts[0]) + self.bias)[-1]
+
+    def layers(self, sums: torch.Tensor) -> list[torch.Tensor]:
+        """Sums of the first layer [n × H₁] → every hidden layer, the last [n × H]."""
+        found = []
         for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
-            sums = self._activate(sums) @ weight + bias
-        return sums if self.linear_code else self._activate(sums)
+            found.append(self._activate(sums))
+            sums = found[-1] @ weight + bias
+        return [*found, sums if self.linear_code else self._activate(sums)]
 
     def _activate(self, sums: torch.Tensor) -> torch.Tensor:
         value = self.activation.hidden(sums)
