@@ -22,6 +22,7 @@ SUMS = {  # models whose score is a sum over the ratings, or linear in them give
     "elsa": {"factors": 16, "epochs": 3},
     "i-autorec": QUICK,
     "i-autorec-paper": {"hidden": 16, "epochs": 5},
+    "rating-vae": {"hidden": 16, "epochs": 5},
     "biased-mf": {"factors": 10},
 }
 OTHERS = {
@@ -64,7 +65,7 @@ def test_contributions_and_base_are_the_score(name: str, scale: tuple, frame: pd
         assert found.base == pytest.approx(0, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["i-autorec", "i-autorec-paper", "biased-mf"])
+@pytest.mark.parametrize("name", ["i-autorec", "i-autorec-paper", "rating-vae", "biased-mf"])
 def test_a_regression_moves_with_a_rating_as_its_weight_says(name: str, frame: pd.DataFrame) -> None:
     model = autorec.create(name, **SUMS[name]).fit(frame)
     history = {**history_of(model), 0: 2.0}

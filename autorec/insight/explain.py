@@ -61,8 +61,9 @@ def explain(
 
     Exact for models whose score is a sum over the ratings: ease, edlae, sansa, elsa, item-knn, pure-svd, and svd-ae
     with the number of choices taken as given; and, by the weights of the ratings in the regression that finds a
-    person's vector, for biased-mf and item orientation with a linear output: there a rating contributes by its distance
-    from the mean and the item's bias. For all others each rating is taken out in turn and the person encoded again.
+    person's vector, for biased-mf and the rows of i-autorec with a linear output: there a rating contributes by its
+    distance from the mean and the item's bias. For all others each rating is taken out in turn and the person encoded
+    again.
 
     InputError: an unknown item, or a person of whom the model knows nothing. ParameterError: a wrapped model that
     cannot score a history.
