@@ -118,10 +118,12 @@ def test_all_models_that_draw_codes_generate(name: str, ratings: autorec.Ratings
 
 
 def test_what_it_refuses(model: Any, ratings: autorec.Ratings) -> None:
-    with pytest.raises(
-        ParameterError, match="Ease draws no codes; models that do: mult-vae, beta-vae, wae, rec-vae, aae"
-    ):
+    with pytest.raises(ParameterError, match="Ease draws no codes of users; models that do: mult-vae, beta-vae, wae"):
         autorec.generate(autorec.Ease().fit(ratings))
+    of_items = autorec.create("rating-vae", hidden="6-4", epochs=2).fit(ratings)
+    sentence = r"AutoRec draws no codes of users; .* wae, rec-vae, aae, wgan-ae, .* alice$"
+    with pytest.raises(ParameterError, match=sentence):
+        autorec.generate(of_items)
     with pytest.raises(ParameterError, match="codes is 'all'; allowed: users, prior"):
         autorec.generate(model, codes="all")
     with pytest.raises(InputError, match="test: nobody has 5 choices"):

@@ -17,6 +17,7 @@ from autorec.models.base import Recommender
 from autorec.models.choice_network import HEAD, normalised
 from autorec.models.positives import positives
 from autorec.models.registry import MODELS
+from autorec.models.row import Model
 from autorec.network.all_columns import rows_at_once
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import make_batch
@@ -73,7 +74,8 @@ def generate(
     test   ratings that the model has not seen, as for `fit`: popularity and EASE learn from the real and from the
            synthetic users, and rank a fifth of the choices of each user of `test` by the others
 
-    ParameterError: a model without such codes. InputError: no user of `test` has 5 choices among the model's items.
+    ParameterError: a model that draws no codes of users; rating-vae draws those of items. InputError: no user of `test`
+    has 5 choices among the model's items.
     """
     fitted, network = model._fitted(), _drawing_network(model)
     checks.one_of("codes", codes, CODES)
@@ -99,13 +101,13 @@ def _drawing_network(model: Recommender) -> Autoencoder:
     """The network of the model, whose code is drawn in training."""
     network = getattr(model, "network_", None)
     if not isinstance(network, Autoencoder) or network.code is not gaussian or HEAD not in network.heads:
-        able = [
-            row.name
-            for row in MODELS.values()
-            if "gaussian" in str(row.settings) or row.load() is AdversarialAutoencoder
-        ]
-        raise ParameterError(f"{type(model).__name__} draws no codes; models that do: {', '.join(able)}")
+        able = [row.name for row in MODELS.values() if row.group == "lists" and _draws_codes(row)]
+        raise ParameterError(f"{type(model).__name__} draws no codes of users; models that do: {', '.join(able)}")
     return network
+
+
+def _draws_codes(row: Model) -> bool:
+    return row.settings.get("code") == "gaussian" or row.kind == AdversarialAutoencoder.__name__
 
 
 def _select_choices(ratings: Ratings, relevant: float | None) -> Ratings:
