@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import autorec
-from autorec import Checkpoint
+from autorec import Checkpoint, locks
 from autorec.errors import InputError, ParameterError
+from autorec.training.checkpoint import keeping
 from autorec.training.tensor_tree import read_tree, write_tree
 from tests.conftest import random_frame
 
@@ -161,6 +162,12 @@ def test_other_files_are_left_alone(tmp_path: Path):
     (tmp_path / "fit.json").write_text("{")
     with pytest.raises(InputError, match=r"fit\.json is damaged; delete"):
         fit("elsa", Checkpoint(tmp_path, resume=True))
+
+
+def test_two_fits_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(locks, "PATIENCE", 0.05)
+    with keeping(Checkpoint(tmp_path), {"fit": 1}), pytest.raises(locks.Busy, match="another process"):
+        keeping(Checkpoint(tmp_path, resume=True), {"fit": 1}).__enter__()
 
 
 def test_a_tree_is_read_as_it_was_written(tmp_path: Path):
