@@ -20,6 +20,7 @@ MODELS = {
     "user": ("u-autorec", {"hidden": 5, "epochs": 4, "validation": 0.4, "corruption": "masking:0.2"}),
     "choices": ("mult-vae", {"hidden": "6-4", "epochs": 6, "validation": 0.6, "relevant": 2}),
     "in turn": ("rec-vae", {"hidden": "6-4", "epochs": 6}),
+    "features": ("dfc-vae", {"hidden": "6-4", "epochs": 6}),
     "adversarial": ("aae", {"hidden": 4, "epochs": 6}),
     "elsa": ("elsa", {"factors": 4, "epochs": 6}),
     "levels": ("cf-nade", {"hidden": 4, "epochs": 6}),
