@@ -26,7 +26,6 @@ import autorec
 from autorec.errors import ModelFileError
 from autorec.models import id_arrays, manifest
 from autorec.models.arrays import Expected, read_arrays
-from autorec.models.registry import OF_OTHERS
 
 ARRAY_FILES = ("weights.safetensors", "ratings.safetensors")
 STATES = ("fitted", "users folded in", "items folded in")
@@ -62,8 +61,8 @@ def folders(tmp_path_factory) -> Callable[[str, str], Path]:
 
 
 def states(row) -> tuple[str, ...]:
-    """The states that a model can be in; those of a variant or a paper are those of its class."""
-    if row.group in OF_OTHERS:
+    """The states that a model can be in, asked of the first row of each class."""
+    if row != next(other for other in autorec.MODELS.values() if other.kind == row.kind):
         return STATES[:1]
     return STATES if row.new_items != "none" else STATES[:2]
 

@@ -25,6 +25,7 @@ from autorec import create, evaluate, locks, random_split, read_ratings, tune
 from autorec.cli.main import autorec as command
 from autorec.errors import AutoRecError, InputError, ParameterError
 from autorec.models.presets import PRESETS
+from autorec.models.registry import MODELS
 from autorec.models.spaces import SPACES, setting, space_of, training_bytes
 from autorec.ratings.convert import as_ratings
 from autorec.threads import thread_count
@@ -103,7 +104,8 @@ def test_a_ranking_model_is_tuned_for_the_highest_ndcg():
 
 @pytest.mark.parametrize("name", SPACES)
 def test_every_space_holds_the_defaults_and_its_search_runs(name):
-    fixed = QUICK if "autorec" in name else {}
+    quick = QUICK if "autorec" in name else {"epochs": 2, "global_epochs": 1}
+    fixed = {setting: value for setting, value in quick.items() if setting in MODELS[name].parameters()}
     found = tune(people(), name, trials=3, settings=fixed, repeats=1)
     assert (found.trials["state"] == "complete").all()
     assert found.trials[list(space_of(name, fixed))].drop_duplicates().shape[0] == 3

@@ -94,7 +94,7 @@ def _encode(network: Autoencoder, everyone: Example) -> torch.Tensor:
 
 def _train(model: ChoiceAutoencoder, network: Autoencoder, centres: Centres, everyone: Example, seed: int) -> None:
     data, generator = prepare(model.ratings_, model.relevant, 0.0, seed), torch.Generator().manual_seed(seed)
-    likelihoods = {HEAD: model._likelihood(model.ratings_.n_items, generator)}
+    likelihoods = {HEAD: model._choose_likelihood(model.ratings_.n_items, generator)}
     penalties = model._penalties()
     penalties.pop("composite_kl", None)  # it asks for codes of the last epoch
     penalties["clusters"] = Part("clusters", centres.penalty)
