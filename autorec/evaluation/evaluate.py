@@ -19,6 +19,7 @@ from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metrics
 from autorec.evaluation.slices import calibration, error_by_count
+from autorec.models import scoring
 from autorec.models.base import Recommender
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
@@ -193,8 +194,7 @@ def evaluate(
 def value_of(metric: str, model: Recommender, test: Ratings) -> float:
     """rmse or ndcg@K on test ratings [users × items] alone, a scalar as `evaluate` gives it. NaN where undefined."""
     if metric == "rmse":
-        predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
-        return metrics.rmse(predicted, test.csr.data.astype(np.float64))
+        return scoring.rmse(model, test)
     name, _, k = metric.partition("@")
     lists = ranked_lists(model, test, liked_from(model.ratings_.scale), [int(k)])
     return float(metrics.means(metrics.RANKING[name](lists.hits, lists.relevant))[0])

@@ -17,7 +17,9 @@ from autorec.models.choice_network import (
     HEAD,
     Choices,
     build_network,
+    check_training,
     hidden_units,
+    item_vectors,
     make_choice_examples,
     normalised,
     prepare,
@@ -129,13 +131,7 @@ class AdversarialAutoencoder(Recommender):
             raise ParameterError("reconstruction features needs a critic of profiles: use matches 'profile'")
         parse_sum("penalty", self.penalty, PENALTIES)
         parse("corruption", self.corruption, CORRUPTIONS)
-        checks.number("learning_rate", self.learning_rate, above=0)
-        checks.whole("epochs", self.epochs)
-        checks.whole("batch", self.batch)
-        checks.auto_or(checks.share, "validation", self.validation)
-        checks.whole("patience", self.patience)
-        checks.optional(checks.number, "relevant", self.relevant)
-        checks.random_state("random_state", self.random_state)
+        check_training(self)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         data = prepare(ratings, self.relevant, self.validation, self.random_state)
@@ -201,8 +197,7 @@ class AdversarialAutoencoder(Recommender):
         return vectors(hidden, np.zeros(len(hidden)))
 
     def _items(self) -> Vectors:
-        head = self.network_.head(HEAD)
-        return vectors(head.weight.detach().numpy(), head.bias.detach().numpy())
+        return item_vectors(self.network_)
 
     def sample(self, n: int, random_state: RandomState = 0) -> Scores:
         """[n × items] the probabilities with which n new users choose, each of a code drawn from the prior; rows sum to

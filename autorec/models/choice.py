@@ -20,7 +20,9 @@ from autorec.models.choice_network import (
     HEAD,
     Choices,
     build_network,
+    check_training,
     hidden_units,
+    item_vectors,
     make_choice_examples,
     prepare,
     remembering,
@@ -146,13 +148,7 @@ class ChoiceAutoencoder(Recommender):
         if not isinstance(self.own_vectors, bool):
             raise ParameterError(f"own_vectors is {self.own_vectors!r}; allowed: True, False")
         checks.whole("encoder_steps", self.encoder_steps, least=0)
-        checks.number("learning_rate", self.learning_rate, above=0)
-        checks.whole("epochs", self.epochs)
-        checks.whole("batch", self.batch)
-        checks.auto_or(checks.share, "validation", self.validation)
-        checks.whole("patience", self.patience)
-        checks.optional(checks.number, "relevant", self.relevant)
-        checks.random_state("random_state", self.random_state)
+        check_training(self)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         data = prepare(ratings, self.relevant, self.validation, self.random_state)
@@ -259,8 +255,7 @@ class ChoiceAutoencoder(Recommender):
         return {"network_": network_arrays.unpack(partial(self._build_empty, len(zeros)), arrays)}
 
     def _items(self) -> Vectors:
-        head = self.network_.head(HEAD)
-        return vectors(head.weight.detach().numpy(), head.bias.detach().numpy())
+        return item_vectors(self.network_)
 
     # --- file -----------------------------------------------------------------------------------------------
 

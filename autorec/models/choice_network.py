@@ -14,6 +14,7 @@ from autorec.errors import InputError
 from autorec.models.base import OnValidation, RandomState, Scores
 from autorec.models.held_out_users import HeldOut, hold_out_users, mean_ndcg
 from autorec.models.positives import positives
+from autorec.models.vectors import Vectors, vectors
 from autorec.network.all_columns import rows_at_once
 from autorec.network.autoencoder import Autoencoder, Decoder, Encoder
 from autorec.network.batch import Batch, make_batch
@@ -91,6 +92,17 @@ def make_choice_examples(data: Choices, batch: int, *, identified: bool = False)
     return [make(rows.batch(part), part) for part in partition(n_users, batch, data.rng)]
 
 
+def check_training(model: Any) -> None:
+    """ParameterError names the parameter at fault among those that all trainings on choices have."""
+    checks.number("learning_rate", model.learning_rate, above=0)
+    checks.whole("epochs", model.epochs)
+    checks.whole("batch", model.batch)
+    checks.auto_or(checks.share, "validation", model.validation)
+    checks.whole("patience", model.patience)
+    checks.optional(checks.number, "relevant", model.relevant)
+    checks.random_state("random_state", model.random_state)
+
+
 def identify(users: npt.NDArray[np.integer[Any]], n_users: int) -> Batch:
     """[n × n_users] a one in each row, in the column `users` [n]."""
     n = len(users)
@@ -140,6 +152,12 @@ def train_by_ndcg(
     )
 
 
+def item_vectors(network: Autoencoder) -> Vectors:
+    """Vectors [items]: the decoder's last layer, linear in `hidden_units`."""
+    head = network.head(HEAD)
+    return vectors(head.weight.detach().numpy(), head.bias.detach().numpy())
+
+
 def hidden_units(
     network: Autoencoder, chosen: sparse.csr_array, users: npt.NDArray[np.integer[Any]] | None = None
 ) -> npt.NDArray[np.float32]:
@@ -159,8 +177,8 @@ def hidden_units(
 
 def score_all(network: Autoencoder, chosen: sparse.csr_array) -> Scores:
     """[n × items] of choices [n × items]."""
-    head = network.head(HEAD)
-    return np.asarray(hidden_units(network, chosen) @ head.weight.detach().numpy().T + head.bias.detach().numpy())
+    items = item_vectors(network)
+    return np.asarray(hidden_units(network, chosen) @ items.factors.T + items.bias)
 
 
 def training_bytes(n_users: int, n_items: int, widths: Sequence[int], batch: int) -> int:
@@ -172,10 +190,7 @@ def training_bytes(n_users: int, n_items: int, widths: Sequence[int], batch: int
 
 def summarise(log: TrainingLog, network: torch.nn.Module, data: Choices) -> dict[str, Any]:
     """JSON-ready."""
-    curve = [
-        {"epoch": p.epoch, "seconds": p.seconds, "train_loss": p.training, "validation_ndcg": p.validation}
-        for p in log.curve
-    ]
+    curve = log.to_records("train_loss", "validation_ndcg")
     return {
         "positives": int(data.n_chosen),
         "epochs": len(curve) and curve[-1]["epoch"],

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]
@@ -17,3 +18,15 @@ def discounts(k: int) -> Float:
 def ideal_dcg(n: Counts, k: int) -> Float:
     """Σ_{rank ≤ min(k, n)} 1 / log₂(1 + rank), the most that n relevant items reach; of the shape of n, from 1."""
     return np.asarray(np.cumsum(discounts(k))[np.minimum(n, k) - 1])
+
+
+def ndcg_of_lists(items: Counts, wanted: sparse.csr_array, n: Counts, k: int) -> float:
+    """Mean over the users of Σ_hits 1 / log₂(1 + rank) ÷ `ideal_dcg`(n, k), a scalar.
+
+    items [users × length] best first, −1 for an empty rank; wanted [users × items] entries that are hits; n [users]
+    relevant items of each, from 1; k: at which the lists and the ideal are cut, the length or more.
+    """
+    users, n_items = wanted.shape
+    keys = np.repeat(np.arange(users), np.diff(wanted.indptr)) * n_items + wanted.indices
+    hits = np.isin(np.arange(users)[:, None] * n_items + items, keys) & (items >= 0)
+    return float((hits @ discounts(items.shape[1]) / ideal_dcg(n, k)).mean())

@@ -21,7 +21,14 @@ from scipy import sparse
 from autorec import checks
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import OnValidation, RandomState, Recommender
-from autorec.models.choice_network import Choices, make_choice_examples, prepare, summarise, train_by_ndcg
+from autorec.models.choice_network import (
+    Choices,
+    check_training,
+    make_choice_examples,
+    prepare,
+    summarise,
+    train_by_ndcg,
+)
 from autorec.models.ease import products
 from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
@@ -76,12 +83,8 @@ class Elsa(Recommender):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        for name in ("factors", "epochs", "batch", "patience"):
-            checks.whole(name, getattr(self, name))
-        checks.number("learning_rate", self.learning_rate, above=0)
-        checks.auto_or(checks.share, "validation", self.validation)
-        checks.optional(checks.number, "relevant", self.relevant)
-        checks.random_state("random_state", self.random_state)
+        checks.whole("factors", self.factors)
+        check_training(self)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         data = prepare(ratings, self.relevant, self.validation, self.random_state)

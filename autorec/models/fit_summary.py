@@ -14,15 +14,7 @@ WARN_FROM = 0.01  # relative gap to the RMSE of damped biases from which a warni
 def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
     """The summary of a fit, JSON-ready. factor: from RMSE on 1 … 5 to the scale of the ratings."""
     log = fitted.log
-    curve = [
-        {
-            "epoch": point.epoch,
-            "seconds": point.seconds,
-            "train_rmse": point.training * factor,
-            "validation_rmse": None if point.validation is None else point.validation * factor,
-        }
-        for point in log.curve
-    ]
+    curve = log.to_records("train_rmse", "validation_rmse", factor)
     validated = fitted.n_validation > 0 and log.best_epoch > 0
     tried = [{**one, "validation_rmse": _finite(one["validation_rmse"] * factor)} for one in fitted.tried]
     return {

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec.models.dcg import discounts, ideal_dcg
+from autorec.models.dcg import ndcg_of_lists
 from autorec.models.positives import select_entries
 from autorec.models.topn import best_of_rows
 
@@ -65,7 +65,4 @@ def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) ->
     users, n_items = held_out.given.shape
     k = min(LIST, n_items)
     items, _ = best_of_rows(score(held_out.given), k, np.arange(users), held_out.given)  # [B × k]
-    wanted = sparse.csr_array(held_out.wanted)
-    keys = np.repeat(np.arange(users), np.diff(wanted.indptr)) * n_items + wanted.indices
-    hits = np.isin(np.arange(users)[:, None] * n_items + items, keys) & (items >= 0)
-    return float((hits @ discounts(k) / ideal_dcg(np.diff(wanted.indptr), k)).mean())
+    return ndcg_of_lists(items, held_out.wanted, np.diff(held_out.wanted.indptr), k)

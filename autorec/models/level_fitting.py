@@ -129,10 +129,7 @@ def encode_rows(network: Autoencoder, rows: Rows, n_levels: int, block: int = 51
 
 def summarise(log: TrainingLog, network: Autoencoder, n_validation: int) -> dict[str, Any]:
     """JSON-ready."""
-    curve = [
-        {"epoch": p.epoch, "seconds": p.seconds, "train_cost": p.training, "validation_rmse": p.validation}
-        for p in log.curve
-    ]
+    curve = log.to_records("train_cost", "validation_rmse")
     return {
         "epochs": len(curve) and curve[-1]["epoch"],
         "best_epoch": log.best_epoch,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from autorec.models.dcg import discounts, ideal_dcg
+from autorec.models.dcg import ndcg_of_lists
 from autorec.models.topn import top_n
 from autorec.ratings.matrix import Ratings, liked_from
 
@@ -24,17 +24,16 @@ def rmse(model: Model, test: Ratings) -> float:
 def ndcg(model: Model, test: Ratings) -> float:
     """Mean NDCG@10 of the liked test items of the users whom the model knows, all items but the rated ones ranked, as
     `autorec.evaluate` has it; NaN without such users. Liked: low + ¾·(high − low) of the model's scale or more."""
-    fitted = model._fitted()
-    liked = sparse.csr_array((test.csr.data >= liked_from(fitted.scale), test.csr.indices, test.csr.indptr))
-    counts, rows = np.bincount(test.rows(), liked.data, test.n_users).astype(np.int64), fitted.find_users(test.user_ids)
+    fitted, rows = model._fitted(), model._fitted().find_users(test.user_ids)
+    likes = test.csr.data >= liked_from(fitted.scale)
+    counts = np.bincount(test.rows()[likes], minlength=test.n_users)
     users = np.flatnonzero((counts > 0) & (rows >= 0))
     if not len(users):
         return float("nan")
     blocks = top_n(model._score_rows, rows[users], fitted.n_items, LIST, fitted.csr)
     items = np.concatenate([found for _, found, _ in blocks])  # [users × n], −1 where none is left
     columns = fitted.find_items(test.item_ids)[test.csr.indices]  # [ratings] −1 where unknown
-    wanted = liked.data & (columns >= 0)
-    keys = test.rows()[wanted] * fitted.n_items + columns[wanted]
-    hits = np.isin(users[:, None] * fitted.n_items + items, keys) & (items >= 0)
-    k = items.shape[1]
-    return float((hits @ discounts(k) / ideal_dcg(counts[users], LIST)).mean())
+    known = likes & (columns >= 0)
+    shape = (test.n_users, fitted.n_items)
+    wanted = sparse.csr_array((known[known], (test.rows()[known], columns[known])), shape=shape)
+    return ndcg_of_lists(items, wanted[users], counts[users], LIST)

@@ -8,7 +8,7 @@ import numpy as np
 
 from autorec.models.autorec import AutoRec
 from autorec.models.baselines import Bias
-from autorec.ratings.matrix import Ratings
+from autorec.models.scoring import rmse
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
 
@@ -26,7 +26,7 @@ def defaults(datasets: Path) -> Iterator[str]:
         for share in (0.1, 0.5, 1.0):
             chosen = np.random.default_rng(7).random(len(whole)) < share
             (one,) = split(whole.select(chosen), "random:0.1", 0)
-            biases = _rmse(Bias().fit(one.train), one.test)
+            biases = rmse(Bias().fit(one.train), one.test)
             for orientation in ("item", "user"):
                 yield f"  {name} {share:g} {orientation}: {len(one.train):,}; {biases:.4f} {_gap(one, orientation)}"
 
@@ -35,12 +35,7 @@ def _gap(one: Split, orientation: str) -> str:
     start = time.perf_counter()
     model = AutoRec(orientation).fit(one.train)
     seconds = time.perf_counter() - start
-    default = _rmse(model, one.test)
-    grid = {l2: _rmse(AutoRec(orientation, penalty=f"l2:{l2}").fit(one.train), one.test) for l2 in GRID}
+    default = rmse(model, one.test)
+    grid = {l2: rmse(AutoRec(orientation, penalty=f"l2:{l2}").fit(one.train), one.test) for l2 in GRID}
     best = min(grid, key=grid.__getitem__)
     return f"{default:.4f} {default - grid[best]:+.4f} (λ {model.l2_:g}, best {best}); {seconds:.1f}"
-
-
-def _rmse(model: AutoRec | Bias, test: Ratings) -> float:
-    users, items = test.user_ids[test.rows()], test.item_ids[test.csr.indices]
-    return float(np.sqrt(np.mean((model.predict(users, items) - test.csr.data) ** 2)))

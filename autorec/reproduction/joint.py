@@ -14,6 +14,7 @@ from autorec.models.base import Recommender, Scores
 from autorec.models.ease import Ease
 from autorec.models.joint import Joint
 from autorec.models.presets import create
+from autorec.models.scoring import rmse
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split
@@ -110,8 +111,7 @@ def _ndcg(model: Recommender, test: Ratings, relevant: float) -> float:
 def _errors(model: Joint, test: Ratings) -> tuple[float, float]:
     """(RMSE, log-loss of the levels)."""
     predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
-    rmse = float(np.sqrt(np.mean((predicted - test.csr.data) ** 2)))
-    return rmse, levels_log_loss(predicted, test.csr.data, model.spread_, np.arange(1, 6))
+    return rmse(model, test), levels_log_loss(predicted, test.csr.data, model.spread_, np.arange(1, 6))
 
 
 def levels_log_loss(

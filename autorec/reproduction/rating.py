@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autorec.models.base import Recommender
 from autorec.models.blend import Blend
 from autorec.models.presets import create
-from autorec.ratings.matrix import Ratings
+from autorec.models.scoring import rmse
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, given_split, random_split
 
@@ -59,8 +58,3 @@ def measure(where: str, splits: Iterable[Split]) -> Iterator[str]:
         yield f"  {numbers}; {weights}; {seconds:.1f}"
     mean, sd = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
     yield f"  mean ± sd: {', '.join(f'{one:.4f} ± {other:.4f}' for one, other in zip(mean, sd, strict=True))}"
-
-
-def rmse(model: Recommender, test: Ratings) -> float:
-    users, items = test.user_ids[test.rows()], test.item_ids[test.csr.indices]
-    return float(np.sqrt(np.mean((model.predict(users, items) - test.csr.data) ** 2)))

@@ -45,6 +45,18 @@ class TrainingLog:
     stopped: str = "epochs"
     seconds: float = 0.0
 
+    def to_records(self, training: str, validation: str, factor: float = 1.0) -> list[dict[str, float | None]]:
+        """The curve, JSON-ready: epoch, seconds, and the two scores under these names, times the factor."""
+        return [
+            {
+                "epoch": point.epoch,
+                "seconds": point.seconds,
+                training: point.training * factor,
+                validation: None if point.validation is None else point.validation * factor,
+            }
+            for point in self.curve
+        ]
+
 
 @dataclass
 class _Course:
