@@ -117,9 +117,7 @@ class Comparison:
             split=self.split,
             significance=tuple(self.significance),
             main_metrics=self._choose_main_metrics(),
-            formulas={
-                name: formula for r in self.results for e in r.evaluations for name, formula in e.formulas.items()
-            },
+            formulas=self._formulas(),
             environment=self.environment,
             audit=self.audit,
             examples=tuple(self.examples),
