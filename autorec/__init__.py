@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from autorec.models.infae import InfAE as InfAE
     from autorec.models.joint import Joint as Joint
     from autorec.models.knn import ItemKNN as ItemKNN
+    from autorec.models.load import load as load
     from autorec.models.manifest import check_save_path as check_save_path
     from autorec.models.manifest import describe as describe
     from autorec.models.mf import BiasedMF as BiasedMF
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from autorec.models.registry import find_model as find_model
     from autorec.models.row import Model as Model
     from autorec.models.sparse_ease import SparseEase as SparseEase
-    from autorec.models.store import load as load
     from autorec.models.svdae import SvdAE as SvdAE
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.ratings.json_lines import read_json_lines as read_json_lines
@@ -160,7 +160,7 @@ _HOME = {
     "given_split": "autorec.ratings.split",
     "kfold": "autorec.ratings.split",
     "last_out_split": "autorec.ratings.split",
-    "load": "autorec.models.store",
+    "load": "autorec.models.load",
     "load_sample": "autorec.datasets.sample",
     "make_app": "autorec.serve.server",
     "overturn": "autorec.insight.what_if",

@@ -71,7 +71,15 @@ def test_a_file_imports_no_higher_floor(module):
 
 @pytest.mark.parametrize("module", [name for name in INSIDE if floor(name) == "cli"])
 def test_the_command_line_stands_on_the_public_face(module):
-    beside = ("autorec", "autorec.errors", "autorec.extras", "autorec.plain_json", "autorec.progress", "autorec.files")
+    beside = (
+        "autorec",
+        "autorec.errors",
+        "autorec.extras",
+        "autorec.plain_json",
+        "autorec.progress",
+        "autorec.files",
+        "autorec.words",
+    )
     for other in imports(MODULES[module]):
         assert other in beside or floor(other) == "cli", f"{module} imports {other}"
 

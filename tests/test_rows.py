@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,10 @@ from scipy import sparse
 from test_training import epochs_of, loss_of
 
 import autorec.models.autorec
-from autorec import AutoRec, Ratings
+from autorec import AutoRec, Ratings, words
 from autorec.models import biases, dampings
 from autorec.models.biases import fit_biases, item_means
 from autorec.models.scale import inside, rows_inside
-from autorec.models.settings import OPTIMIZERS
 from autorec.network.autoencoder import build_autoencoder
 from autorec.network.batch import Batch, make_batch
 from autorec.network.example import Example
@@ -189,7 +189,7 @@ def test_only_rows_with_validation_ratings_are_encoded_to_validate() -> None:
     assert all(rows is part for part, rows in zip(parts, rows_to_encode(parts, everywhere), strict=True))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", get_args(words.Optimizer))
 def test_one_streamed_batch_is_alive_at_a_time(optimizer: str) -> None:
     csr = random_csr()
     rows = few_bytes(csr)

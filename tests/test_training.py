@@ -2,14 +2,15 @@
 
 import contextlib
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 
+from autorec import words
 from autorec.errors import DivergedError
-from autorec.models.settings import OPTIMIZERS
 from autorec.network.activations import ACTIVATIONS, HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.batch import make_batch
@@ -169,7 +170,7 @@ def test_adam_takes_a_gradient_row_by_row_as_if_it_were_stored(monkeypatch: pyte
         torch.testing.assert_close(mine, other)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", get_args(words.Optimizer))
 @pytest.mark.parametrize("encoder", list(ACTIVATIONS))
 def test_padding_is_the_same_network(name: str, encoder: str) -> None:
     """The units that fill up a cache line stay exactly 0 whatever the optimiser, and go without a trace."""
@@ -188,7 +189,7 @@ def test_padding_is_the_same_network(name: str, encoder: str) -> None:
         torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", get_args(words.Optimizer))
 def test_every_optimizer_lowers_the_objective(name: str) -> None:
     csr = rows_of_ratings()
     network = network_for(20)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 import autorec
+from autorec import words
 from autorec.cli.options import table_output
 from autorec.cli.output import write_table
 from autorec.cli.paths import Input
@@ -16,7 +17,7 @@ from autorec.cli.verb import verb
 @click.option("--of", type=click.Choice(["users", "ratings"]), default="users", show_default=True)
 @click.option("-n", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
 @table_output
-def anomalies(model: str, of: str, n: int, output: Path | None, as_json: bool) -> None:
+def anomalies(model: str, of: words.Worst, n: int, output: Path | None, as_json: bool) -> None:
     """The n users, or single ratings, that MODEL reconstructs worst: invented profiles, mistakes, rare tastes.
 
     Of users: z is by how many standard errors the mean squared error of the user is above that of all ratings, worst

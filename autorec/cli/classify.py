@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 import autorec
+from autorec import words
 from autorec.cli.options import side, table_output
 from autorec.cli.output import HEAD, write_file, write_json
 from autorec.cli.paths import Input
@@ -21,7 +22,7 @@ from autorec.cli.verb import say, verb
 @click.option("--seed", type=int, default=0, show_default=True)
 @table_output
 def classify(
-    model: str, labels: str, column: str, of: str, repeats: int, seed: int, output: Path | None, as_json: bool
+    model: str, labels: str, column: str, of: words.Side, repeats: int, seed: int, output: Path | None, as_json: bool
 ) -> None:
     """Tell a label of users, or items, such as gender or genre, from those of whom it is known.
 

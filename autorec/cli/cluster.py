@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import autorec
+from autorec import words
 from autorec.cli.options import side, table_output
 from autorec.cli.output import write_file, write_json
 from autorec.cli.paths import Input
@@ -20,7 +21,7 @@ from autorec.cli.verb import say, verb
 @click.option("--joint", is_flag=True, help="Train an autoencoder of choices on, for the segments of its users.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @table_output
-def cluster(model: str, of: str, k: int, joint: bool, seed: int, output: Path | None, as_json: bool) -> None:
+def cluster(model: str, of: words.Side, k: int, joint: bool, seed: int, output: Path | None, as_json: bool) -> None:
     """Divide the users, or items, of MODEL into k segments that it scores alike.
 
     Each segment is told by its typical items: of users those liked more often inside it than elsewhere (lift), of items

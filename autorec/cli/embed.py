@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import autorec
-from autorec import files
+from autorec import files, words
 from autorec.cli.options import output, side
 from autorec.cli.output import write_file, write_json
 from autorec.cli.paths import Input, require_free
@@ -17,7 +17,7 @@ from autorec.cli.verb import say, verb
 @click.argument("model", type=Input())
 @side("items")
 @output("vectors", ".parquet", ".csv", ".npy", required=True)
-def embed(model: str, of: str, output: Path, as_json: bool) -> None:
+def embed(model: str, of: words.Side, output: Path, as_json: bool) -> None:
     """Write the vectors of the items, or users, of MODEL, biases left out.
 
     One row each: item or user, title (of an item, when the model knows titles), v0, v1, …. An .npy holds the numbers

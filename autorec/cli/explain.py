@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 import autorec
+from autorec import words
 from autorec.cli.options import table_output
 from autorec.cli.output import write_table
 from autorec.cli.paths import Input
@@ -17,7 +18,9 @@ from autorec.cli.verb import say, verb
 @click.option("--item", metavar="ID", help="What to explain; by default the first of the user's list.")
 @click.option("--by", type=click.Choice(["both", "choice", "rating"]), help="As for recommend.")
 @table_output
-def explain(model: str, user: str, item: str | None, by: str | None, output: Path | None, as_json: bool) -> None:
+def explain(
+    model: str, user: str, item: str | None, by: words.RankedBy | None, output: Path | None, as_json: bool
+) -> None:
     """Why ITEM has its score: what each rating of USER contributes to it.
 
     Columns item, rating, contribution, title, the largest contribution first. The row "base" is the score without them,

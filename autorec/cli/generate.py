@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import autorec
+from autorec import words
 from autorec.cli.options import output
 from autorec.cli.output import write_file, write_json
 from autorec.cli.paths import Input
@@ -24,7 +25,9 @@ NEAREST = 5  # synthetic users that are shown
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @output("ratings", ".csv", ".jsonl", ".parquet", required=True)
-def generate(model: str, n: int | None, codes: str, test: str | None, seed: int, output: Path, as_json: bool) -> None:
+def generate(
+    model: str, n: int | None, codes: words.DrawnFrom, test: str | None, seed: int, output: Path, as_json: bool
+) -> None:
     """Write the ratings of synthetic users that MODEL makes up, and say how like real ones they are.
 
     MODEL draws codes: mult-vae, beta-vae, wae, rec-vae, aae and their kin. --codes users draws from those of the real

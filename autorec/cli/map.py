@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 import autorec
-from autorec import files
+from autorec import files, words
 from autorec.cli.options import output, side
 from autorec.cli.output import require_form, write_file, write_json
 from autorec.cli.paths import Input
@@ -20,7 +20,9 @@ from autorec.cli.verb import say, verb
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--user-ids", is_flag=True, help="Name the users on a map of users.")
 @output("map", ".html", ".csv", ".jsonl", ".parquet", required=True)
-def map(model: str, of: str, by: str, k: int, seed: int, user_ids: bool, output: Path, as_json: bool) -> None:
+def map(
+    model: str, of: words.Side, by: words.Projection, k: int, seed: int, user_ids: bool, output: Path, as_json: bool
+) -> None:
     """Draw the items, or users, of MODEL so that those it scores alike are near each other.
 
     The page is one file with titles on the dots; other suffixes get the table of points. How far the map can be trusted

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import autorec
+from autorec import words
 from autorec.cli.options import filtering, new_ratings, table_output
 from autorec.cli.output import write_table
 from autorec.cli.paths import Input
@@ -36,7 +37,7 @@ def recommend(
     everyone: bool,
     fold: Callable[[Any], Any],
     folded: bool,
-    by: str | None,
+    by: words.RankedBy | None,
     include_seen: bool,
     wishes: dict[str, Any],
     output: Path | None,
@@ -59,7 +60,7 @@ def recommend(
 
 
 def _blocks(
-    model: Any, users: Any, n: int, by: str | None, include_seen: bool, wishes: dict[str, Any]
+    model: Any, users: Any, n: int, by: words.RankedBy | None, include_seen: bool, wishes: dict[str, Any]
 ) -> Iterator[Any]:
     unknown = []
     if users is None and not model.known_users(model.ratings_.user_ids).all():

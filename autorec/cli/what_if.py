@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import autorec
+from autorec import words
 from autorec.cli.options import settings, table_output
 from autorec.cli.output import write_table
 from autorec.cli.paths import Input
@@ -30,7 +31,7 @@ def what_if(
     add: dict[str, Any],
     overturn: int | None,
     n: int,
-    by: str | None,
+    by: words.RankedBy | None,
     output: Path | None,
     as_json: bool,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from autorec import progress
+from autorec import progress, words
 from autorec.audits.of_split import whole
 from autorec.errors import AutoRecError
 from autorec.evaluation.baselines import choose
@@ -54,7 +54,7 @@ def compare(
     relevant: float | None = None,
     cold: float | None = None,
     metrics: Sequence[Metric] = (),
-    baselines: str = "all",
+    baselines: words.Baselines = "all",
     settings: Settings | None = None,
     name: str = "",
     user_ids: bool = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from autorec import words
 from autorec.evaluation.evaluate import Evaluation, now
 from autorec.evaluation.significance import verdicts
 from autorec.evaluation.spread import spread
@@ -151,7 +152,7 @@ class Comparison:
         missing."""
         return comparison_page(self.report())
 
-    def to_frame(self, of: str = "mean") -> pd.DataFrame:
+    def to_frame(self, of: words.Statistic = "mean") -> pd.DataFrame:
         """DataFrame, index model; a column a metric, then fit_seconds. of: "mean" or "sd" over the splits."""
         return frames.comparison_frame(self.report(), of)
 

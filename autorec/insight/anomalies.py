@@ -1,12 +1,12 @@
 """What a model cannot reconstruct: users whose ratings follow no taste that others share, and single ratings."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models.base import Recommender
 from autorec.models.registry import named
@@ -15,7 +15,7 @@ from autorec.ratings.matrix import Ratings
 FloatArray = npt.NDArray[np.floating[Any]]
 
 
-def anomalies(model: Recommender, of: str = "users", n: int | None = None) -> pd.DataFrame:
+def anomalies(model: Recommender, of: words.Worst = "users", n: int | None = None) -> pd.DataFrame:
     """The n users, or ratings, that a fitted model reconstructs worst, the worst first; None: all.
 
     The error of a training rating is r − r̂, r̂ clipped to the scale. Of users → DataFrame with columns
@@ -34,7 +34,7 @@ def anomalies(model: Recommender, of: str = "users", n: int | None = None) -> pd
     others; a model with many free numbers a user (biased-mf) fits even a random profile, and so hides it.
     ParameterError: the model predicts no ratings.
     """
-    checks.one_of("of", of, ("users", "ratings"))
+    checks.one_of("of", of, get_args(words.Worst))
     ratings = model._fitted()
     n = len(ratings) if n is None else checks.whole("n", n)
     if not model.rates:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import InputError
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
@@ -50,7 +50,7 @@ class Classification:
 
 
 def classify(
-    model: Recommender, labels: Any, of: str = "users", repeats: int = 5, random_state: Any = 0
+    model: Recommender, labels: Any, of: words.Side = "users", repeats: int = 5, random_state: Any = 0
 ) -> Classification:
     """Tell a label of users, or items, by logistic regression (scikit-learn) of a few that are known.
 

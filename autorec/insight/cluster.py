@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.insight.joint_segments import divide_jointly
 from autorec.insight.profiles import profiles
@@ -83,7 +83,7 @@ class Clusters:
 
 
 def cluster(
-    model: Recommender, of: str = "users", k: int = 8, random_state: Any = 0, *, joint: bool = False
+    model: Recommender, of: words.Side = "users", k: int = 8, random_state: Any = 0, *, joint: bool = False
 ) -> Clusters:
     """The k segments of users, or items, that the model scores alike: the best of 10 k-means of `profiles`.
 

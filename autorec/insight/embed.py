@@ -2,11 +2,12 @@
 
 import pandas as pd
 
+from autorec import words
 from autorec.models.base import Recommender
 from autorec.models.vector_tables import make_vector_table
 
 
-def embed(model: Recommender, of: str = "items") -> pd.DataFrame:
+def embed(model: Recommender, of: words.Side = "items") -> pd.DataFrame:
     """The vectors of a fitted model → DataFrame with raw ids as its index and columns v0, v1, … in float32.
 
     of: "items" or "users". score(u, i) = v_u · v_i + bias_u + bias_i: the biases are left out, so that a vector tells

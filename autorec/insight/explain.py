@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from autorec import words
 from autorec.insight.person import FloatArray, find_columns, find_person, rank_items, score_histories, without
 from autorec.models.base import Recommender
 from autorec.models.recommending import score_person
@@ -53,7 +54,7 @@ class Explanation:
 
 
 def explain(
-    model: Recommender, user: Any = None, item: Any = None, *, history: Any = None, by: str | None = None
+    model: Recommender, user: Any = None, item: Any = None, *, history: Any = None, by: words.RankedBy | None = None
 ) -> Explanation:
     """Why `item` has its score for a user of the model, for a history of anyone, or both, as in `recommend`.
 

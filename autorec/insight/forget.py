@@ -12,8 +12,9 @@ from sklearn.base import clone
 from autorec import files
 from autorec.errors import InputError, ModelFileError, ParameterError
 from autorec.models.base import Recommender
+from autorec.models.load import load
 from autorec.models.manifest import Manifest, check_save_path, describe
-from autorec.models.store import load, load_described
+from autorec.models.store import load_described
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import mark_valid

@@ -1,7 +1,7 @@
 """Synthetic users: codes are drawn and decoded by a model of choices whose code is a distribution."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.insight.likeness import compare_choices, compare_histograms, find_nearest, measure_use
 from autorec.models.adversarial import AdversarialAutoencoder
@@ -25,8 +25,6 @@ from autorec.network.code import gaussian
 from autorec.network.code_prior import Prior
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
-
-CODES = ("users", "prior")
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +56,7 @@ class Synthetic:
 
 
 def generate(
-    model: Recommender, n: int | None = None, codes: str = "users", test: Any = None, random_state: Any = 0
+    model: Recommender, n: int | None = None, codes: words.DrawnFrom = "users", test: Any = None, random_state: Any = 0
 ) -> Synthetic:
     """n synthetic users (None: as many as real ones) of a fitted model of choices whose code is a distribution.
 
@@ -78,7 +76,7 @@ def generate(
     has 5 choices among the model's items.
     """
     fitted, network = model._fitted(), _drawing_network(model)
-    checks.one_of("codes", codes, CODES)
+    checks.one_of("codes", codes, get_args(words.DrawnFrom))
     relevant: float | None = getattr(model, "relevant", None)
     real = _select_choices(fitted, relevant)
     n = real.n_users if n is None else checks.whole("n", n)

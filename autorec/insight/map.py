@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autorec import checks
+from autorec import checks, words
 from autorec.insight.cluster import Clusters, Segment, cluster
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
@@ -88,7 +88,9 @@ class Map:
         return notes
 
 
-def draw_map(model: Recommender, of: str = "items", k: int = 8, by: str = "pca", random_state: Any = 0) -> Map:
+def draw_map(
+    model: Recommender, of: words.Side = "items", k: int = 8, by: words.Projection = "pca", random_state: Any = 0
+) -> Map:
     """The `profiles` of items, or users, in two dimensions, in the colours of k segments; see `Map` and `cluster`.
 
     by: "pca", scikit-learn's principal component analysis, whose axes are directions of taste, or "tsne", which keeps

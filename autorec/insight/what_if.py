@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import InputError
 from autorec.insight.person import (
     FloatArray,
@@ -37,7 +37,7 @@ def what_if(
     remove: Any = (),
     change: Mapping[Any, float] | None = None,
     add: Mapping[Any, float] | Collection[Any] | None = None,
-    by: str | None = None,
+    by: words.RankedBy | None = None,
 ) -> pd.DataFrame:
     """The n best items of a person with other ratings → DataFrame item, score, rank, rank_before and, if known, title.
 
@@ -86,7 +86,7 @@ class Overturn:
 
 
 def overturn(
-    model: Recommender, user: Any = None, *, history: Any = None, most: int = 5, by: str | None = None
+    model: Recommender, user: Any = None, *, history: Any = None, most: int = 5, by: words.RankedBy | None = None
 ) -> Overturn:
     """The smallest set of at most `most` of a person's ratings whose removal gives another item the first place.
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models import network_arrays
 from autorec.models.arrays import Arrays, Expected, Shape
@@ -83,8 +83,8 @@ class AdversarialAutoencoder(Recommender):
         self,
         hidden: int | str | Sequence[int] = 200,
         above: int = 0,
-        activation: str = "tanh",
-        matches: str = "code",
+        activation: words.Activation = "tanh",
+        matches: words.Match = "code",
         critic: str = "gan:1",
         critic_units: int = 128,
         reconstruction: str = "multinomial:0.03",
@@ -93,7 +93,7 @@ class AdversarialAutoencoder(Recommender):
         learning_rate: float = 0.003,
         epochs: int = 60,
         batch: int = 100,
-        validation: float | str = "auto",
+        validation: float | words.Auto = "auto",
         patience: int = 5,
         relevant: float | None = None,
         random_state: RandomState = 0,

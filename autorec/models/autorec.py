@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models import network_arrays
@@ -82,22 +82,22 @@ class AutoRec(Recommender):
 
     def __init__(
         self,
-        orientation: str = "item",
+        orientation: words.Orientation = "item",
         hidden: int | str | Sequence[int] = 500,
-        encoder: str = "sigmoid",
-        decoder: str = "identity",
-        code: str = "point",
+        encoder: words.Activation = "sigmoid",
+        decoder: words.Activation = "identity",
+        code: words.Code = "point",
         penalty: str = "l2:auto",
         corruption: str = "none",
-        offset: str = "auto",
-        inputs: str = "auto",
-        user_damping: float | str = "auto",
-        item_damping: float | str = "auto",
-        optimizer: str = "adam",
+        offset: words.Offset = "auto",
+        inputs: words.Inputs = "auto",
+        user_damping: float | words.Auto = "auto",
+        item_damping: float | words.Auto = "auto",
+        optimizer: words.Optimizer = "adam",
         learning_rate: float = 0.003,
-        epochs: int | str = "auto",
-        batch: int | str = "auto",
-        validation: float | str = "auto",
+        epochs: int | words.Auto = "auto",
+        batch: int | words.Auto = "auto",
+        validation: float | words.Auto = "auto",
         patience: int = 5,
         random_state: RandomState = 0,
         device: str = "cpu",

@@ -9,14 +9,14 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models import recommending, scoring, similarity, store, vector_tables
@@ -114,11 +114,11 @@ class Recommender(Hooks, BaseEstimator):
         return self._has_history(self._fitted().find_users(as_collection(users)))
 
     @property
-    def ranks_by(self) -> tuple[str, ...]:
+    def ranks_by(self) -> tuple[words.RankedBy, ...]:
         """What `recommend` can rank by, the default first."""
         return ("rating",) if self.rates else ("choice",)
 
-    def ranked_by(self, by: str | None) -> "Recommender":
+    def ranked_by(self, by: words.RankedBy | None) -> "Recommender":
         """The model that scores by "rating", how an item would be rated, or "choice", whether it would be; None: this
         model. ParameterError: a way that it does not know."""
         if by is not None and by not in self.ranks_by:
@@ -133,7 +133,7 @@ class Recommender(Hooks, BaseEstimator):
         users: Any = None,
         n: int = 10,
         *,
-        by: str | None = None,
+        by: words.RankedBy | None = None,
         exclude_seen: bool = True,
         history: Any = None,
         allow: Any = None,
@@ -167,7 +167,7 @@ class Recommender(Hooks, BaseEstimator):
         users: Any = None,
         n: int = 10,
         *,
-        by: str | None = None,
+        by: words.RankedBy | None = None,
         exclude_seen: bool = True,
         history: Any = None,
         **wishes: Any,
@@ -194,14 +194,14 @@ class Recommender(Hooks, BaseEstimator):
         test = as_ratings(ratings)
         return -scoring.rmse(self, test) if self.rates else scoring.ndcg(self, test)
 
-    def fold_in(self, new_ratings: Any, of: str = "users") -> Self:
+    def fold_in(self, new_ratings: Any, of: words.Side = "users") -> Self:
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` does not change.
 
         new_ratings: as for `fit`, DataFrame user, item, rating or [new users × items]. The other side is shared with
         `self`: ratings of items (users) that the model does not know are left out, with a warning that counts them.
         Ratings outside the training scale are clipped to it, with a warning.
         """
-        checks.one_of("of", of, ("users", "items"))
+        checks.one_of("of", of, get_args(words.Side))
         return self._folded(align(as_ratings(new_ratings), self._fitted(), of), of)
 
     def _folded(self, ratings: Ratings, of: str) -> Self:

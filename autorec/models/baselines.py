@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.models import biases as bias_tools
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
@@ -45,8 +45,8 @@ class Bias(Recommender):
 
     def __init__(
         self,
-        user_damping: float | str = "auto",
-        item_damping: float | str = "auto",
+        user_damping: float | words.Auto = "auto",
+        item_damping: float | words.Auto = "auto",
     ) -> None:
         self.user_damping = user_damping
         self.item_damping = item_damping

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models import network_arrays
 from autorec.models.arrays import Expected, Shape
@@ -70,15 +70,15 @@ class CFNade(Recommender):
 
     def __init__(
         self,
-        orientation: str = "item",
+        orientation: words.Orientation = "item",
         hidden: int | str | Sequence[int] = 500,
-        cost: str = "ordinal",
+        cost: words.Cost = "ordinal",
         penalty: str = "l2:50",
         learning_rate: float = 0.001,
         averaging: float = 0.995,
         epochs: int = 100,
         batch: int = 128,
-        validation: float | str = "auto",
+        validation: float | words.Auto = "auto",
         patience: int = 4,
         random_state: RandomState = 0,
     ) -> None:
@@ -95,7 +95,7 @@ class CFNade(Recommender):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        checks.one_of("orientation", self.orientation, ("item", "user"))
+        checks.one_of("orientation", self.orientation, get_args(words.Orientation))
         checks.layers(self.hidden)
         checks.one_of("cost", self.cost, tuple(COSTS))
         parse_sum("penalty", self.penalty, PENALTIES)

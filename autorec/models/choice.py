@@ -4,13 +4,13 @@ kin as one estimator."""
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
 from scipy import sparse
 
-from autorec import checks, progress
+from autorec import checks, progress, words
 from autorec.errors import ParameterError
 from autorec.models import network_arrays
 from autorec.models.arrays import Arrays, Expected, Shape
@@ -49,8 +49,6 @@ from autorec.training.schedule import warm_cosine
 from autorec.training.state import State
 from autorec.training.steps import Step, alternate, descend, stochastic_epoch
 
-OF_CHOICES = ("multinomial", "bernoulli")  # likelihoods
-DECODERS = ("mirrored", "linear")
 ALL_MOST, SAMPLE = 20_000, 4096  # items: more are sampled, unless `sample` says how many
 
 
@@ -95,20 +93,20 @@ class ChoiceAutoencoder(Recommender):
     def __init__(
         self,
         hidden: int | str | Sequence[int] = 200,
-        activation: str = "tanh",
-        code: str = "point",
-        likelihood: str = "multinomial",
+        activation: words.Activation = "tanh",
+        code: words.Code = "point",
+        likelihood: words.LikelihoodOfChoices = "multinomial",
         features: float = 0.0,
         penalty: str = "none",
         corruption: str = "masking:0.5",
-        sample: int | str = "auto",
-        decoder: str = "mirrored",
+        sample: int | words.Auto = "auto",
+        decoder: words.DecoderOfChoices = "mirrored",
         own_vectors: bool = False,
         encoder_steps: int = 0,
         learning_rate: float = 0.001,
         epochs: int = 100,
         batch: int = 500,
-        validation: float | str = "auto",
+        validation: float | words.Auto = "auto",
         patience: int = 5,
         relevant: float | None = None,
         random_state: RandomState = 0,
@@ -135,7 +133,7 @@ class ChoiceAutoencoder(Recommender):
     def _check_parameters(self) -> None:
         checks.layers(self.hidden)
         activation(self.activation)
-        checks.one_of("likelihood", self.likelihood, OF_CHOICES)
+        checks.one_of("likelihood", self.likelihood, get_args(words.LikelihoodOfChoices))
         checks.number("features", self.features, least=0)
         code = parse("code", self.code, CODES)
         penalties = self._penalties()
@@ -144,7 +142,7 @@ class ChoiceAutoencoder(Recommender):
             if name in penalties and code.name != "gaussian":
                 raise ParameterError(f"penalty {name} needs a code with a variance: use code gaussian")
         checks.auto_or(checks.whole, "sample", self.sample)
-        checks.one_of("decoder", self.decoder, DECODERS)
+        checks.one_of("decoder", self.decoder, get_args(words.DecoderOfChoices))
         if not isinstance(self.own_vectors, bool):
             raise ParameterError(f"own_vectors is {self.own_vectors!r}; allowed: True, False")
         checks.whole("encoder_steps", self.encoder_steps, least=0)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import OnValidation, RandomState, Recommender
 from autorec.models.choice_network import (
@@ -68,7 +68,7 @@ class Elsa(Recommender):
         learning_rate: float = 0.01,
         epochs: int = 30,
         batch: int = 500,
-        validation: float | str = "auto",
+        validation: float | words.Auto = "auto",
         patience: int = 5,
         relevant: float | None = None,
         random_state: RandomState = 0,

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models import network_arrays
 from autorec.models.arrays import Expected, Shape
@@ -25,7 +25,6 @@ from autorec.network.global_kernel import BLOCK
 from autorec.ratings.matrix import Ratings
 from autorec.training.held_out import held_out_entries
 
-STARTS = ("identity", "random")
 SMALL = 300_000  # ratings, up to which a last training has all of them
 
 
@@ -75,9 +74,9 @@ class GlocalK(Recommender):
         epochs: int = 20,
         global_iterations: int = 5,
         global_epochs: int = 5,
-        global_start: str = "identity",
+        global_start: words.Start = "identity",
         global_scale: float = 1.0,
-        validation: float | str = "auto",
+        validation: float | words.Auto = "auto",
         patience: int = 5,
         random_state: RandomState = 0,
     ) -> None:
@@ -102,7 +101,7 @@ class GlocalK(Recommender):
         checks.whole("global_epochs", self.global_epochs, least=0)
         for name in ("l2", "sparsity"):
             checks.number(name, getattr(self, name), least=0)
-        checks.one_of("global_start", self.global_start, STARTS)
+        checks.one_of("global_start", self.global_start, get_args(words.Start))
         checks.number("global_scale", self.global_scale, above=0)
         checks.auto_or(checks.share, "validation", self.validation)
         checks.random_state("random_state", self.random_state)

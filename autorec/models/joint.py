@@ -25,7 +25,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.special import ndtr
 
-from autorec import checks
+from autorec import checks, words
 from autorec.memory import available_memory
 from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
@@ -128,10 +128,10 @@ class Joint(Recommender):
     # --- scores ---------------------------------------------------------------------------------------------
 
     @property
-    def ranks_by(self) -> tuple[str, ...]:
+    def ranks_by(self) -> tuple[words.RankedBy, ...]:
         return ("both", "choice", "rating")
 
-    def ranked_by(self, by: str | None) -> Recommender:
+    def ranked_by(self, by: words.RankedBy | None) -> Recommender:
         """This model, or its part that ranks by "choice" or by "rating"."""
         super().ranked_by(by)
         self._fitted()

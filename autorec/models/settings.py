@@ -3,11 +3,11 @@ items."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models.biases import ITEM_DAMPING, USER_DAMPING
 from autorec.models.dampings import Dampings, Given
@@ -17,7 +17,6 @@ from autorec.network.corruption import CORRUPTIONS, Corruption
 from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
 
-OPTIMIZERS = ("adam", "rprop", "lbfgs")
 EPOCHS, LONGEST = 40, 160  # "auto": the first, doubled up to the second as long as it pays
 SEARCH_MOST = 300_000  # ratings; with more, λ is searched from that for large data on, in fewer trainings
 L2_LARGE = {"item": 350.0, "user": 550.0}  # that λ; chosen on validation parts of MovieLens
@@ -73,8 +72,8 @@ class Settings:
 
 def check_settings(given: Mapping[str, Any]) -> Settings:
     """The parameters of AutoRec by name → its settings. ParameterError names the one at fault and what is allowed."""
-    checks.one_of("orientation", given["orientation"], ("item", "user"))
-    checks.one_of("optimizer", given["optimizer"], OPTIMIZERS)
+    checks.one_of("orientation", given["orientation"], get_args(words.Orientation))
+    checks.one_of("optimizer", given["optimizer"], get_args(words.Optimizer))
     _check_offset(given)
     biases = has_biases(given["decoder"], given["offset"])
     names = ("user_damping", "item_damping") if given["orientation"] == "user" else ("item_damping", "user_damping")
@@ -154,8 +153,8 @@ def _check_offset(given: Mapping[str, Any]) -> None:
     """ParameterError: activations, offset or inputs that are not known or do not go together."""
     encoder, decoder, offset, inputs = (given[name] for name in ("encoder", "decoder", "offset", "inputs"))
     activation(encoder)
-    checks.one_of("offset", offset, ("auto", "biases", "means", "none"))
-    checks.one_of("inputs", inputs, ("auto", "ratings", "residuals", "residuals+rated"))
+    checks.one_of("offset", offset, get_args(words.Offset))
+    checks.one_of("inputs", inputs, get_args(words.Inputs))
     if offset == "biases" and not is_linear(decoder):
         raise ParameterError(
             f"offset biases needs decoder identity, got {decoder}: a curved output cannot take added biases"

@@ -75,18 +75,8 @@ def save(model: Model, path: files.PathLike) -> None:
         (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 
 
-def load(path: files.PathLike) -> Model:
-    """Read the model in the folder `path`: the same class, parameters and scores, bit for bit.
-
-    All arrays are checked against `model.json` and the class before they are used: names, types, shapes, bounds. So a
-    malicious folder too ends in a ModelFileError, as does one that is missing, damaged, of another format version, or
-    of a class unknown to this version.
-    """
-    return load_described(path)[0]
-
-
 def load_described(path: files.PathLike) -> tuple[Model, Manifest]:
-    """`load`, and the `model.json` of the same save; its "sha256" is of the whole model."""
+    """See `autorec.load`; and the `model.json` of the same save, whose "sha256" is of the whole model."""
     folder = Path(path)
     contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
     manifest = manifests.parse(folder, contents.pop(MANIFEST))

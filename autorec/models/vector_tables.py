@@ -1,16 +1,15 @@
 """The vectors of users or items that a model has learned, as a table."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models.registry import MODELS, OF_OTHERS
 from autorec.models.vectors import Float32
 
-SIDES = ("users", "items")
 Model = Any  # autorec.models.base.Recommender, which imports this file
 
 
@@ -23,7 +22,7 @@ def make_vector_table(model: Model, of: str) -> pd.DataFrame:
 
 def factors_of(model: Model, of: str) -> Float32:
     """[users or items × d] the vectors without biases; see `autorec.embed`."""
-    checks.one_of("of", of, SIDES)
+    checks.one_of("of", of, get_args(words.Side))
     ratings = model._fitted()
     if "rating" in model.ranks_by:
         model = model.ranked_by("rating")  # the part of a model that also ranks otherwise

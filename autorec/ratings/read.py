@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import pandas as pd
 
+from autorec import words
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_parquet
@@ -24,8 +25,6 @@ from autorec.ratings.roles import Columns, parse_columns
 from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_of_suspect
 from autorec.ratings.source import Source, open_source
 
-FORMATS = ("text", "netflix", "parquet")
-
 # Rating file and titles of known data sets, looked for in this order.
 _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "movies.csv"), ("ratings.parquet", ""))
 
@@ -39,12 +38,12 @@ def read_ratings(
     columns: ColumnsOption = None,
     sep: str | None = None,
     decimal: str = ".",
-    format: str | None = None,
+    format: words.Format | None = None,
     header: bool | None = None,
     items: str | PathLike[str] | None = None,
     scale: tuple[float, float] | None = None,
     missing: float | Iterable[float] | None = None,
-    on_error: str = "raise",
+    on_error: words.OnError = "raise",
     member: str | None = None,
 ) -> Ratings:
     """Ratings of a file, a folder of a known data set, "-" (stdin), an open file, or a table or matrix in memory.
@@ -128,10 +127,10 @@ def _check_options(
 ) -> None:
     if sep is not None and not (isinstance(sep, str) and sep and not set(sep) & set('\n\r"')):
         raise ParameterError(f"sep is {sep!r}; allowed: the text between two columns, as in ',' or '::'")
-    if on_error not in ("raise", "skip"):
+    if on_error not in get_args(words.OnError):
         raise ParameterError(f"on_error is {on_error!r}; allowed: raise, skip")
-    if format is not None and format not in FORMATS:
-        raise ParameterError(f"format is {format!r}; allowed: {', '.join(FORMATS)}")
+    if format is not None and format not in get_args(words.Format):
+        raise ParameterError(f"format is {format!r}; allowed: {', '.join(get_args(words.Format))}")
     if decimal not in (".", ","):
         raise ParameterError(f"decimal is {decimal!r}; allowed: '.' and ','")
     if header not in (None, True, False):
@@ -183,7 +182,7 @@ def _parse(
     columns: Columns | None,
     sep: str | None,
     decimal: str,
-    format: str | None,
+    format: words.Format | None,
     header: bool | None,
     on_error: str,
 ) -> Parsed:

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from html import escape
+from typing import get_args
 
 import pandas as pd
 
-from autorec import checks
+from autorec import checks, words
 from autorec.extras import require
 from autorec.report.comparison_report import ComparisonReport
 from autorec.report.evaluation_report import EvaluationReport
 from autorec.report.tables import better, metric_label
-
-OF = ("mean", "sd")
 
 
 def evaluation_frame(report: EvaluationReport) -> pd.DataFrame:
@@ -22,10 +21,10 @@ def evaluation_frame(report: EvaluationReport) -> pd.DataFrame:
     return frame.rename_axis("metric")
 
 
-def comparison_frame(report: ComparisonReport, of: str = "mean") -> pd.DataFrame:
+def comparison_frame(report: ComparisonReport, of: words.Statistic = "mean") -> pd.DataFrame:
     """DataFrame, index model; a column a metric, then fit_seconds. of: "mean" or "sd" over the splits; NaN where
     undefined, fit_seconds is always the mean."""
-    checks.one_of("of", of, OF)
+    checks.one_of("of", of, get_args(words.Statistic))
     rows = {
         model.name: {
             **{name: getattr(model.metrics.get(name), of, None) for name in report.metrics},

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
+from autorec import words
 from autorec.models.autorec import AutoRec
 from autorec.models.baselines import Bias
 from autorec.models.scoring import rmse
@@ -27,11 +29,11 @@ def defaults(datasets: Path) -> Iterator[str]:
             chosen = np.random.default_rng(7).random(len(whole)) < share
             (one,) = split(whole.select(chosen), "random:0.1", 0)
             biases = rmse(Bias().fit(one.train), one.test)
-            for orientation in ("item", "user"):
+            for orientation in get_args(words.Orientation):
                 yield f"  {name} {share:g} {orientation}: {len(one.train):,}; {biases:.4f} {_gap(one, orientation)}"
 
 
-def _gap(one: Split, orientation: str) -> str:
+def _gap(one: Split, orientation: words.Orientation) -> str:
     start = time.perf_counter()
     model = AutoRec(orientation).fit(one.train)
     seconds = time.perf_counter() - start

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from autorec import words
 from autorec.datasets.sample import load_sample, sample_groups
 from autorec.insight.classify import classify
 from autorec.insight.cluster import cluster
-from autorec.insight.generate import CODES, generate
+from autorec.insight.generate import generate
 from autorec.models.presets import create
 from autorec.ratings.labels import read_labels
 from autorec.ratings.matrix import Ratings
@@ -41,7 +43,7 @@ def _generate(ratings: Ratings) -> Iterator[str]:
     aside = frame["user"].isin(np.random.default_rng(0).permutation(ratings.user_ids)[:ASIDE])
     for name in ("mult-vae", "aae"):
         model = create(name).fit(frame[~aside])
-        for codes in CODES:
+        for codes in get_args(words.DrawnFrom):
             found = generate(model, codes=codes, test=frame[aside])
             yield f"users of {name}, codes of {codes}"
             for table in (found.measures, found.histogram, found.use):

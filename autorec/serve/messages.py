@@ -1,8 +1,10 @@
 """What requests may hold, as pydantic models: types and bounds are checked here, meaning in `serve.answers`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+from autorec import words
 
 MOST_ITEMS = 10_000  # of a history or a list of ids
 MOST_LISTED = 500  # items that are asked for
@@ -41,7 +43,7 @@ class RecommendRequest(Person):
     it n is at most 20."""
 
     n: Length = 10
-    by: Literal["both", "choice", "rating"] | None = None
+    by: words.RankedBy | None = None
     exclude_seen: StrictBool = True
     allow: Ids | None = None
     deny: Ids = []
@@ -61,7 +63,7 @@ class ExplainRequest(Person):
     """Why the item has its score; without an item the first of the person's list."""
 
     item: Id | None = None
-    by: Literal["both", "choice", "rating"] | None = None
+    by: words.RankedBy | None = None
 
 
 class SimilarRequest(Message):

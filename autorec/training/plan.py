@@ -18,12 +18,13 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.memory import readable
 from autorec.network.autoencoder import build_autoencoder
 from autorec.network.batch import make_batch
@@ -89,7 +90,7 @@ def plan(
     n_ratings: int,
     hidden: int = 500,
     *,
-    orientation: str = "item",
+    orientation: words.Orientation = "item",
     workers: int = 1,
     bandwidth: float = 10.0,
     speed: Speed | None = None,
@@ -104,7 +105,7 @@ def plan(
     for name, size in sizes.items():
         checks.whole(name, size)
     checks.number("bandwidth", bandwidth, above=0)
-    checks.one_of("orientation", orientation, ("item", "user"))
+    checks.one_of("orientation", orientation, get_args(words.Orientation))
     speed = measure_speed(hidden) if speed is None else speed
     n, m = (n_items, n_users) if orientation == "item" else (n_users, n_items)
     B = batch_size(n, "auto")
