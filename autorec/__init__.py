@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from autorec.models.sparse_ease import SparseEase as SparseEase
     from autorec.models.svdae import SvdAE as SvdAE
     from autorec.models.unknown import recommend_unknown as recommend_unknown
+    from autorec.preparation.prepare import prepare as prepare
     from autorec.ratings.json_lines import read_json_lines as read_json_lines
     from autorec.ratings.labels import read_labels as read_labels
     from autorec.ratings.matrix import Ratings as Ratings
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from autorec.ratings.split import strong_generalisation as strong_generalisation
     from autorec.ratings.split import time_split as time_split
     from autorec.ratings.split import user_split as user_split
+    from autorec.ratings.store import check_store_path as check_store_path
     from autorec.ratings.summary import summarize as summarize
     from autorec.reproduction.reproduce import reproduce as reproduce
     from autorec.serve.server import make_app as make_app
@@ -143,6 +145,7 @@ _HOME = {
     "audit": "autorec.audits.of_ratings",
     "calibrate": "autorec.insight.intervals",
     "check_save_path": "autorec.models.manifest",
+    "check_store_path": "autorec.ratings.store",
     "classify": "autorec.insight.classify",
     "cluster": "autorec.insight.cluster",
     "compare": "autorec.evaluation.compare",
@@ -166,6 +169,7 @@ _HOME = {
     "overturn": "autorec.insight.what_if",
     "per_user_split": "autorec.ratings.split",
     "plan": "autorec.training.plan",
+    "prepare": "autorec.preparation.prepare",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
     "read_json_lines": "autorec.ratings.json_lines",

@@ -4,7 +4,12 @@ from importlib.util import find_spec
 
 from autorec.errors import AutoRecError
 
-EXTRAS = {"report": ("jinja2", "matplotlib"), "serve": ("fastapi", "uvicorn", "prometheus_client"), "tune": ("optuna",)}
+EXTRAS = {
+    "prepare": ("duckdb",),
+    "report": ("jinja2", "matplotlib"),
+    "serve": ("fastapi", "uvicorn", "prometheus_client"),
+    "tune": ("optuna",),
+}
 
 
 def require(extra: str, what: str) -> None:

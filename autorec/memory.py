@@ -1,16 +1,31 @@
 """How much memory this process may still take, and sizes in words."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from autorec.errors import ParameterError
+
 _GIB = 2**30
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKmMgGtT])(i?)[bB]?\s*").fullmatch
 _ROOT = Path("/")  # of /proc and /sys
 
 
 def readable(size: int) -> str:
     """Bytes in words: 12 MiB, 3.4 GiB."""
     return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 2**20:.0f} MiB"
+
+
+def parse_size(name: str, value: int | str) -> int:
+    """Bytes of a number or of text such as 4GB (10⁹), 512 MiB (2²⁰). ParameterError: neither."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    found = _SIZE(value) if isinstance(value, str) else None
+    if found is None:
+        raise ParameterError(f"{name} is {value!r}; allowed: a size such as 4GB or 512MiB")
+    power = "KMGT".index(found[2].upper()) + 1
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def available_memory() -> int | None:

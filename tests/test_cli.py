@@ -400,6 +400,7 @@ def test_all_files_that_verbs_write_or_read_are_declared_so():
         "item",
         "items",
         "member",
+        "memory",
         "metric",
         "name",
         "names",

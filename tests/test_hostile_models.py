@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 import autorec
 from autorec.errors import ModelFileError
+from autorec.hashes import hash_of
 from autorec.models import id_arrays, manifest
 from autorec.models.arrays import Expected, read_arrays
 
@@ -80,7 +81,7 @@ def folder(source, tmp_path) -> Path:
 def rehash(folder: Path, **values: object) -> None:
     """Make the hashes of `model.json` those of the files that are there."""
     told = json.loads((folder / "model.json").read_text()) | values
-    told["files"] = {name: manifest.hash_of(folder / name) for name in manifest.PARTS}
+    told["files"] = {name: hash_of(folder / name) for name in manifest.PARTS}
     (folder / "model.json").write_bytes(manifest.to_bytes(told))
 
 

@@ -13,6 +13,7 @@ FLOORS = {
     "ground": 0,  # checks, errors, files, memory, progress, threads: known everywhere, knowing nothing
     "ratings": 1,
     "network": 1,  # beside ratings, not above: it knows arrays, nothing of files, ids or users
+    "preparation": 2,
     "datasets": 2,
     "audits": 2,
     "training": 2,

@@ -16,6 +16,7 @@ import pytest
 import autorec
 from autorec import folders
 from autorec.errors import AutoRecError, InputError, ModelFileError, NotFittedError, ParameterError
+from autorec.hashes import hash_of
 from autorec.models import folder as model_folder
 from autorec.models import manifest, store
 from autorec.models.manifest import FILES, PARTS
@@ -103,7 +104,7 @@ def change(folder: Path, **values: object) -> None:
     """Write other values into `model.json`, with hashes that fit all that is there."""
     told = json.loads((folder / "model.json").read_text()) | values
     if "files" not in values:
-        told["files"] = {name: manifest.hash_of(folder / name) for name in PARTS}
+        told["files"] = {name: hash_of(folder / name) for name in PARTS}
     (folder / "model.json").write_bytes(manifest.to_bytes(told))
 
 

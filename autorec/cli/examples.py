@@ -9,6 +9,7 @@ EXAMPLES = {
     "fetch": ("autorec fetch ml-100k", "autorec fetch ml-1m -o data/ml-1m"),
     "inspect": ("autorec inspect ratings.csv", "autorec inspect r.csv --columns user=who,item=what,rating=stars"),
     "split": ("autorec split ratings.csv --by random:0.1 -o parts", "autorec split ratings.csv --by time:0.2 -o parts"),
+    "prepare": ("autorec prepare ratings.csv -o store", "autorec prepare logs.csv.gz --memory 16GB -o store"),
     "plan": (
         "autorec plan --users 1e6 --items 1e5 --ratings 1e8",
         "autorec plan --users 100e6 --items 10e6 --ratings 10e9 --orientation user --workers 8",

@@ -18,6 +18,7 @@ VERBS = (
     "fetch",
     "inspect",
     "split",
+    "prepare",
     "plan",
     "train",
     "predict",

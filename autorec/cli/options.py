@@ -106,11 +106,12 @@ def judging(function: Function) -> Function:
     return _with_options(function, options)
 
 
-def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:
+def ratings_file(argument: str = "ratings", work: str = "read_ratings") -> Callable[[Function], Function]:
     """An argument that is a rating file, and the options that say how to read it.
 
     The function gets `read`: without arguments it reads that file; with the name of another file it reads this one in
-    the same way, looking for it beside the first too.
+    the same way, looking for it beside the first too. work: the name of another function of the library that reads the
+    file, with further arguments of its own.
     """
 
     def decorate(function: Function) -> Function:
@@ -120,10 +121,10 @@ def ratings_file(argument: str = "ratings") -> Callable[[Function], Function]:
             how = {name: options.pop(name) for name in _READING}
             how["sep"] = how["sep"] and how["sep"].replace("\\t", "\t")
 
-            def read(other: str | None = None) -> Any:
+            def read(other: str | None = None, **further: Any) -> Any:
                 if other is not None and not Path(other).exists() and (Path(path) / other).exists():
                     other = str(Path(path) / other)
-                return autorec.read_ratings(path if other is None else other, **how)
+                return getattr(autorec, work)(path if other is None else other, **further, **how)
 
             function(read=read, **options)
 

@@ -91,6 +91,13 @@ class OutputModel(Output):
         autorec.check_save_path(value)
 
 
+class OutputStore(Output):
+    """A folder that becomes a store of ratings."""
+
+    def require(self, value: Path, inputs: list[str]) -> None:
+        autorec.check_store_path(value)
+
+
 def check(context: click.Context) -> None:
     """Raise why an output of this command cannot be written; nothing has been read or written yet."""
     inputs = _inputs(context)

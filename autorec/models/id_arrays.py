@@ -75,12 +75,6 @@ def unpack_columns(name: str, arrays: Arrays) -> dict[str, npt.NDArray[np.object
     return {of: unpack(f"{name}.{number}", arrays, distinct=False) for number, of in enumerate(names)}
 
 
-def make_table(columns: Mapping[str, Ids]) -> pa.Table:
-    """Columns [n] of integers or text as an Arrow table."""
-    types = {name: pa.int64() if values.dtype.kind == "i" else pa.string() for name, values in columns.items()}
-    return pa.table({name: pa.array(values, type=types[name]) for name, values in columns.items()})
-
-
 def _expect_texts(name: str, n: int) -> dict[str, Expected]:
     return {name: Expected("uint8", (f"bytes of {name}",)), name + _OFFSETS: Expected("int64", (n + 1,), least=0)}
 

@@ -3,7 +3,6 @@
 No array is read here, and no heavy package is imported.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -15,6 +14,7 @@ from typing import Any
 
 from autorec import __version__, files, folders
 from autorec.errors import ModelFileError
+from autorec.hashes import OWN, hash_of, is_whole, seal
 from autorec.models import folder as model_folder
 from autorec.models.folder import MANIFEST
 
@@ -25,7 +25,6 @@ FILES = (MANIFEST, *PARTS)
 MOST = 2**24  # bytes of model.json; a point of the learning curve takes about a hundred
 DEEPEST = 16  # levels of nested objects and lists
 
-_OWN = "sha256"
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 Manifest = dict[str, Any]
@@ -55,11 +54,10 @@ def check_save_path(path: files.PathLike) -> None:
 
 def to_bytes(manifest: Manifest) -> bytes:
     """The bytes of `model.json`, which hold their own SHA-256, taken while that entry is empty."""
-    text = json.dumps({**manifest, _OWN: ""}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    data = text.encode()
+    data = seal(manifest)
     if len(data) > MOST:
         raise ModelFileError(f"the summary of the training takes {len(data):,} bytes, more than {MOST:,}; not saved")
-    return data.replace(_format_own_hash(""), _format_own_hash(sha256(data)))
+    return data
 
 
 def parse(folder: Path, data: bytes | bytearray) -> Manifest:
@@ -75,7 +73,7 @@ def parse(folder: Path, data: bytes | bytearray) -> Manifest:
     missing = [key for key in _KINDS if key not in manifest]
     if missing:
         raise damaged(folder, f"lacks {', '.join(missing)}")
-    if not _is_whole(manifest, data):
+    if not is_whole(manifest, data):
         raise damaged(folder, "is not the file that was saved (its SHA-256 differs)")
     for key, (is_kind, allowed) in _KINDS.items():
         if not is_kind(manifest[key]):
@@ -112,15 +110,6 @@ def owned(folder: Path) -> Collection[str]:
 
 def damaged(folder: Path, what: str) -> ModelFileError:
     return ModelFileError(f"{folder / MANIFEST} {what}; the model is damaged: train it again or restore a copy")
-
-
-def sha256(data: bytes | bytearray) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def hash_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_json(folder: Path, data: bytes | bytearray) -> Any:
@@ -166,16 +155,7 @@ def _read_hashes(folder: Path) -> dict[str, str] | None:
     hashes = manifest.get("files")
     if not isinstance(hashes, dict) or not _is_hashes(hashes):
         return None
-    return hashes if manifest.get("version") == 1 or _is_whole(manifest, data) else None
-
-
-def _is_whole(manifest: Manifest, data: bytes | bytearray) -> bool:
-    own = manifest.get(_OWN)
-    return isinstance(own, str) and sha256(data.replace(_format_own_hash(own), _format_own_hash(""))) == own
-
-
-def _format_own_hash(digest: str) -> bytes:
-    return f'"{_OWN}": "{digest}"'.encode()
+    return hashes if manifest.get("version") == 1 or is_whole(manifest, data) else None
 
 
 def _is_hashes(value: Any) -> bool:
@@ -216,7 +196,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ratings": (_is_count, "a whole number"),
     "summary": (_is_dict, "an object"),
     "files": (_is_hashes, f"a list of files, the SHA-256 of each of {', '.join(PARTS)}"),
-    _OWN: (_is_text, "a SHA-256"),
+    OWN: (_is_text, "a SHA-256"),
 }
 
 

@@ -28,6 +28,7 @@ from scipy import sparse
 
 from autorec import __version__, files, folders
 from autorec.errors import AutoRecError, ModelFileError, NotFittedError, ParameterError
+from autorec.hashes import hash_of, sha256
 from autorec.models import folder as model_folder
 from autorec.models import id_arrays
 from autorec.models import manifest as manifests
@@ -37,6 +38,7 @@ from autorec.models.folder import MANIFEST
 from autorec.models.manifest import FILES, PARTS, Manifest
 from autorec.models.registry import classes
 from autorec.ratings import validity
+from autorec.ratings.ids import make_table
 from autorec.ratings.matrix import Ratings
 
 CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused
@@ -70,8 +72,8 @@ def save(model: Model, path: files.PathLike) -> None:
         tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **known}}
         for name, columns in tables.items():
             with (folder / name).open("wb") as file:  # Arrow itself opens no path that is not UTF-8
-                pa_parquet.write_table(id_arrays.make_table(columns), file)
-        manifest["files"] = {name: manifests.hash_of(folder / name) for name in PARTS}
+                pa_parquet.write_table(make_table(columns), file)
+        manifest["files"] = {name: hash_of(folder / name) for name in PARTS}
         (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 
 
@@ -81,7 +83,7 @@ def load_described(path: files.PathLike) -> tuple[Model, Manifest]:
     contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
     manifest = manifests.parse(folder, contents.pop(MANIFEST))
     for name, content in contents.items():
-        if manifests.sha256(content) != manifest["files"][name]:
+        if sha256(content) != manifest["files"][name]:
             raise ModelFileError(
                 f"{folder / name} is not the file that was saved (its SHA-256 differs); "
                 "restore the whole folder or train the model again"

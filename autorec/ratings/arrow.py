@@ -1,6 +1,7 @@
 """Tables of Arrow, Parquet files among them, → parsed rows, batch by batch."""
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -48,18 +49,46 @@ def parse_parquet(
     Its pages may unpack to 200 times its size, and at least 1 GiB. InputError: a file that is damaged or larger than
     that, unclear columns, rows that are no ratings (unless on_error is "skip").
     """
+    with _opened(source, columns, needed, optional) as (file, roles):
+
+        def batches() -> Iterable[Any]:
+            yield from file.iter_batches(_ROWS, columns=list(roles.values()))
+
+        found = _parse(source.name, file.schema_arrow, batches, file.metadata.num_rows, roles, on_error)
+    pa.default_memory_pool().release_unused()  # a third of a GiB after 100 million ratings
+    return found
+
+
+def parse_parquet_blocks(
+    source: Source, columns: Mapping[str, str | int] | None, on_error: str, rows: int
+) -> Iterator[Parsed]:
+    """The rows of a Parquet file as `parse_parquet` reads them, about `rows` at a time; ids are coded in each block."""
+    with _opened(source, columns, ("user", "item", "rating"), ("timestamp",)) as (file, roles):
+        first, held = 0, 0
+        batches: list[Any] = []
+        for batch in file.iter_batches(min(rows, _ROWS), columns=list(roles.values())):
+            batches.append(batch)
+            held += len(batch)
+            if held >= rows:
+                yield _parse(source.name, file.schema_arrow, batches.copy, held, roles, on_error, first)
+                first, held, batches = first + held, 0, []
+        if held:
+            yield _parse(source.name, file.schema_arrow, batches.copy, held, roles, on_error, first)
+
+
+@contextlib.contextmanager
+def _opened(
+    source: Source, columns: Mapping[str, str | int] | None, needed: tuple[str, ...], optional: tuple[str, ...]
+) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Yield the open file, and role → name of its column. What goes wrong within the block is an InputError."""
     try:
         with pa_parquet.ParquetFile(source.reader(), buffer_size=_BUFFER, pre_buffer=False) as file:
-            names, n = file.schema_arrow.names, file.metadata.num_rows
+            names = file.schema_arrow.names
             _check_size(source, file.metadata)
             chosen = choose_columns(source.name, names, columns, needed)
             roles = {role: names[number] for role, number in chosen.items() if role in needed or role in optional}
             _check_single(source.name, names, roles)
-
-            def batches() -> Iterable[Any]:
-                yield from file.iter_batches(_ROWS, columns=list(roles.values()))
-
-            found = _parse(source.name, file.schema_arrow, batches, n, roles, on_error)
+            yield file, roles
     except InputError:
         raise
     except MemoryError:
@@ -67,8 +96,6 @@ def parse_parquet(
     except Exception as error:  # whatever a decoder meets in damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{source.name} is not a whole Parquet file ({reason})") from None
-    pa.default_memory_pool().release_unused()  # a third of a GiB after 100 million ratings
-    return found
 
 
 def parse_table(name: str, table: Any, roles: Mapping[str, str], on_error: str) -> Parsed:
@@ -98,18 +125,25 @@ def _check_single(name: str, names: list[str], roles: Mapping[str, str]) -> None
 
 
 def _parse(
-    name: str, schema: Any, batches: Callable[[], Iterable[Any]], n: int, roles: Mapping[str, str], on_error: str
+    name: str,
+    schema: Any,
+    batches: Callable[[], Iterable[Any]],
+    n: int,
+    roles: Mapping[str, str],
+    on_error: str,
+    first: int = 0,
 ) -> Parsed:
+    """n rows; `first`: how many rows of the source are before them."""
     as_text = {role for role in roles if role in ("user", "item") and _is_text_or_bytes(schema.field(roles[role]).type)}
     while True:
         try:
-            return _parse_once(name, batches(), n, roles, on_error, as_text)
+            return _parse_once(name, batches(), n, roles, on_error, as_text, first)
         except _TooLargeError as error:
             as_text.add(error.args[0])
 
 
 def _parse_once(
-    name: str, batches: Iterable[Any], n: int, roles: Mapping[str, str], on_error: str, as_text: set[str]
+    name: str, batches: Iterable[Any], n: int, roles: Mapping[str, str], on_error: str, as_text: set[str], first: int
 ) -> Parsed:
     dtypes: dict[str, Any] = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
     arrays: dict[str, npt.NDArray[Any]] = {role: np.empty(n, dtypes[role]) for role in roles if role not in as_text}
@@ -122,7 +156,7 @@ def _parse_once(
             row = int(np.argmin(kept))
             wrong = next(_WRONG[role] for role in roles if not valid[role][row])
             raise InputError(
-                f"{name}, row {read + row + 1}: {wrong}; correct it, or drop such rows with on_error='skip' "
+                f"{name}, row {first + read + row + 1}: {wrong}; correct it, or drop such rows with on_error='skip' "
                 "(--on-error skip)"
             )
         read += len(kept)

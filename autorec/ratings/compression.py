@@ -54,16 +54,21 @@ def _unpack_zip(name: str, data: bytes, member: str | None) -> bytes:
     return _read_whole(name, "zip", read)
 
 
-def _read_bounded(name: str, stream: IO[bytes], packed: int) -> bytes:
+def require_bounded(name: str, size: int, packed: int) -> None:
+    """InputError where `packed` bytes of a file unpack to `size`, more than they may."""
     allowed = max(LEAST_ALLOWED, MOST_TIMES * packed)
+    if size > allowed:
+        raise InputError(
+            f"{name} unpacks to more than {allowed:,} bytes ({packed:,} packed), so it is taken for damage or an "
+            "attack; unpack it yourself if you trust it"
+        )
+
+
+def _read_bounded(name: str, stream: IO[bytes], packed: int) -> bytes:
     blocks, size = [], 0
     while block := stream.read(_BLOCK):
         size += len(block)
-        if size > allowed:
-            raise InputError(
-                f"{name} unpacks to more than {allowed:,} bytes ({packed:,} packed), so it is taken for damage or an "
-                "attack; unpack it yourself if you trust it"
-            )
+        require_bounded(name, size, packed)
         blocks.append(block)
     return b"".join(blocks)
 

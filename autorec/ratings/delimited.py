@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.dialect import Dialect
 from autorec.ratings.ids import Codes, Ids
@@ -32,6 +33,14 @@ def parse_text(source: str, data: bytes, dialect: Dialect, on_error: str) -> Par
 
     A line without any value is no row, and one that begins with # and is no row is a comment.
     """
+    found = parse_block(source, data, dialect, on_error)
+    if dialect.start < len(data) and not len(found.users):
+        raise InputError(f"{source} has no row that can be read")
+    return found
+
+
+def parse_block(source: str, data: bytes, dialect: Dialect, on_error: str) -> Parsed:
+    """`parse_text` of a part of a file, which may hold no row. `dialect.line` is that at `dialect.start`."""
     if dialect.start >= len(data):
         return _empty(dialect)
     try:

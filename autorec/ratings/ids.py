@@ -7,7 +7,7 @@ ids is int64 when its source says so and all fit, else it holds text, where the 
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -219,6 +219,12 @@ def factorize_tokens(tokens: Any, what: str) -> tuple[npt.NDArray[np.int32], Ids
             stacklevel=2,
         )
     return factorize_texts(pc.if_else(is_integer, trimmed, tokens))
+
+
+def make_table(columns: Mapping[str, Ids]) -> pa.Table:
+    """Columns [n] of integers or text as an Arrow table."""
+    types = {name: pa.int64() if values.dtype.kind == "i" else pa.string() for name, values in columns.items()}
+    return pa.table({name: pa.array(values, type=types[name]) for name, values in columns.items()})
 
 
 def _invert(order: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from autorec.errors import InputError
+from autorec.ratings.ids import Ids, as_ids, look_up, make_index
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.source import decode_text, open_source
 
@@ -26,6 +28,7 @@ _FLAGS = (  # the rest of u.item, each 0 or 1; in the order of u.genre
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
 
+Texts = npt.NDArray[np.object_]
 Row = tuple[int, list[str]]  # the line on which it begins, from 1; its fields
 
 
@@ -71,17 +74,24 @@ def read_items(path: str) -> Items:
 def with_items(ratings: Ratings, path: str) -> Ratings:
     """The ratings with titles and attributes of `path`; items that it does not name get "". InputError: it names
     none."""
+    titles, attributes = describe_items(ratings.item_ids, path)
+    return replace(ratings, titles=titles, attributes=attributes)
+
+
+def describe_items(item_ids: Ids, path: str) -> tuple[Texts, dict[str, Texts]]:
+    """(titles [items], name → attribute [items]) of `path` for these ids, "" where it does not name one. InputError: it
+    names none."""
     items = read_items(path)
-    columns = ratings.find_items(list(items.rows))
+    columns = look_up(as_ids(list(items.rows)), make_index(item_ids))
     if not (columns >= 0).any():
         raise InputError(f"{path} has {len(items.rows)} titles and none of a rated item; is it the right file?")
-    found = {name: np.full(ratings.n_items, "", dtype=object) for name in items.names[1:]}
+    found = {name: np.full(len(item_ids), "", dtype=object) for name in items.names[1:]}
     for column, fields in zip(columns, items.rows.values(), strict=True):
         if column >= 0:
             for name, value in zip(items.names[1:], fields[1:], strict=False):
                 found[name][column] = value
     titles = found.pop(items.names[items.title])
-    return replace(ratings, titles=titles, attributes={name: of for name, of in found.items() if of.any()})
+    return titles, {name: of for name, of in found.items() if of.any()}
 
 
 def _known_names(separator: str, n: int) -> list[str]:

@@ -212,17 +212,10 @@ def build(
     (or on equal ones) the last in the source. InputError: a rating that is not finite, beyond MAX_RATING or outside the
     scale.
     """
-    values = _check_and_cast(values, scale)
-    order = None
-    duplicates = count_repeats(users, items)
-    if duplicates is None:
-        order, users, items = sort_pairs(users, items, len(user_ids), len(item_ids))
-        duplicates = count_repeats(users, items) or 0
-    if duplicates:
-        repeated = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] by the next entry
-        kept = _keep_latest(np.arange(len(users)) if order is None else order, repeated, timestamps)
-        first = np.concatenate(([True], ~repeated))
-        users, items, order = users[first], items[first], kept
+    values = check_and_cast(values, scale)
+    n = len(users)
+    users, items, order = arrange(users, items, len(user_ids), len(item_ids), timestamps)
+    duplicates = n - len(users)
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
     csr = sparse.csr_array(
         (
@@ -244,6 +237,24 @@ def build(
     )
 
 
+def arrange(
+    users: IntArray, items: IntArray, n_users: int, n_items: int, timestamps: npt.NDArray[np.int64] | None
+) -> tuple[IntArray, IntArray, IntArray | None]:
+    """(users, items [pairs] sorted by user, then item, each pair once; the row [pairs] of each, None where that is the
+    order already) of users and items [n]. Of a pair the latest row by timestamp [n] stays, else the last."""
+    order = None
+    duplicates = count_repeats(users, items)
+    if duplicates is None:
+        order, users, items = sort_pairs(users, items, n_users, n_items)
+        duplicates = count_repeats(users, items) or 0
+    if duplicates:
+        repeated = (users[1:] == users[:-1]) & (items[1:] == items[:-1])  # [n − 1] by the next entry
+        kept = _keep_latest(np.arange(len(users)) if order is None else order, repeated, timestamps)
+        first = np.concatenate(([True], ~repeated))
+        users, items, order = users[first], items[first], kept
+    return users, items, order
+
+
 def _keep_latest(order: IntArray, repeated: BoolArray, timestamps: IntArray | None) -> IntArray:
     """[pairs] of each pair in `order` the row of the source with the latest timestamp, of equal ones the last."""
     pair = np.concatenate(([0], np.cumsum(~repeated)))
@@ -253,7 +264,9 @@ def _keep_latest(order: IntArray, repeated: BoolArray, timestamps: IntArray | No
     return kept
 
 
-def _check_and_cast(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
+def check_and_cast(values: FloatArray, scale: tuple[float, float] | None) -> npt.NDArray[np.float32]:
+    """Ratings [n] as float32. InputError: one is not finite, beyond MAX_RATING or outside the scale (lowest,
+    highest)."""
     check_values(values)
     if scale is not None:
         low, high = scale

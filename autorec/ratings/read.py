@@ -24,6 +24,7 @@ from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import Columns, parse_columns
 from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_of_suspect
 from autorec.ratings.source import Source, open_source
+from autorec.ratings.store import is_store, read_store
 
 # Rating file and titles of known data sets, looked for in this order.
 _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "movies.csv"), ("ratings.parquet", ""))
@@ -46,7 +47,8 @@ def read_ratings(
     on_error: words.OnError = "raise",
     member: str | None = None,
 ) -> Ratings:
-    """Ratings of a file, a folder of a known data set, "-" (stdin), an open file, or a table or matrix in memory.
+    """Ratings of a file, a folder of a known data set, a store that `prepare` wrote, "-" (stdin), an open file, or a
+    table or matrix in memory.
 
     Known: MovieLens u.data, ratings.dat, ratings.csv; RecBole .inter; Netflix Prize blocks; delimited text with or
     without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd. In In
@@ -64,16 +66,23 @@ def read_ratings(
     InputError names file and line and says what to do; ParameterError: an option that is not allowed; OSError: what the
     system says of the file. A pair rated twice keeps its last rating (`Ratings.duplicates`).
     """
-    _check_options(sep, decimal, format, header, scale, on_error, member)
+    check_options(sep, decimal, format, header, scale, on_error, member)
     sentinels = parse_missing(missing)
     titles = None
     chosen = parse_columns(columns)
     if is_in_memory(path):
-        _refuse_options_of_files(sep=sep, format=format, header=header, member=member, on_error=on_error)
+        where = "a file is read: leave it out for a table or matrix"
+        _refuse_options_of_files(where, sep=sep, format=format, header=header, member=member, on_error=on_error)
         ratings = _build(TABLE, parse_in_memory(path, chosen), scale, sentinels)
         return with_items(ratings, fspath(items)) if items is not None else ratings
+    if isinstance(path, (str, PathLike)) and is_store(path):
+        where = "a file is read: leave it out for a store, or give it to prepare"
+        _refuse_options_of_files(where, sep=sep, format=format, header=header, member=member, on_error=on_error)
+        _refuse_options_of_files(where, columns=columns, missing=sentinels or None)
+        ratings = read_store(path, scale)
+        return with_items(ratings, fspath(items)) if items is not None else ratings
     if isinstance(path, (str, PathLike)):
-        path, titles = _locate(fspath(path))
+        path, titles = locate(fspath(path))
     source = open_source(path, member)
     if format == "parquet" or (format is None and source.is_parquet):
         parsed = parse_parquet(source, chosen, on_error)
@@ -89,12 +98,12 @@ def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = N
 
     columns, sep: as in `read_ratings`. InputError names file and line.
     """
-    _check_options(sep)
+    check_options(sep)
     source, chosen, needed = open_source(path), parse_columns(columns), ("user", "item")
     if source.is_parquet:
         found = parse_parquet(source, chosen, "raise", needed, optional=())
     else:
-        _refuse_binary(source)
+        refuse_binary(source)
         dialect = detect_dialect(source.name, head_lines(source.data), sep=sep, columns=chosen, needed=needed)
         sides = {role: column for role, column in dialect.columns.items() if role in needed}
         found = parse_text(source.name, source.data, replace(dialect, columns=sides), "raise")
@@ -107,7 +116,7 @@ def read_ids(path: File) -> Ids:
     InputError: not UTF-8 text.
     """
     source = open_source(path)
-    _refuse_binary(source)
+    refuse_binary(source)
     try:
         lines = re.split(r"\r\n|\n|\r", source.data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -116,7 +125,7 @@ def read_ids(path: File) -> Ids:
     return id_tools.from_tokens([line.strip() for line in lines if line.strip()])
 
 
-def _check_options(
+def check_options(
     sep: Any,
     decimal: Any = ".",
     format: Any = None,
@@ -141,12 +150,10 @@ def _check_options(
         raise ParameterError(f"scale is {scale!r}; allowed: (lowest, highest) possible rating, two finite numbers")
 
 
-def _refuse_options_of_files(**options: Any) -> None:
+def _refuse_options_of_files(where: str, **options: Any) -> None:
     for name, value in options.items():
         if value not in (None, "raise"):
-            raise ParameterError(
-                f"{name} is {value!r}, which says how a file is read: leave it out for a table or matrix"
-            )
+            raise ParameterError(f"{name} is {value!r}, which says how {where}")
 
 
 def _is_scale(scale: Any) -> bool:
@@ -156,7 +163,7 @@ def _is_scale(scale: Any) -> bool:
         return False
 
 
-def _locate(path: str) -> tuple[str, str | None]:
+def locate(path: str) -> tuple[str, str | None]:
     """The rating file that `path` names or holds, and the titles that belong to it."""
     location = Path(path)
     if path != "-" and location.is_dir():
@@ -186,7 +193,7 @@ def _parse(
     header: bool | None,
     on_error: str,
 ) -> Parsed:
-    _refuse_binary(source)
+    refuse_binary(source)
     lines = head_lines(source.data)
     if format == "netflix" or (format is None and columns is None and sep is None and is_netflix(lines)):
         return parse_netflix(source.name, source.data, on_error)
@@ -194,7 +201,7 @@ def _parse(
     return parse_text(source.name, source.data, dialect, on_error)
 
 
-def _refuse_binary(source: Source) -> None:
+def refuse_binary(source: Source) -> None:
     if b"\0" in source.data[:65536]:
         raise InputError(f"{source.name} is not text, Parquet, gzip, zip or zstd; give a file of one of these kinds")
 

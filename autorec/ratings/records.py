@@ -47,8 +47,6 @@ def convert_by_field(source: str, data: bytes, dialect: Dialect, on_error: str) 
     odd = records.find_width_faults()
     if on_error == "raise" and (bad_rows or odd):
         raise InputError(_describe_first_fault(records, bad_rows, odd))
-    if bad.all():
-        raise InputError(f"{source} has no row that can be read")
     coded = [_code_kept_ids(source, side, *tokens[side], ~bad) for side in ("user", "item")]
     (users, user_ids), (items, item_ids) = coded
     ratings, seconds = (values[role][~bad] if role in values else None for role in ("rating", "timestamp"))

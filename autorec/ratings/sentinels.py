@@ -36,11 +36,17 @@ def is_finite(value: Any) -> bool:
 
 def leave_out(source: str, parsed: Parsed, sentinels: Sequence[float]) -> tuple[Parsed, int]:
     """(the rows whose rating is none of the sentinels, how many rows are left out). InputError: all are."""
+    chosen, missing = drop(parsed, sentinels)
+    if missing and not len(chosen.users):
+        raise InputError(f"{source}: all {missing:,} ratings are among those that stand for none; check missing")
+    return chosen, missing
+
+
+def drop(parsed: Parsed, sentinels: Sequence[float]) -> tuple[Parsed, int]:
+    """`leave_out`, where all may be."""
     if not sentinels or parsed.ratings is None:
         return parsed, 0
     kept = ~np.isin(parsed.ratings, np.array(sentinels, dtype=parsed.ratings.dtype))
-    if not kept.any():
-        raise InputError(f"{source}: all {len(kept):,} ratings are among those that stand for none; check missing")
     chosen = replace(
         parsed,
         users=parsed.users[kept],
@@ -59,7 +65,12 @@ def warn_of_suspect(source: str, ratings: Ratings) -> None:
     values = ratings.csr.data
     sample = values[np.random.default_rng(0).integers(len(values), size=_SAMPLE)] if len(values) > _SAMPLE else values
     if ratings.given_scale is None and _find_suspect(sample) and (found := _find_suspect(values)):
-        warnings.warn(f"{source}: {describe_suspect(*found)}", stacklevel=3)
+        warn(source, *found)
+
+
+def warn(source: str, value: float, count: int) -> None:
+    """Warn of a suspect."""
+    warnings.warn(f"{source}: {describe_suspect(value, count)}", stacklevel=4)
 
 
 def find_suspect(ratings: Ratings) -> tuple[float, int] | None:
@@ -80,13 +91,17 @@ def describe_suspect(value: float, count: int) -> str:
 
 
 def _find_suspect(ratings: Any) -> tuple[float, int] | None:
-    values, counts = np.unique(ratings, return_counts=True)
+    return judge(*np.unique(ratings, return_counts=True))
+
+
+def judge(values: Any, counts: Any) -> tuple[float, int] | None:
+    """`find_suspect` among distinct values [k], ascending, and how often each occurs [k]."""
     if len(values) < 4:
         return None
     values = values.astype(np.float64)
     for edge, nearest, others in ((-1, -2, values[:-1]), (0, 1, values[1:])):
         apart = abs(values[edge] - values[nearest]) > others[-1] - others[0]
         negative = edge == 0 and values[0] <= -1 and values[1] >= 0
-        if (apart or negative) and counts[edge] >= max(LEAST * len(ratings), LEAST_COUNT):
+        if (apart or negative) and counts[edge] >= max(LEAST * counts.sum(), LEAST_COUNT):
             return float(values[edge]), int(counts[edge])
     return None

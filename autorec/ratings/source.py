@@ -14,7 +14,7 @@ import pyarrow as pa
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import compression
 
-_UTF_16_32 = (
+UTF_16_32 = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16's does, so it is looked for first
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -67,14 +67,14 @@ def open_source(given: Any, member: str | None = None) -> Source:
         name, data = "-", _read_stdin()
     else:
         name = os.fspath(given)
-        path = _require_file(name)
-        if member is None and _is_parquet_file(path):
+        path = require_file(name)
+        if member is None and is_parquet_file(path):
             return Source(name, b"", path)
         data = path.read_bytes()
     return Source(name, _unpack(name, data, member))
 
 
-def _require_file(name: str) -> Path:
+def require_file(name: str) -> Path:
     path = Path(name)
     if "\0" in name:
         raise InputError(f"{name!r} is no file name")
@@ -85,7 +85,7 @@ def _require_file(name: str) -> Path:
     return path
 
 
-def _is_parquet_file(path: Path) -> bool:
+def is_parquet_file(path: Path) -> bool:
     """Whether `path` is a Parquet file that Arrow can read in pieces: no pipe or device, and its name is UTF-8."""
     try:
         str(path).encode()
@@ -109,7 +109,7 @@ def _unpack(name: str, data: bytes, member: str | None) -> bytes:
         data = unpack(name, data, member)
     elif member is not None:
         raise InputError(f"{name} is no zip archive, so it has no member {member!r}; leave the member out")
-    for mark, encoding in _UTF_16_32:
+    for mark, encoding in UTF_16_32:
         if data.startswith(mark):
             try:
                 data = data.decode(encoding).encode()

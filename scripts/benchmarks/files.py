@@ -1,5 +1,6 @@
 """From file to Ratings, and from file to model."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 from make_ratings import blocks
 from scipy import sparse
 
 import autorec
-from benchmarks.timing import SHAPES, Row, best, make_file, process
+from benchmarks.timing import SHAPES, Row, best, make_file, process, python
 
 
 def reading() -> Iterator[Row]:
@@ -52,6 +55,52 @@ def _names(n: int, length: int) -> np.ndarray:
     """[n] text ids without order, such as shops have."""
     characters = np.random.default_rng(0).choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), (n, length))
     return np.array(["".join(name) for name in characters], dtype=object)
+
+
+def preparing(ratings: int = 100_000_000) -> Iterator[Row]:
+    """`autorec prepare` of a file of text ids, out of order, within 4 GB, and reading what it makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        texts, store = Path(folder) / "texts.csv", Path(folder) / "store"
+        _write_texts(texts, 4_000_000, 200_000, ratings)
+        command = [
+            sys.executable,
+            "-m",
+            "autorec",
+            "prepare",
+            texts,
+            "--memory",
+            "4GB",
+            "-o",
+            store,
+            "--json",
+            "--quiet",
+        ]
+        done = process(command)
+        found = json.loads(done.output)
+        what = (
+            f"{found['ratings']:,} ratings of {found['users']:,} users, text ids, {texts.stat().st_size / 1e9:.1f} GB"
+        )
+        yield Row(f"preparing {what}", f"{done.seconds:.0f} s, peak {done.gib:.2f} GiB")
+        read = python("import autorec, sys; autorec.read_ratings(sys.argv[1])", store)
+        size = sum(file["bytes"] for file in found["files"].values()) / 1e9
+        yield Row(f"reading that store, {size:.1f} GB", f"{read.seconds:.1f} s, peak {read.gib:.2f} GiB")
+
+
+def _write_texts(path: Path, users: int, items: int, ratings: int) -> None:
+    """A CSV of ratings with text ids, shuffled."""
+    columns = [np.concatenate(column) for column in zip(*_narrow(users, items, ratings), strict=True)]
+    names = [pa.array(_names(users, 14), pa.string()), pa.array(_names(items, 10), pa.string())]
+    order = np.random.default_rng(0).permutation(len(columns[0]))
+    schema = pa.schema({"user": pa.string(), "item": pa.string(), "rating": pa.int8()})
+    with pa_csv.CSVWriter(path, schema) as writer:
+        for start in range(0, len(order), 2**20):
+            user, item, rating = (column[order[start : start + 2**20]] for column in columns)
+            writer.write_table(pa.table([names[0].take(user), names[1].take(item), rating], schema=schema))
+
+
+def _narrow(users: int, items: int, ratings: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    for user, item, rating in blocks(users, items, ratings):
+        yield user.astype(np.int32), item.astype(np.int32), rating.astype(np.int8)
 
 
 def _matrix(frame: pd.DataFrame) -> sparse.csr_array:

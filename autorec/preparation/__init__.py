@@ -1,0 +1,1 @@
+"""Ratings of any size, put in order on disk: a store."""
