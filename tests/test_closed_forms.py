@@ -50,6 +50,44 @@ def test_no_dropout_is_ease_and_dropout_shrinks_the_weights() -> None:
         Ease(dropout=1).fit(frame)
 
 
+@pytest.mark.parametrize(("users", "most"), [(40, 0.4), (5, 0.12)])  # of 30 items: solved by items, by users
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_bounded_diagonal_meets_the_conditions_of_its_minimum(users: int, most: float, dropout: float) -> None:
+    """Of ‖X − XB‖² + ‖Λ^½ B‖² with diag(B) ≤ ξ (Karush, Kuhn, Tucker): the derivative is 0 off the diagonal; on it, it
+    is 0 where B_jj < ξ, and where B_jj = ξ not above 0."""
+    frame = random_frame(users, 30, 0.5)
+    X, l2 = choices(frame).astype(np.float64), 4.0
+    added = dropout / (1 - dropout) * X.sum(axis=0) + l2
+    B = Ease(l2=l2, dropout=dropout, diagonal=most).fit(frame).weights_.astype(np.float64)
+    gradient = X.T @ (X @ B - X) + added[:, None] * B
+    free = np.diag(B) < most - 1e-6
+    assert np.abs(gradient[~np.eye(30, dtype=bool)]).max() < 1e-4
+    assert np.abs(np.diag(gradient)[free]).max(initial=0) < 1e-4 and np.diag(gradient)[~free].max(initial=-1) < -1e-3
+    assert free.any() and not free.all() and (np.diag(B) <= most).all()
+
+
+def test_no_bound_is_ridge_regression_and_a_bound_of_0_ease() -> None:
+    for users in (40, 5):
+        frame = random_frame(users, 30, 0.5)
+        X = choices(frame).astype(np.float64)
+        ridge = np.linalg.solve(X.T @ X + 4 * np.eye(30), X.T @ X)
+        np.testing.assert_allclose(Ease(l2=4, diagonal=1).fit(frame).weights_, ridge, atol=1e-5)
+        ease, bounded = Ease(l2=4).fit(frame), Ease(l2=4, diagonal=0.4).fit(frame)
+        alike = [model._similarities()(np.arange(30)) for model in (ease, bounded)]
+        off = ~np.eye(30, dtype=bool)
+        np.testing.assert_allclose(alike[1][off], alike[0][off], atol=1e-5)  # partial correlations know no bound
+        P = np.linalg.inv(X.T @ X + 4 * np.eye(30))
+        np.testing.assert_allclose(ease.weights_[off], (-P / np.diag(P))[off], atol=1e-5)
+
+
+def test_a_new_item_is_the_same_ridge_regression_whatever_the_bound() -> None:
+    frame = random_frame(60, 12, 0.6)
+    new = frame.loc[frame["item"] == frame["item"].iloc[0]].assign(item=-1)
+    columns = [Ease(l2=4, diagonal=most).fit(frame).fold_in(new, of="items").weights_[:, -1] for most in (0, 0.3, 1)]
+    np.testing.assert_allclose(columns[1], columns[0], atol=1e-5)
+    np.testing.assert_allclose(columns[2], columns[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("k", [3, 6, 14])
 def test_each_column_of_sparse_ease_is_a_ridge_regression_on_its_neighbours(k: int) -> None:
     frame = random_frame(300, 15, 0.5)

@@ -15,6 +15,7 @@ QUICK = {"hidden": 16, "epochs": 15, "penalty": "l2:20"}
 SUMS = {  # models whose score is a sum over the ratings, or linear in them given which items are rated
     "ease": {},
     "edlae": {},
+    "rlae": {},
     "sansa": {},
     "item-knn": {},
     "pure-svd": {},

@@ -60,8 +60,8 @@ def explain(
 
     item: a raw id; None: the first of the person's list. by: what is ranked by, one of `ranks_by`; None: its first.
 
-    Exact for models whose score is a sum over the ratings: ease, edlae, sansa, elsa, item-knn, pure-svd, and svd-ae
-    with the number of choices taken as given; and, by the weights of the ratings in the regression that finds a
+    Exact for models whose score is a sum over the ratings: ease, edlae, rlae, sansa, elsa, item-knn, pure-svd, and
+    svd-ae with the number of choices taken as given; and, by the weights of the ratings in the regression that finds a
     person's vector, for biased-mf and the rows of i-autorec with a linear output: there a rating contributes by its
     distance from the mean and the item's bias. For all others each rating is taken out in turn and the person encoded
     again.

@@ -9,6 +9,10 @@ EDLAE (Steck: Autoencoders that don't overfit towards the identity, NeurIPS 2020
 inputs: the minimum of the expected ‖X − X̂B‖² + λ‖B‖² with diag(B) = 0, each entry of X̂ being 0 with probability p, else
 that of X divided by 1 − p, has P = (XᵀX + p/(1−p) · diag(XᵀX) + λI)⁻¹.
 
+RLAE and RDLAE (Moon, Kim and Lee: It's enough, SIGIR 2023) ask for diag(B) ≤ ξ alone. With Λ the diagonal added to XᵀX
+the minimum is B = I − P diag(m), m_j = max(Λ_jj, (1 − ξ) / P_jj): a column whose ridge regression has a larger diagonal
+than ξ gets ξ (Karush, Kuhn and Tucker), any other is that regression. ξ = 0 is EASE, ξ ≥ 1 plain ridge regression.
+
 The column of a new item, which is no input of others, is the ridge regression P Xᵀ x of its choices x on all items.
 """
 
@@ -40,6 +44,8 @@ class Ease(Recommender):
 
     l2           λ; 500 suits MovieLens, more for sparser data; with dropout less
     dropout      p of EDLAE, 0 ≤ p < 1; 0 is EASE
+    diagonal     ξ of RLAE, at least 0, the largest weight that an item may have for itself; 0 is EASE. What was chosen
+                 is not ranked, but columns that lean on themselves come out smaller
     user_weight  q: the squared error of a user with n choices counts n^−q times, scaled to a mean of 1, so that those
                  who choose most do not decide alone; 0 is EASE
     relevant     the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
@@ -56,16 +62,23 @@ class Ease(Recommender):
     _gram: Scores | None = None  # kept between fits of one search only
 
     def __init__(
-        self, l2: float = 500.0, dropout: float = 0.0, user_weight: float = 0.0, relevant: float | None = None
+        self,
+        l2: float = 500.0,
+        dropout: float = 0.0,
+        diagonal: float = 0.0,
+        user_weight: float = 0.0,
+        relevant: float | None = None,
     ) -> None:
         self.l2 = l2
         self.dropout = dropout
+        self.diagonal = diagonal
         self.user_weight = user_weight
         self.relevant = relevant
 
     def _check_parameters(self) -> None:
         checks.number("l2", self.l2, above=0)
         checks.share("dropout", self.dropout)
+        checks.number("diagonal", self.diagonal, least=0)
         checks.number("user_weight", self.user_weight, least=0)
         checks.optional(checks.number, "relevant", self.relevant)
 
@@ -75,10 +88,10 @@ class Ease(Recommender):
         chosen = self._choices(ratings)
         gram = self._make_gram(chosen) if self._gram is None else self._gram.copy()
         if self._has_few_users(*chosen.shape):
-            self.weights_, self.inverse_diagonal_ = _solve_by_users(chosen, gram, self.l2)
+            self.weights_, self.inverse_diagonal_ = _solve_by_users(chosen, gram, self.l2, self.diagonal)
         else:
-            diagonal = gram.diagonal() / np.float32(1 - self.dropout) + np.float32(self.l2)
-            self.weights_, self.inverse_diagonal_ = _solve_by_items(gram, diagonal)
+            added = gram.diagonal() * np.float32(self.dropout / (1 - self.dropout)) + np.float32(self.l2)
+            self.weights_, self.inverse_diagonal_ = _solve_by_items(gram, added, self.diagonal)
         self._known = None
         return {"positives": int(chosen.nnz)}
 
@@ -146,13 +159,13 @@ class Ease(Recommender):
         return {}
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        """B = P XᵀWx of the columns x of `histories` [users × new items], W the users' weights, P_ij = −B_ij P_jj."""
+        """B = P XᵀWx of the columns x of `histories` [users × new items], W the users' weights, P = (I − B) / m."""
         self._refuse_folded()
         known = self._encode(self.ratings_.csr)
         new = positives(histories, self.ratings_.scale, self.relevant)
         root = self._root_weights(np.diff(known.indptr))
         together = (_scale_rows(known, root).T @ _scale_rows(new, root)).toarray()  # [items × new items]
-        together *= self.inverse_diagonal_[:, None]
+        together *= (self.inverse_diagonal_ / (1 - self.weights_.diagonal()))[:, None]  # 1 / m_j = P_jj / (1 − B_jj)
         return {"weights_": together - self.weights_ @ together, "_known": known}
 
     def _refuse_folded(self) -> None:
@@ -167,14 +180,16 @@ class Ease(Recommender):
         return products(users, self.weights_)
 
     def _similarities(self) -> Callable[..., Scores]:
-        """√(B_ij · B_ji), with their sign: the partial correlation of the columns of i and j given all other items, as
-        B_ij = −P_ij / P_jj."""
+        """−P_ij / √(P_ii P_jj), the partial correlation of the columns of i and j given all other items: with the sign
+        of B_ij √(B_ij B_ji / (1 − B_ii) (1 − B_jj)), as B_ij = −P_ij (1 − B_jj) / P_jj."""
 
         self._refuse_folded()
+        root = np.sqrt(1 - self.weights_.diagonal())
 
         def partial_correlations(columns: IntArray, others: Any = slice(None)) -> Scores:
             out, back = self.weights_[columns][:, others], self.weights_.T[columns][:, others]
-            return np.asarray(np.sign(out) * np.sqrt(np.maximum(out * back, 0)))
+            found = np.sign(out) * np.sqrt(np.maximum(out * back, 0))
+            return np.asarray(found / (root[columns][:, None] * root[others]))
 
         return partial_correlations
 
@@ -213,21 +228,21 @@ def _multiply_by_itself(X: sparse.csr_array) -> Scores:
     return gram
 
 
-def _solve_by_items(gram: Scores, diagonal: Scores) -> tuple[Scores, Scores]:
-    """B [items × items], in the memory of gram = XᵀX, and diag(P) [items]; diagonal [items]: of the matrix that is
-    inverted."""
+def _solve_by_items(gram: Scores, added: Scores, most: float) -> tuple[Scores, Scores]:
+    """B [items × items], in the memory of gram = XᵀX, and diag(P) [items]; added: Λ [items]; most: ξ."""
     weights = gram
-    np.fill_diagonal(weights, diagonal)
+    np.fill_diagonal(weights, gram.diagonal() + added)
     invert(weights)
     of_inverse = weights.diagonal().copy()
-    weights /= -of_inverse
-    np.fill_diagonal(weights, 0)
+    factors = np.maximum(added, np.float32(1 - most) / of_inverse)  # m
+    weights *= -factors
+    np.fill_diagonal(weights, _limit(1 - factors * of_inverse, most))
     return weights, of_inverse
 
 
-def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> tuple[Scores, Scores]:
-    """The same B and diag(P) of gram = XXᵀ: with M = Xᵀ(XXᵀ + λI)⁻¹X it is B_ij = M_ij / (1 − M_jj) for i ≠ j, and
-    P = (I − M) / λ."""
+def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float, most: float) -> tuple[Scores, Scores]:
+    """The same B and diag(P) of gram = XXᵀ: with M = Xᵀ(XXᵀ + λI)⁻¹X it is P = (I − M) / λ, and so B_ij = M_ij m_j / λ
+    for i ≠ j."""
     inverse = linalg.inv(gram + l2 * np.eye(len(gram)))  # [users × users] float64
     by_item = sparse.csr_array(chosen.T)
     n_items = len(by_item.indptr) - 1
@@ -237,9 +252,15 @@ def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float) -> tuple[
         half = by_item[rows] @ inverse  # [rows × users]
         weights[rows] = products(by_item, half.T.astype(np.float32)).T
         rest[rows] = 1 - by_item[rows].multiply(half).sum(axis=1)
-    weights /= rest.astype(np.float32)
-    np.fill_diagonal(weights, 0)
+    factors = np.maximum(1, (1 - most) / rest)  # m / λ
+    weights *= factors.astype(np.float32)
+    np.fill_diagonal(weights, _limit(1 - factors * rest, most))
     return weights, (rest / l2).astype(np.float32)
+
+
+def _limit(diagonal: FloatArray, most: float) -> FloatArray:
+    """diag(B) [items] without what rounding adds; below 1."""
+    return np.clip(diagonal, 0, min(most, 1 - np.finfo(np.float32).eps))
 
 
 def invert(A: Scores) -> None:

@@ -73,6 +73,16 @@ ROWS = (
         space={"l2": ("float", 5.0, 20_000.0, True), "dropout": ("float", 0.05, 0.9, False)},
     ),
     Model(
+        "rlae",
+        "ease",
+        "Ease",
+        "ease whose items may count for themselves up to a bound",
+        paper="Moon et al., SIGIR 2023",
+        **_EASE,
+        settings={"l2": 500.0, "diagonal": 0.3},
+        space={"l2": ("float", 5.0, 20_000.0, True), "diagonal": ("float", 0.02, 0.9, False)},
+    ),
+    Model(
         "elsa",
         "elsa",
         "Elsa",

@@ -132,13 +132,14 @@ class Trace:
     """The result of one pass through the encoder, for likelihoods and penalties.
 
     code [n × H] is what the decoders read; mean and log_var [n × H] are those of its distribution, log_var None where
-    the code is a point.
+    the code is a point. generator: of what is drawn in this pass, None where nothing is.
     """
 
     example: Example
     code: torch.Tensor
     mean: torch.Tensor
     log_var: torch.Tensor | None
+    generator: torch.Generator | None = None
 
 
 class Autoencoder(nn.Module):
@@ -153,7 +154,7 @@ class Autoencoder(nn.Module):
     def forward(self, example: Example, generator: torch.Generator | None = None) -> Trace:
         """Encode the inputs [n × m] of an example; without a generator the code is its mean [n × K]."""
         code, mean, log_var = self.code(self.encoder(example.inputs, example.identity), generator)
-        return Trace(example, code, mean, log_var)
+        return Trace(example, code, mean, log_var, generator)
 
     def encode(self, *inputs: Batch, identity: Batch | None = None) -> torch.Tensor:
         """Inputs [n × m] → the mean of the code of each row [n × K], as used after training."""

@@ -10,8 +10,11 @@ Senécal, 2008). An epoch costs entries + rows · k, not rows · m. A row whose 
 the rest, so k is to be well above the entries of a row.
 """
 
+from typing import Any
+
 import torch
 
+from autorec.network import sparse
 from autorec.network.autoencoder import Decoder
 from autorec.network.batch import Batch
 from autorec.network.likelihood import Likelihood
@@ -21,26 +24,65 @@ def sampled_multinomial(size: int, generator: torch.Generator) -> Likelihood:
     """`multinomial` by a sample of `size` columns, the head's output being the identity."""
 
     def likelihood(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-        sample = torch.randperm(target.n_columns, generator=generator)[:size]
-        hidden = head.hidden(code)
-        others = torch.addmm(head.bias[sample], hidden, head.weight[sample].T) + offset[:, None]  # [n × k]
-        observed = head.at(target, code, offset)  # [nnz]
-        chosen = observed.new_zeros(target.n_rows).index_add(0, target.rows(), target.values)  # [n]
-        return chosen @ log_sums(observed, others, target, sample) - observed @ target.values
+        sample = torch.randperm(target.n_columns, generator=generator)[:size].sort().values
+        apply: Any = _OverSample.apply  # torch gives it no type
+        loss: torch.Tensor = apply(head.hidden(code), head.weight, head.bias, target, offset, sample)
+        return loss
 
     return likelihood
 
 
-def log_sums(observed: torch.Tensor, others: torch.Tensor, target: Batch, sample: torch.Tensor) -> torch.Tensor:
-    """[n] log Ẑ of each row. observed [nnz]: outputs at the entries of the target [n × m]; others [n × k]: at the
-    columns of the sample [k]."""
+class _OverSample(torch.autograd.Function):
+    """The derivative in the outputs is known with the loss, so the gradient of the weight [m × H] is written once:
+    that of the entries, then that of the sample in its rows."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        target: Batch,
+        offset: torch.Tensor,
+        sample: torch.Tensor,
+    ) -> torch.Tensor:
+        rows, of_sample = target.rows(), weight[sample]
+        others = torch.addmm(bias[sample], hidden, of_sample.T).add_(offset[:, None])  # [n × k]
+        observed = sparse.decode_at(target, hidden, weight, bias) + offset[rows]  # [nnz]
+        counts = observed.new_zeros(target.n_rows).index_add(0, rows, target.values)  # [n]
+        sums, factors = log_sums(observed, others, target, sample)
+        loss = counts @ sums - observed @ target.values
+        observed = counts[rows] * (observed - sums[rows]).exp_() - target.values
+        others.sub_(sums[:, None]).exp_().mul_((counts * factors)[:, None])
+        ctx.of = (hidden, others, observed, of_sample, weight, target, sample)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        hidden, others, observed, of_sample, weight, target, sample = ctx.of
+        observed, others = observed * grads[0], others * grads[0]
+        in_hidden = sparse.product(target, observed, weight).addmm_(others, of_sample)
+        in_weight = in_bias = None
+        if ctx.needs_input_grad[1]:
+            in_weight = sparse.transposed_product(target, observed, hidden)
+            in_weight[sample] += others.T @ hidden
+            in_bias = in_weight.new_zeros(len(weight)).index_add_(0, target.indices, observed)
+            in_bias[sample] += others.sum(dim=0)
+        return in_hidden, in_weight, in_bias, None, None, None
+
+
+def log_sums(
+    observed: torch.Tensor, others: torch.Tensor, target: Batch, sample: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """([n] log Ẑ of each row, [n] what an output of the sample counts in it). observed [nnz]: outputs at the entries of
+    the target [n × m]; others [n × k]: at the columns of the sample [k], of which those at entries become −∞."""
     rows, (entries, places) = target.rows(), _find_common(target, sample)
-    others = others.index_put((rows[entries], places), others.new_tensor(-torch.inf))
+    others[rows[entries], places] = -torch.inf
     left = len(sample) - torch.bincount(rows[entries], minlength=target.n_rows)  # [n]
     factors = (target.n_columns - target.indptr.diff()) / left.clamp(min=1)
-    highest = torch.maximum(others.detach().amax(dim=1), _row_maxima(observed.detach(), target))  # [n]
-    sums = (others - highest[:, None]).exp().sum(dim=1) * factors
-    return sums.index_add(0, rows, (observed - highest[rows]).exp()).log() + highest
+    highest = torch.maximum(others.amax(dim=1), _row_maxima(observed, target))  # [n]
+    sums = (others - highest[:, None]).exp_().sum(dim=1) * factors
+    return sums.index_add_(0, rows, (observed - highest[rows]).exp_()).log_() + highest, factors
 
 
 def _find_common(target: Batch, sample: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -59,9 +59,7 @@ class _Encode(torch.autograd.Function):
         ctx.batch = batch
         ctx.weight = weight  # the tensor itself: its gradient may be kept as a term
         ctx.save_for_backward(weight)
-        if batch.device.type != "cpu":
-            return matrix(batch, values) @ weight
-        return _product(batch, values, weight)
+        return product(batch, values, weight)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
@@ -86,7 +84,7 @@ class _DecodeAt(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         batch, grad = ctx.batch, grads[0].contiguous()
         code, weight = ctx.saved_tensors
-        in_code = matrix(batch, grad) @ weight if batch.device.type != "cpu" else _product(batch, grad, weight)
+        in_code = product(batch, grad, weight)
         in_weight = _weight_gradient(ctx.weight, batch, grad, code) if ctx.needs_input_grad[1] else None
         in_bias = torch.zeros(batch.n_columns, device=grad.device).index_add(0, batch.indices, grad)
         return in_code, in_weight, in_bias, None
@@ -117,8 +115,10 @@ class _SquaredError(torch.autograd.Function):
         return in_code * grads[0], in_weight, _column_sums(ctx.batch, in_outputs), None, None
 
 
-def _product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The batch with other values [nnz] · weight [m × H] → [n × H]; CPU."""
+def product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The batch [n × m] with other values [nnz] · weight [m × H] → [n × H], without gradients."""
+    if batch.device.type != "cpu":
+        return matrix(batch, values) @ weight
     out = torch.empty(batch.n_rows, weight.shape[1])
     arrays = _arrays(batch.indptr, batch.indices, values, weight, out)
     run_in_ranges(kernels.encode, arrays[0], *arrays)
@@ -135,13 +135,23 @@ def _decode(batch: Batch, code: torch.Tensor, weight: torch.Tensor, bias: torch.
     return out
 
 
-def _weight_gradient(weight: torch.Tensor, batch: Batch, values: torch.Tensor, D: torch.Tensor) -> torch.Tensor | None:
-    """Xᵀ · D [m × H], X the batch with these values [nnz] in row order; None where it is kept as a term."""
+def transposed_product(batch: Batch, values: torch.Tensor, D: torch.Tensor) -> torch.Tensor:
+    """The batch [n × m] with other values [nnz], transposed, · D [n × H] → [m × H], without gradients."""
     if batch.device.type != "cpu":
         return matrix(batch, values).t() @ D
+    return _term(batch, values, D).dense()
+
+
+def _weight_gradient(weight: torch.Tensor, batch: Batch, values: torch.Tensor, D: torch.Tensor) -> torch.Tensor | None:
+    """Xᵀ · D [m × H], X the batch with these values [nnz] in row order; None where it is kept as a term."""
+    if batch.device.type == "cpu" and keep_term(weight, _term(batch, values, D)):
+        return None
+    return transposed_product(batch, values, D)
+
+
+def _term(batch: Batch, values: torch.Tensor, D: torch.Tensor) -> Product:
     ordered = batch.column_values if values is batch.values else batch.in_column_order(values)
-    product = Product(batch, ordered, D.detach().contiguous())
-    return None if keep_term(weight, product) else product.dense()
+    return Product(batch, ordered, D.detach().contiguous())
 
 
 def _column_sums(batch: Batch, values: torch.Tensor) -> torch.Tensor:

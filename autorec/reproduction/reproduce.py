@@ -6,6 +6,7 @@ from pathlib import Path
 from autorec.errors import InputError, ParameterError, nearest
 from autorec.reproduction.adversarial import adversarial
 from autorec.reproduction.defaults import defaults
+from autorec.reproduction.family import family
 from autorec.reproduction.intervals import intervals
 from autorec.reproduction.joint import choice, joint
 from autorec.reproduction.papers import papers
@@ -19,7 +20,10 @@ Job = Callable[[Path], Iterator[str]]  # folder that holds ml-100k and ml-1m →
 
 JOBS: Mapping[str, Job] = {
     job.__name__: job
-    for job in (table, paper, papers, ranking, strong, adversarial, joint, choice, ratings, uses, intervals, defaults)
+    for job in (
+        *(table, paper, papers, ranking, strong, family, adversarial),
+        *(joint, choice, ratings, uses, intervals, defaults),
+    )
 }
 
 

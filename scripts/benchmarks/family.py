@@ -15,6 +15,7 @@ from torch.nn import functional
 from autorec.models.choice import ChoiceAutoencoder
 from autorec.models.choice_network import make_choice_examples, prepare, remembering
 from autorec.ratings.convert import as_ratings
+from autorec.training.state import State
 from autorec.training.steps import stochastic_epoch
 from benchmarks.timing import Row, best, users_by_items
 
@@ -49,8 +50,10 @@ def our_epoch(matrix: sparse.csr_array, settings: dict[str, object]) -> Callable
     model = ChoiceAutoencoder(hidden=(HIDDEN, CODE), batch=BATCH, **settings)  # type: ignore[arg-type]
     data = prepare(as_ratings(matrix), 0.5, 0.0, 0)
     generator = torch.Generator().manual_seed(0)
-    network, examples = model._build(matrix.shape[1], generator), make_choice_examples(data, BATCH)
-    epoch = stochastic_epoch(model._make_step(network, 1000, generator), examples, data.rng)
+    network, examples = model._build(*matrix.shape, generator), make_choice_examples(data, BATCH)
+    likelihood = model._choose_likelihood(matrix.shape[1], generator)
+    step = model._make_step(network, likelihood, 1000, generator, State([network], [generator, data.rng]))
+    epoch = stochastic_epoch(step, examples, data.rng)
     if settings["penalty"] == REC_VAE["penalty"]:
         epoch = remembering(network, examples, epoch)
     return lambda: epoch(1)
