@@ -12,8 +12,9 @@ from sklearn.metrics import ndcg_score
 import autorec
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
-from autorec.reproduction import intervals, joint, rating, strong, uses
+from autorec.reproduction import family, intervals, joint, rating, strong, uses
 from autorec.reproduction import reproduce as reproduction
+from autorec.threads import thread_count
 
 
 def test_an_unknown_job_lists_those_that_are(tmp_path):
@@ -142,3 +143,22 @@ def test_the_job_of_intervals_counts_what_it_says(monkeypatch: pytest.MonkeyPatc
         found.append(kept_aside.coverage(halves.test)["coverage"][0])
     assert everything.split()[1] == f"{np.mean(found):.4f}" and np.mean(found) == pytest.approx(0.9, abs=0.02)
     assert late.startswith("by time, the latest tenth counted: 0.")
+
+
+def test_a_preset_of_the_family_is_told_with_what_it_takes() -> None:
+    (one,) = autorec.split(autorec.load_sample(), "random:0.1", 0)
+    for name in ("bias", "ease"):
+        metrics = autorec.evaluate(autorec.create(name).fit(one.train), one.test, k=10).metrics
+        rmse, ndcg, seconds, memory = family.measure(name, one, thread_count()).split(";")
+        assert rmse == (f"{metrics['rmse']:.4f}" if name == "bias" else "–")
+        assert float(ndcg) == pytest.approx(metrics["ndcg@10"], abs=1e-4)
+        assert float(memory) >= 0 and all(float(each) >= 0 for each in seconds.split(","))
+
+
+@pytest.mark.slow
+def test_every_preset_is_fitted_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(family, "read_ratings", lambda _: autorec.load_sample())
+    monkeypatch.setattr(family, "MODELS", {name: autorec.MODELS[name] for name in ("bias", "ease", "i-autorec-paper")})
+    title, *lines = family.family(Path())
+    assert title.startswith("model, group: RMSE; NDCG@10")
+    assert [line.split(": ")[0] for line in lines] == ["  bias, floor", "  ease, lists"]

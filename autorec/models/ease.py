@@ -260,7 +260,7 @@ def _solve_by_users(chosen: sparse.csr_array, gram: Scores, l2: float, most: flo
 
 def _limit(diagonal: FloatArray, most: float) -> FloatArray:
     """diag(B) [items] without what rounding adds; below 1."""
-    return np.clip(diagonal, 0, min(most, 1 - np.finfo(np.float32).eps))
+    return np.clip(diagonal, 0.0, min(most, 1 - float(np.finfo(np.float32).eps)))
 
 
 def invert(A: Scores) -> None:
