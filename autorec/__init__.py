@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from autorec.evaluation.evaluate import Evaluation as Evaluation
     from autorec.evaluation.evaluate import evaluate as evaluate
     from autorec.evaluation.warmup import warm_up as warm_up
+    from autorec.exports.export import export as export
     from autorec.insight.anomalies import anomalies as anomalies
     from autorec.insight.classify import Classification as Classification
     from autorec.insight.classify import classify as classify
@@ -155,6 +156,7 @@ _HOME = {
     "embed": "autorec.insight.embed",
     "evaluate": "autorec.evaluation.evaluate",
     "explain": "autorec.insight.explain",
+    "export": "autorec.exports.export",
     "fetch": "autorec.datasets.fetch",
     "find_model": "autorec.models.registry",
     "forget": "autorec.insight.forget",

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from autorec.errors import AutoRecError
 
 EXTRAS = {
+    "export": ("onnx", "onnxruntime"),
     "prepare": ("duckdb",),
     "report": ("jinja2", "matplotlib"),
     "serve": ("fastapi", "uvicorn", "prometheus_client"),

@@ -21,6 +21,7 @@ FLOORS = {
     "report": 4,  # below evaluation: a result's own `to_html` asks it; it knows results, never a model
     "evaluation": 5,
     "insight": 5,
+    "exports": 5,
     "tuning": 6,
     "reproduction": 6,
     "serve": 7,

@@ -38,6 +38,7 @@ VERBS = (
     "what-if",
     "generate",
     "classify",
+    "export",
     "serve",
     "warmup",
     "reproduce",

@@ -81,6 +81,14 @@ class OutputFolder(Output):
         files.require_room(files.resolved(value))
 
 
+class OutputEither(Output):
+    """A file, or a folder that becomes whole; the verb says which may be replaced."""
+
+    def require(self, value: Path, inputs: list[str]) -> None:
+        files.require_not_input(value, inputs)
+        files.require_room(files.resolved(value).parent)
+
+
 class OutputModel(Output):
     """A folder that becomes a model."""
 

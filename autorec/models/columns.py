@@ -79,7 +79,7 @@ def weigh_targets(H: FloatArray, code: FloatArray, l2: float, bias_damping: floa
     if l2 == 0:
         stacked = _stack_damping(H, bias_damping)
         return np.asarray(np.linalg.lstsq(stacked.T, np.append(code, 1.0), rcond=None)[0])[:-1]
-    scale = _bias_scale(l2, bias_damping)
+    scale = bias_scale(l2, bias_damping)
     return ridge(np.column_stack((H, np.full(len(H), scale))).T, np.append(code, scale), l2 / 2)
 
 
@@ -93,7 +93,7 @@ def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tupl
         scale = 1.0
         solution = _least_norm_with_damped_bias(H, t, bias_damping)
     else:  # the bias as one more unit, scaled so that the same λ/2 damps it by d
-        scale = _bias_scale(l2, bias_damping)
+        scale = bias_scale(l2, bias_damping)
         solution = ridge(np.column_stack((H, np.full(len(H), scale))), t, l2 / 2)
     return solution[:-1], scale * float(solution[-1])
 
@@ -118,7 +118,7 @@ def _solve_damped(gram: FloatArray, strength: float, t: FloatArray) -> FloatArra
     return np.asarray(solution)
 
 
-def _bias_scale(l2: float, bias_damping: float) -> float:
+def bias_scale(l2: float, bias_damping: float) -> float:
     """The output of the unit whose weight λ/2 damps as d damps the bias."""
     return float(np.sqrt(l2 / 2 / bias_damping))
 
