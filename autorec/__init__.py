@@ -1,7 +1,7 @@
 """Recommenders made of autoencoders: U-AutoRec and I-AutoRec, sparse from end to end.
 
 The names below are the public face. They load on first use, so that importing `autorec` costs next to
-nothing.
+nothing. Their examples begin with `import autorec` and, where it is used, `import pandas as pd`.
 """
 
 import importlib

@@ -18,7 +18,14 @@ from typing import Any
 
 class AutoRecError(Exception):
     """Base of all errors that this library raises; its text is one sentence: what was got, what is allowed, what to
-    do."""
+    do.
+
+    >>> try:
+    ...     autorec.Ease(l2=0).fit(autorec.load_sample())
+    ... except autorec.AutoRecError as error:
+    ...     print(error)
+    l2 is 0; allowed: a finite number above 0
+    """
 
 
 class InputError(AutoRecError, ValueError):

@@ -28,6 +28,8 @@ def set_threads(threads: int) -> None:
     process forked from one that computed with several, torch keeps to one thread, whose others a fork does not copy:
     a network of several hidden layers trains there on one core; `spawn` gives it all. ParameterError: fewer than 1, or
     more than there are cores.
+
+    >>> autorec.set_threads(1)
     """
     most = _cores()
     if not (isinstance(threads, numbers.Integral) and 1 <= threads <= most):

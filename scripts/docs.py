@@ -52,8 +52,9 @@ def format_docstring(documented: Any) -> None:
     """Write aligned definitions of the docstring, which Markdown would run together, as a list."""
     if not inspect.isroutine(documented) and not inspect.isclass(documented):
         return
+    text, example, run = (inspect.getdoc(documented) or "").partition("\n>>> ")
     lines, indent = [], None
-    for line in (inspect.getdoc(documented) or "").splitlines():
+    for line in text.splitlines():
         found = DEFINITION.match(line)
         if found:
             lines += [*([""] if indent is None else []), f"- `{found[1]}`: {found[2]}"]
@@ -62,7 +63,7 @@ def format_docstring(documented: Any) -> None:
             lines.append(f"  {line.strip()}")
         else:
             lines, indent = [*lines, *([""] if indent is not None else []), line], None
-    documented.__doc__ = "\n".join(lines)
+    documented.__doc__ = "\n".join([*lines, "", example.strip() + " " + run])
 
 
 if __name__ == "__main__":

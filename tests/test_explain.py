@@ -119,6 +119,8 @@ def test_a_user_s_score_is_that_of_the_list(name: str) -> None:
     assert table["contribution"].sum() == pytest.approx(found.score, abs=1e-4)
     assert ("training" in table["item"].tolist()) == (abs(found.training) > 1e-5) == (name != "ease")
     assert str(found).startswith(f"The score of {found.item} ({found.title}) is ")
+    short = repr(found).splitlines()
+    assert short[0] == str(found).splitlines()[0] and len(short) <= 8
 
 
 def test_the_parts_of_the_joint_model_are_exact(frame: pd.DataFrame) -> None:

@@ -27,6 +27,10 @@ class Finding:
     count     how many users, items or ratings; share: of all of these, 0 … 1, unless the check says otherwise
     meaning   a sentence: the numbers, what they mean, what to do
     example   some of the users that the finding is about, with their items; "" where it names none
+
+    >>> finding = autorec.Finding("warning", "copies", 3, 0.01, "users who are copies of others")
+    >>> finding.to_dict()["name"]
+    'copies'
     """
 
     level: str

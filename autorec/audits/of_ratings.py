@@ -41,6 +41,10 @@ def audit(data: Any) -> list[Finding]:
     rating, or a sparse matrix [users × items].
 
     Leaks come first, then warnings, then notes; an empty list when nothing is suspicious. InputError: another type.
+
+    >>> ratings = pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [5, 4, 3], "timestamp": [0, 1, 2]})
+    >>> [finding.name for finding in autorec.audit(ratings)]
+    ['old-dates', 'single-rating-users', 'single-rating-items']
     """
     return audit_split(data) if isinstance(data, Split) else audit_ratings(as_ratings(data))
 

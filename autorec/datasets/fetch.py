@@ -56,6 +56,12 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, base_url: 
     that is renamed when whole. A download that broke off leaves `.FOLDER.fetch-ARCHIVE` and goes on from there.
     ParameterError: unknown name. InputError: the folder is there, no connection, something else than the archive comes,
     wrong checksum, an unsafe archive.
+
+    >>> autorec.fetch("ml-100")
+    Traceback (most recent call last):
+        ...
+    autorec.errors.ParameterError: unknown data set 'ml-100'; allowed: ml-100k, ...
+    >>> folder = autorec.fetch("ml-latest-small")  # doctest: +SKIP
     """
     if name not in DATA_SETS:
         near = nearest(name, DATA_SETS)

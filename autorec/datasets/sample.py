@@ -36,7 +36,11 @@ _SECOND = {
 
 def load_sample() -> Ratings:
     """The sample as Ratings [600 users × 300 items], 24,000 of 1 to 5 stars in halves, with titles, attribute genre and
-    timestamps."""
+    timestamps.
+
+    >>> autorec.load_sample()
+    Ratings(600 users × 300 items, 24000 ratings)
+    """
     ratings, films = sample_tables()
     loaded = as_ratings(ratings)
     films = films.set_index("movieId").loc[loaded.item_ids]
@@ -45,7 +49,12 @@ def load_sample() -> Ratings:
 
 
 def sample_groups() -> tuple["pd.Series[str]", "pd.Series[str]"]:
-    """The planted tastes: (Series [600] user id → genre that the user likes, Series [300] item id → its genre)."""
+    """The planted tastes: (Series [600] user id → genre that the user likes, Series [300] item id → its genre).
+
+    >>> likes, genre = autorec.sample_groups()
+    >>> likes[1], genre[1]
+    ('Comedy', 'Comedy')
+    """
     users, items = np.arange(1, USERS + 1), np.arange(1, ITEMS + 1)
     genres = np.array(GENRES, dtype=object)
     return pd.Series(genres[users % len(GENRES)], index=users), pd.Series(genres[items % len(GENRES)], index=items)

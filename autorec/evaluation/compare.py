@@ -80,6 +80,11 @@ def compare(
     validation ratings inside the first training part, on all splits: in further ones some of these are test ratings,
     which can flatter baselines only. Nothing else of a test part reaches `fit`. A model that refuses a training part is
     a row that says why; an error, where all refuse. Other arguments as in `evaluate`.
+
+    >>> ratings = autorec.load_sample()
+    >>> comparison = autorec.compare(ratings, ["ease", autorec.Popularity()], baselines="none", k=(5, 10))
+    >>> comparison.to_frame()["ndcg@10"].idxmax()
+    'ease'
     """
     data = None if ratings is None else as_ratings(ratings)
     how = _How(k, relevant, cold, metrics)

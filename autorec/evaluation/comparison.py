@@ -88,6 +88,14 @@ class Comparison:
     examples     a few users of the first split: what they rated, and what each model lists
     left_out     baseline → why it did not run
     command      the command line, None in Python; date: when it was made
+
+    >>> ratings = autorec.load_sample()
+    >>> comparison = autorec.compare(ratings, ["bias", "popularity"], baselines="none")
+    >>> comparison
+    <Comparison of 2 models on 24,000 ratings, one split by random:0.1: bias, popularity>
+    >>> comparison.to_frame().columns.tolist()[:2]
+    ['rmse', 'mae']
+    >>> comparison.save("comparison.json")  # also .html, .md, .csv, .tex
     """
 
     results: list[Result]

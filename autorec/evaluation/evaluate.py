@@ -46,6 +46,14 @@ class Evaluation:
     model     its class and settings; date: when it was evaluated
     caution   a sentence where the model has test ratings, else None
     formulas  of each metric, by its name without @k; of one's own the first line of the docstring
+
+    >>> ratings = autorec.load_sample()
+    >>> (one,) = autorec.split(ratings, "random:0.1")
+    >>> evaluation = autorec.evaluate(autorec.Bias().fit(one.train), one.test)
+    >>> evaluation.to_frame().loc["rmse"].round(2).to_dict()
+    {'value': 1.09, 'low': 1.06, 'high': 1.11}
+    >>> evaluation.per_user.columns.tolist()[:2]
+    ['user', 'ratings']
     """
 
     metrics: dict[str, float]
@@ -161,6 +169,12 @@ def evaluate(
     model knows and who have a relevant test item. `Evaluation.counts` counts the others, `Evaluation.caution` names
     test ratings that the model has, and a warning those outside its scale. InputError: no test ratings. ParameterError:
     k.
+
+    >>> ratings = autorec.load_sample()
+    >>> (one,) = autorec.split(ratings, "per-user:0.2")
+    >>> evaluation = autorec.evaluate(autorec.Ease().fit(one.train), one.test, k=(5, 10))
+    >>> [name for name in evaluation.metrics if name.startswith("ndcg")]
+    ['ndcg@5', 'ndcg_graded@5', 'ndcg@10', 'ndcg_graded@10']
     """
     test, chosen = as_ratings(test), sort_metrics(metrics)
     if not len(test):

@@ -19,6 +19,8 @@ def warm_up() -> Path:
 
     Returns the folder in which the compiled functions are kept. Functions kept there already are not compiled again.
     InputError: they cannot be kept.
+
+    >>> folder = autorec.warm_up()  # doctest: +SKIP
     """
     split = random_split(load_sample(), 0.1)
     stars = split.train

@@ -33,6 +33,10 @@ def anomalies(model: Recommender, of: words.Worst = "users", n: int | None = Non
     The model saw the ratings that it is asked about. I-AutoRec cannot fit a single user and shows well who is not like
     others; a model with many free numbers a user (biased-mf) fits even a random profile, and so hides it.
     ParameterError: the model predicts no ratings.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.anomalies(autorec.Bias().fit(ratings), n=2).columns.tolist()
+    ['user', 'ratings', 'rmse', 'z', 'mean_deviation', 'rdma', 'worst', 'title']
     """
     checks.one_of("of", of, get_args(words.Worst))
     ratings = model._fitted()

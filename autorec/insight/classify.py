@@ -35,6 +35,14 @@ class Classification:
     classes    label → how many have it; the share of the largest is the accuracy of a constant answer
     features   those that are most accurate with all labels, which tell `predicted`
     predicted  DataFrame user, or item, label, probability, of those without a label
+
+    >>> ratings = autorec.load_sample()
+    >>> likes, _ = autorec.sample_groups()
+    >>> found = autorec.classify(autorec.PureSVD(factors=4).fit(ratings), likes[:60], repeats=1)
+    >>> found.curve.columns.tolist()
+    ['labels', 'features', 'accuracy', 'sd', 'balanced_accuracy']
+    >>> found.predicted.columns.tolist()
+    ['user', 'label', 'probability']
     """
 
     curve: pd.DataFrame
@@ -63,6 +71,13 @@ def classify(
 
     Ids that the model does not know, and classes of fewer than 10 labels, are left out with a warning. InputError:
     fewer than two classes, or 40 labels, are left. ParameterError: the model has no vectors.
+
+    >>> ratings = autorec.load_sample()
+    >>> genre = ratings.attributes["genre"]
+    >>> genre = pd.Series(genre, ratings.item_ids)[(genre == "Crime") | (genre == "Comedy")][:44]
+    >>> found = autorec.classify(autorec.PureSVD(factors=4).fit(ratings), genre, of="items", repeats=1)
+    >>> found.classes
+    {'Comedy': 22, 'Crime': 22}
     """
     features = _make_features(model, of)
     repeats, seed = checks.whole("repeats", repeats), checks.seed("random_state", random_state) % 2**32

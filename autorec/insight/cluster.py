@@ -52,6 +52,15 @@ class Clusters:
 
     labels      id → number of its segment
     silhouette  mean over `sample` of them, in −1 … 1: how much nearer each is to its own segment than to the next
+
+    >>> ratings = autorec.load_sample()
+    >>> clusters = autorec.cluster(autorec.PureSVD(factors=4).fit(ratings), k=5)
+    >>> clusters.to_frame().head(2)
+       user  segment
+    0     1        3
+    1     2        1
+    >>> [segment.size for segment in clusters.segments]
+    [159, 117, 113, 108, 103]
     """
 
     of: str
@@ -96,6 +105,10 @@ def cluster(
 
     The silhouette is scikit-learn's, of profiles, of at most 5000 drawn at random. random_state: as in `AutoRec`.
     ParameterError: the model has no vectors, or k is not from 2 up to one less than there are different profiles.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.cluster(autorec.PureSVD(factors=4).fit(ratings), of="items", k=5).labels.nunique()
+    5
     """
     points = profiles(model, of)
     k = checks.whole("k", k, least=2)

@@ -13,5 +13,9 @@ def embed(model: Recommender, of: words.Side = "items") -> pd.DataFrame:
     of: "items" or "users". score(u, i) = v_u · v_i + bias_u + bias_i: the biases are left out, so that a vector tells
     taste, not how high somebody rates. `model.user_vectors()` and `model.item_vectors()` are the same. NotFittedError:
     before `fit`. ParameterError: the model has no vectors.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.embed(autorec.PureSVD(factors=2).fit(ratings), of="users").columns.tolist()
+    ['v0', 'v1']
     """
     return make_vector_table(model, of)

@@ -13,10 +13,11 @@ from autorec.models.base import Recommender
 from autorec.models.recommending import score_person
 from autorec.ratings.matrix import Ratings
 
+_SHOWN = 5  # rows of a short text
 _ROUNDING = 1e-5  # what float32 may leave of a part of a score that is 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """score = Σ contributions + base + training.
 
@@ -30,6 +31,13 @@ class Explanation:
     exact          True: the score is base and a sum over the ratings, given which items are rated. False: a
                    contribution is by how much the score falls when this rating alone is taken out; together they may do
                    more or less
+
+    >>> ratings = autorec.load_sample()
+    >>> explanation = autorec.explain(autorec.Ease().fit(ratings), user=1, item=7)
+    >>> explanation.exact
+    True
+    >>> explanation.to_frame().columns.tolist()
+    ['item', 'rating', 'contribution', 'title']
     """
 
     item: Any
@@ -49,8 +57,17 @@ class Explanation:
         return pd.concat([above, pd.DataFrame(below).astype({"item": object})], ignore_index=True)
 
     def __str__(self) -> str:
+        return f"{self._sentence()}\n{self.to_frame().to_string(index=False)}"
+
+    def __repr__(self) -> str:
+        """The largest contributions; `print` shows all."""
+        table = self.to_frame()
+        more = f"\n… of {len(table)} rows" * (len(table) > _SHOWN)
+        return f"{self._sentence()}\n{table.head(_SHOWN).to_string(index=False)}{more}"
+
+    def _sentence(self) -> str:
         name = f"{self.item} ({self.title})" if self.title else str(self.item)
-        return f"The score of {name} is {self.score:.6g}.\n{self.to_frame().to_string(index=False)}"
+        return f"The score of {name} is {self.score:.6g}."
 
 
 def explain(
@@ -68,6 +85,12 @@ def explain(
 
     InputError: an unknown item, or a person of whom the model knows nothing. ParameterError: a wrapped model that
     cannot score a history.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.explain(autorec.Ease().fit(ratings), user=1).to_frame().head(2)
+      item  rating  contribution                           title
+    0   31     4.5       0.03548    Trouble at the Bakery (1989)
+    1   71     4.5       0.03051  Nobody Told the Wedding (1983)
     """
     ranked = model.ranked_by(by)
     person, row = find_person(ranked, user, history)

@@ -32,6 +32,13 @@ def forget(model: Recommender, users: Any = (), items: Any = ()) -> Recommender:
     The scale of a model that was loaded stays, whatever ratings remain. InputError: no id, an unknown one, or no rating
     left. ParameterError: items of a model whose users were folded in, or the other way round. Ctrl-C is a
     KeyboardInterrupt.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.Ease().fit(ratings)
+    >>> model.known_users([1])
+    array([ True])
+    >>> autorec.forget(model, users=1).known_users([1])
+    array([False])
     """
     ratings = model._fitted()
     rows, columns = _find_both(ratings, users, items)
@@ -61,6 +68,10 @@ def forget_saved(
     "folded in again"), "exact", "time" (UTC), and of the folder "before" and "after" its counts, its SHA-256 and those
     of its files. The folder is read again to see that it has none of the ids. The certificate names them: it is not
     put into the folder. ModelFileError, OSError: as for `load` and `save`.
+
+    >>> autorec.Popularity().fit(autorec.load_sample()).save("shop")
+    >>> sorted(autorec.forget_saved("shop", users=[1, 2]))
+    ['after', 'before', 'exact', 'how', 'removed', 'time']
     """
     target = Path(path if output is None else output)
     check_save_path(target)

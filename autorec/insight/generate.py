@@ -38,6 +38,14 @@ class Synthetic:
     nearest    DataFrame user, nearest, distance: of each synthetic user the real one whose items are most alike, and
                their Jaccard distance, 0 where they are the same, 1 where none is common
     use        DataFrame model, real, synthetic: NDCG@100 on `test`, learned from the one or the other; None without it
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.ChoiceAutoencoder(hidden=8, code="gaussian", penalty="gaussian_kl:0.2", epochs=1).fit(ratings)
+    >>> synthetic = autorec.generate(model, n=20)
+    >>> synthetic.ratings.n_users
+    20
+    >>> synthetic.measures.columns.tolist()
+    ['measure', 'real', 'synthetic']
     """
 
     ratings: Ratings
@@ -74,6 +82,11 @@ def generate(
 
     ParameterError: a model that draws no codes of users; rating-vae draws those of items. InputError: no user of `test`
     has 5 choices among the model's items.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.create("mult-vae", hidden=8, epochs=1).fit(ratings)
+    >>> autorec.generate(model, n=5).to_frame()["user"].unique().tolist()
+    ['synthetic-1', 'synthetic-2', 'synthetic-3', 'synthetic-4', 'synthetic-5']
     """
     fitted, network = model._fitted(), _drawing_network(model)
     checks.one_of("codes", codes, get_args(words.DrawnFrom))

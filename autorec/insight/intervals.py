@@ -36,6 +36,12 @@ class Intervals:
                     [users + 1], [items + 1] damped mean of the squared training errors of damped biases, that of all
                     ratings at the end, for the unknown; the spread of a pair is √(that of the user · that of the item /
                     that of all)
+
+    >>> ratings = autorec.load_sample()
+    >>> (one,) = autorec.split(ratings, "random:0.1")
+    >>> intervals = autorec.calibrate(autorec.Bias().fit(one.train), one.test)
+    >>> intervals.coverage(one.test).columns.tolist()
+    ['group', 'ratings', 'coverage', 'width']
     """
 
     model: Recommender
@@ -94,6 +100,12 @@ def calibrate(model: Recommender, ratings: Any) -> Intervals:
     The model must not have learned from these ratings: on its own its errors are smaller than on others. Some hundred
     are enough; with n the coverage varies by √(interval · (1 − interval) / n), 0.01 for 1,000 and 0.9. InputError: no
     ratings, or some that the model has. ParameterError: the model predicts no ratings.
+
+    >>> ratings = autorec.load_sample()
+    >>> (one,) = autorec.split(ratings, "random:0.1")
+    >>> intervals = autorec.calibrate(autorec.Bias().fit(one.train), one.test)
+    >>> intervals.predict([1], [2], interval=0.9).columns.tolist()
+    ['rating', 'low', 'high']
     """
     fitted = model._fitted()
     model._require_ratings()

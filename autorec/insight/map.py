@@ -34,6 +34,12 @@ class Map:
     trustworthiness  0 … 1, of `sample` points: 1 when the 10 nearest on the map are near in the model too, about ½ when
                      they have nothing to do with it; None of fewer than 21 points
     clusters         the segments that give the colours
+
+    >>> ratings = autorec.load_sample()
+    >>> drawn = autorec.draw_map(autorec.BiasedMF(factors=4).fit(ratings), k=5)
+    >>> drawn.to_frame().columns.tolist()
+    ['item', 'x', 'y', 'ratings', 'segment', 'title']
+    >>> page = drawn.to_html()
     """
 
     of: str
@@ -96,6 +102,11 @@ def draw_map(
     by: "pca", scikit-learn's principal component analysis, whose axes are directions of taste, or "tsne", which keeps
     neighbours together and takes longer. Of more than 4000 those with most ratings are on the map.
     ParameterError: the model has no vectors, or k does not fit.
+
+    >>> ratings = autorec.load_sample().to_frame()[:3000]
+    >>> drawn = autorec.draw_map(autorec.BiasedMF(factors=4).fit(ratings), of="users", k=3)
+    >>> len(drawn.points)
+    562
     """
     checks.one_of("by", by, tuple(_NAMES))
     seed = checks.seed("random_state", random_state) % 2**32  # the range that scikit-learn takes

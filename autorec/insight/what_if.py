@@ -49,6 +49,10 @@ def what_if(
     Both lists are of the ratings alone, as of a person never seen: a user's vector that was learned in training says
     nothing about other ratings. rank_before is 1 + the number of items, not rated before, that scored higher then.
     InputError: an item that is not known, or is (not) rated where it has to be, or no rating left.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.what_if(autorec.Ease().fit(ratings), user=1, n=2, add={7: 5}).columns.tolist()
+    ['item', 'score', 'rank', 'rank_before', 'title']
     """
     ranked, (before, _) = model.ranked_by(by), find_person(model.ranked_by(by), user, history)
     after = _edit(ranked, before, remove, change or {}, add or {})
@@ -77,6 +81,11 @@ class Overturn:
     then      the item that has it without the ratings in `removed`; None: none was found
     removed   DataFrame item, rating and, if known, title; empty where none was found
     smallest  whether no smaller set of ratings does it; where none was found, whether there is none within `most`
+
+    >>> ratings = autorec.load_sample()
+    >>> found = autorec.overturn(autorec.Ease().fit(ratings), user=1)
+    >>> found.first != found.then, found.smallest
+    (True, True)
     """
 
     first: Any
@@ -98,6 +107,10 @@ def overturn(
     are tried, the smaller sizes first, as long as there are at most 2,000; beyond, the best set of the size before
     grows by the rating that lowers the lead most, which may miss a smaller one: `Overturn.smallest` says so. Each set
     is confirmed by encoding the rest; a tie leaves the first item its place. InputError: no other item is left.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.overturn(autorec.Ease().fit(ratings), user=1).removed.columns.tolist()
+    ['item', 'rating', 'title']
     """
     ranked = model.ranked_by(by)
     person, _ = find_person(ranked, user, history)

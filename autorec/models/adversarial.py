@@ -73,6 +73,13 @@ class AdversarialAutoencoder(Recommender):
     epochs, batch, validation, patience, relevant, random_state  as of `ChoiceAutoencoder`
 
     Learned: `network_`, of choices [users × items]; `prior_`; `summary_` with the learning curve; not the critic.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.AdversarialAutoencoder(hidden=8, epochs=1).fit(ratings)
+    >>> model.draw_codes().shape
+    (597, 8)
+    >>> model.sample(3).shape  # scores of the items for three codes of the prior
+    (3, 300)
     """
 
     rates: ClassVar[bool] = False

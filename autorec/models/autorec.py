@@ -78,6 +78,13 @@ class AutoRec(Recommender):
 
     Learned: `network_`; `decoder_weight_` [columns × H] and `decoder_bias_` [columns]; `mean_` and `row_bias_` [rows],
     zeros without offset; all on the scale 1 … 5; `l2_`, `user_damping_`, `item_damping_`; `summary_`.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.AutoRec("item", hidden=8, epochs=2, penalty="l2:50").fit(ratings)
+    >>> model.predict([1, 1], [2, 3]).shape
+    (2,)
+    >>> model.learning_curve().columns.tolist()
+    ['epoch', 'seconds', 'train_rmse', 'validation_rmse']
     """
 
     def __init__(

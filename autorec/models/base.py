@@ -41,6 +41,16 @@ class Recommender(Hooks, BaseEstimator):
 
     Learned: `ratings_` (what it was fitted on, for leaving out the seen), `fallback_` (damped biases, the answer for
     unknown ids), `summary_` (facts about the fit, JSON-ready).
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.Ease().fit(ratings)  # one of them
+    >>> newcomers = pd.DataFrame({"user": ["ann", "ann"], "item": [1, 11], "rating": [5, 5]})
+    >>> model.fold_in(newcomers).recommend("ann", n=1)[["user", "item"]]
+      user  item
+    0  ann    31
+    >>> model.recommend(history={1: 5, 11: 4}, n=1)["item"].tolist()
+    [31]
+    >>> model.save("ease")
     """
 
     def fit(

@@ -18,7 +18,11 @@ from autorec.ratings.matrix import Ratings
 
 
 class GlobalMean(Recommender):
-    """r̂ [users × items] = the mean of all training ratings; it ranks items in the order of the training. A floor."""
+    """r̂ [users × items] = the mean of all training ratings; it ranks items in the order of the training. A floor.
+
+    >>> autorec.GlobalMean().fit(pd.DataFrame({"user": [1, 2], "item": [1, 1], "rating": [2, 4]})).predict([1], [1])
+    array([3.])
+    """
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         return {}
@@ -41,6 +45,10 @@ class Bias(Recommender):
 
     Learned: `biases_` with mean, user [users] and item [items] on the scale of the ratings; `user_damping_`,
     `item_damping_`.
+
+    >>> model = autorec.Bias(user_damping=0, item_damping=0)
+    >>> model.fit(pd.DataFrame({"user": [1, 1, 2], "item": ["a", "b", "a"], "rating": [5, 3, 4]})).predict([2], ["b"])
+    array([3.])
     """
 
     def __init__(
@@ -108,6 +116,12 @@ class Popularity(Recommender):
     ratings.
 
     Learned: `counts_` [items].
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.Popularity().fit(ratings).recommend(1, n=2)[["item", "title"]]
+       item                           title
+    0   188  Farewell to the Orchard (1996)
+    1   233  Farewell to the Station (1981)
     """
 
     rates: ClassVar[bool] = False

@@ -45,6 +45,11 @@ class BayesianMF(Recommender):
     Learned, S samples, d = f + 1 (the bias last): `users_` [users × S × d] posterior means given the items of the same
     sample, `items_` [items × S × d] draws; `user_basis_` [users × k] and `item_basis_` [items × k], whose sums over a
     row's entries / √n are its features; `user_priors_` and `item_priors_`, S each; `certainties_` [S] α; `mean_`.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.BayesianMF(factors=2, burn_in=1, samples=2).fit(ratings)
+    >>> model.predict([1], [2]).shape
+    (1,)
     """
 
     users_: Float32

@@ -44,6 +44,11 @@ class Blend(Recommender):
 
     Learned: `members_`, fitted models; `weights_` [members]; `summary_["members"]`, name, weight, validation RMSE and
     summary of each.
+
+    >>> ratings = autorec.load_sample().to_frame()[:3000]
+    >>> model = autorec.Blend("biased-mf").fit(ratings)
+    >>> model.predict([1], [2]).shape
+    (1,)
     """
 
     members_: list[Recommender]

@@ -61,6 +61,11 @@ class CFNade(Recommender):
     curve. A new row is encoded; for a new column the decoder's rows are solved for fixed codes, see
     `autorec.models.level_columns`. A new rating counts as the nearest of `values_`. InputError: more than 20 different
     ratings.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.CFNade(hidden=4, epochs=1).fit(ratings)
+    >>> model.values_.tolist()
+    [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
     """
 
     network_: Autoencoder

@@ -85,6 +85,11 @@ class ChoiceAutoencoder(Recommender):
     random_state   seed of everything random: same seed, same number of threads, same bits
 
     Learned: `network_`, of choices [users × items]; `summary_` with the learning curve.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.ChoiceAutoencoder(hidden=8, epochs=1).fit(ratings)
+    >>> model.recommend(1, n=2)[["user", "rank"]].to_dict("list")
+    {'user': [1, 1], 'rank': [1, 2]}
     """
 
     rates: ClassVar[bool] = False

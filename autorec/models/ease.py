@@ -52,6 +52,13 @@ class Ease(Recommender):
 
     Learned: `weights_` B [items × items] and `inverse_diagonal_` diag(P) [items], float32. NotEnoughMemoryError: B does
     not fit.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.Ease(l2=100).fit(ratings)
+    >>> model.similar(1, n=2)[["similar", "rank", "title"]]
+       similar  rank                             title
+    0      191     1  A Night at the Neighbours (1985)
+    1       31     2      Trouble at the Bakery (1989)
     """
 
     rates: ClassVar[bool] = False

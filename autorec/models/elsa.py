@@ -56,6 +56,11 @@ class Elsa(Recommender):
     random_state   seed of everything random
 
     Scores are x AAᵀ: the − I of X̂ only lowers items that the user chose. Learned: `factors_` A [items × f] float32.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.Elsa(factors=4, epochs=1).fit(ratings)
+    >>> model.item_vectors().shape
+    (300, 4)
     """
 
     rates: ClassVar[bool] = False

@@ -57,6 +57,11 @@ class GlocalK(Recommender):
     training is no better on validation ratings; `codes_` [items × H]; `summary_` with both learning curves. New users
     are solved as in I-AutoRec; a new item is encoded alone, without items before and after it. Memory beside the
     ratings and 25 copies of the weights (L-BFGS): blocks of 2²¹ numbers.
+
+    >>> ratings = autorec.load_sample().to_frame()[:1000]
+    >>> model = autorec.GlocalK(hidden=4, epochs=1, iterations=1, global_epochs=0).fit(ratings)
+    >>> model.predict([1], [2]).shape
+    (1,)
     """
 
     network_: Autoencoder

@@ -39,6 +39,10 @@ class InfAE(Recommender):
 
     Learned: `choices_` X [n × items], of the n users with a choice; `inverse_` (K + λ·m·I)⁻¹ [n × n] float32.
     NotEnoughMemoryError: it does not fit.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.InfAE(l2=10).fit(ratings).recommend([1], n=1).columns.tolist()
+    ['user', 'item', 'score', 'rank', 'title']
     """
 
     rates: ClassVar[bool] = False

@@ -56,6 +56,13 @@ class Joint(Recommender):
 
     Learned: `rating_` and `choice_`, fitted models of their own; `threshold_` t and `spread_` σ, on the scale of the
     ratings.
+
+    >>> ratings = autorec.load_sample().to_frame()[:3000]
+    >>> model = autorec.Joint("biased-mf", "ease").fit(ratings)
+    >>> model.ranks_by
+    ('both', 'choice', 'rating')
+    >>> len(model.recommend(1, n=5, by="choice"))
+    5
     """
 
     rating_: Recommender

@@ -24,6 +24,10 @@ class ItemKNN(Recommender):
     relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
 
     Learned: `neighbours_` CSR [items × items], row i with the cosines of N(i).
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.ItemKNN(k=20).fit(ratings).similar(1, n=2)["similar"].tolist()
+    [71, 191]
     """
 
     rates: ClassVar[bool] = False

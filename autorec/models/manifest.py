@@ -37,6 +37,10 @@ def describe(path: files.PathLike) -> Manifest:
     summary (of the training), files (name → SHA-256).
 
     ModelFileError: no model there, or one whose `model.json` is damaged or of another format version.
+
+    >>> autorec.Popularity().fit(autorec.load_sample()).save("popular")
+    >>> autorec.describe("popular")["class"]
+    'Popularity'
     """
     folder = Path(path)
     return parse(folder, model_folder.read_files(folder, [MANIFEST], {MANIFEST: MOST})[MANIFEST])
@@ -47,6 +51,8 @@ def check_save_path(path: files.PathLike) -> None:
 
     ModelFileError: something other than a whole model is there. InputError: the current folder, the home folder or a
     mount point. OSError: the folder cannot be written, or the disk is full.
+
+    >>> autorec.check_save_path("my-model")  # nothing is there: nothing to say
     """
     folders.require_replaceable(path, owned)
     files.require_room(files.resolved(path).parent)

@@ -36,6 +36,11 @@ class BiasedMF(Recommender):
 
     Learned: `users_` [users × (f + 1)] and `items_` [items × (f + 1)], p or q and then the bias; `mean_`; all float64
     on the scale 1 … 5.
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.BiasedMF(factors=4, sweeps=3).fit(ratings)
+    >>> model.item_vectors().shape
+    (300, 4)
     """
 
     users_: Solutions

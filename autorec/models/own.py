@@ -25,6 +25,15 @@ def wrap(model: Any) -> Recommender:
            score_histories(csr)         for users who are not in training, [B × items] → scores [B × items]
 
     It is fitted as a copy, `wrapped_`. It cannot be saved. ParameterError: it lacks what it needs.
+
+    >>> ratings = autorec.load_sample()
+    >>> class Newest:
+    ...     def fit(self, ratings):
+    ...         self.n = ratings.n_items
+    ...     def score_rows(self, rows):
+    ...         return [range(self.n)] * len(rows)
+    >>> autorec.wrap(Newest()).fit(ratings).recommend(1, n=2)["item"].tolist()
+    [299, 298]
     """
     if isinstance(model, Recommender):
         return model

@@ -34,6 +34,9 @@ def create(name: str, **settings: Any) -> "Recommender":
     file.
 
     ParameterError: unknown name or setting, with the allowed ones. InputError: a preset file that cannot be read.
+
+    >>> autorec.create("i-autorec", hidden=100)
+    AutoRec(hidden=100)
     """
     if is_file(name):
         model, own = read_preset(name)

@@ -29,6 +29,10 @@ class PureSVD(Recommender):
     random_state  seed of the vector that ARPACK starts from
 
     Learned: `factors_` Q [items × f] float32.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.PureSVD(factors=4).fit(ratings).user_vectors().shape
+    (600, 4)
     """
 
     rates: ClassVar[bool] = False

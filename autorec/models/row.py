@@ -40,6 +40,14 @@ class Model:
                among them. Beyond its ends the search goes on within `space`
     baseline   "simple" in every comparison with baselines, "all" in those with all baselines, "" in none
     first      whether a newcomer is shown it before the others
+
+    >>> row = autorec.find_model("mult-vae")
+    >>> row.paper
+    'Liang et al., WWW 2018'
+    >>> row.parameters()["hidden"]
+    200
+    >>> row.load()
+    <class 'autorec.models.choice.ChoiceAutoencoder'>
     """
 
     name: str

@@ -38,6 +38,10 @@ class SparseEase(Recommender):
     relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
 
     Learned: `weights_` Bᵀ, CSR [items × items], row j with the at most k entries of b_j.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.SparseEase(k=20).fit(ratings).recommend(1, n=1)["rank"].tolist()
+    [1]
     """
 
     rates: ClassVar[bool] = False

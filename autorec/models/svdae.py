@@ -33,6 +33,10 @@ class SvdAE(Recommender):
     random_state  seed of the vector that ARPACK starts from
 
     Learned: `basis_` D_i^−½ V and `factors_` (Σ⁻¹ Uᵀ X)ᵀ, [items × f] float32 each.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.SvdAE(rank=0.1).fit(ratings).recommend(1, n=1)["rank"].tolist()
+    [1]
     """
 
     rates: ClassVar[bool] = False

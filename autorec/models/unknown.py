@@ -20,6 +20,12 @@ def recommend_unknown(
     score = mean + item bias of `model.fallback_`, as `predict` answers for these users. Of equal items the first in the
     model comes first. users: a raw id or any collection of them. diversify, wishes (allow, deny, where, boost): as in
     `Recommender.recommend`. ParameterError: n is below 1.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.recommend_unknown(autorec.Ease().fit(ratings), ["ann", "bob"], n=1)[["user", "item", "rank"]]
+      user  item  rank
+    0  ann   264     1
+    1  bob   264     1
     """
     n = min(checks.whole("n", n), model.ratings_.n_items)
     checks.share("diversify", diversify)

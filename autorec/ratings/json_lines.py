@@ -16,7 +16,11 @@ from autorec.ratings.values import parse_rating
 
 def read_json_lines(stream: Iterable[str]) -> Ratings:
     """Ratings of JSON objects, one a line: {"user": …, "item": …, "rating": …} or {"user": …, "ratings": {item: rating,
-    …}}. InputError names the line."""
+    …}}. InputError names the line.
+
+    >>> autorec.read_json_lines(['{"user": "ann", "ratings": {"12": 4, "15": 5}}'])
+    Ratings(1 users × 2 items, 2 ratings)
+    """
     if not isinstance(stream, Iterable):
         raise ParameterError(f"JSON lines of type {type(stream).__name__}; give an open text file or a list of lines")
     rows: list[tuple[str, str, float]] = []

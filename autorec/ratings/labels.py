@@ -18,6 +18,11 @@ def read_labels(path: str, column: str | int = 2) -> "pd.Series[str]":
     column: position of the label from 1, or its name in the first line. The first column holds the ids; the first line
     is one of names where it begins with "id", "user", "movieId" and the like. InputError: one column only, lines of
     different length, no such column.
+
+    >>> from pathlib import Path
+    >>> _ = Path("users.csv").write_text("user,gender\\n1,F\\n2,M\\n")
+    >>> autorec.read_labels("users.csv", "gender").to_dict()
+    {'1': 'F', '2': 'M'}
     """
     text = decode_text(open_source(path).data)
     first = text.lstrip("\r\n").partition("\n")[0]

@@ -41,6 +41,15 @@ class Ratings:
 
     A matrix that is given is checked and copied; entries may be unsorted, and of a pair that occurs more than once the
     latest stays, as in `build`. InputError: arrays that do not fit together, ratings that are not finite, equal ids.
+
+    >>> ratings = autorec.read_ratings(pd.DataFrame({"user": ["ann", "bob"], "item": [7, 9], "rating": [4, 5]}))
+    >>> ratings
+    Ratings(2 users × 2 items, 2 ratings)
+    >>> ratings.csr.toarray()
+    array([[4., 0.],
+           [0., 5.]], dtype=float32)
+    >>> ratings.item_ids
+    array([7, 9])
     """
 
     csr: sparse.csr_array

@@ -65,6 +65,13 @@ def read_ratings(
 
     InputError names file and line and says what to do; ParameterError: an option that is not allowed; OSError: what the
     system says of the file. A pair rated twice keeps its last rating (`Ratings.duplicates`).
+
+    >>> import io
+    >>> autorec.read_ratings(io.StringIO("user_id,movie_id,stars\\n1,7,5\\n2,9,3.5\\n"))
+    Ratings(2 users × 2 items, 2 ratings)
+    >>> frame = pd.DataFrame({"who": [1, 2], "what": [7, 9], "stars": [5, 3]})
+    >>> autorec.read_ratings(frame, columns="user=who,item=what,rating=stars")
+    Ratings(2 users × 2 items, 2 ratings)
     """
     check_options(sep, decimal, format, header, scale, on_error, member)
     sentinels = parse_missing(missing)
@@ -97,6 +104,12 @@ def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = N
     """Pairs of a file → DataFrame user, item: raw ids in the order of the file; other columns are left out.
 
     columns, sep: as in `read_ratings`. InputError names file and line.
+
+    >>> import io
+    >>> autorec.read_pairs(io.StringIO("user,item\\n1,7\\n2,9\\n"))
+       user  item
+    0     1     7
+    1     2     9
     """
     check_options(sep)
     source, chosen, needed = open_source(path), parse_columns(columns), ("user", "item")
@@ -114,6 +127,10 @@ def read_ids(path: File) -> Ids:
     """[n] ids of a file, one a line, int64 if all are integers, else text; empty lines and spaces around are left out.
 
     InputError: not UTF-8 text.
+
+    >>> import io
+    >>> autorec.read_ids(io.StringIO("3\\n7\\n"))
+    array([3, 7])
     """
     source = open_source(path)
     refuse_binary(source)

@@ -29,6 +29,11 @@ class Split:
     fold_in      ratings of held-out users that a model is given, where `test` has their other ratings; else None
     name         how the split was made, e.g. "random:0.1"
     rated        of a split of choices, the same pairs with their ratings, for models that predict ratings; else None
+
+    >>> ratings = autorec.load_sample()
+    >>> (one,) = autorec.split(ratings, "last:1")
+    >>> len(one.train), len(one.test), one.name
+    (23401, 599, 'last:1')
     """
 
     train: Ratings
@@ -43,6 +48,11 @@ def random_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
 
     ratings: as `as_ratings` takes them, DataFrame user, item, rating or [users × items]; so in all splits. 0 < fraction
     < 1. InputError: a part is left empty.
+
+    >>> ratings = autorec.load_sample()
+    >>> one = autorec.random_split(ratings, 0.1, seed=0)
+    >>> len(one.train), len(one.test)
+    (21600, 2400)
     """
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
@@ -53,7 +63,12 @@ def random_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
 
 
 def per_user_split(ratings: Any, fraction: float = 0.1, seed: int = 0) -> Split:
-    """Of the n ratings of each user, [users × items], a random ⌊n·fraction⌋ are test; 0 < fraction < 1."""
+    """Of the n ratings of each user, [users × items], a random ⌊n·fraction⌋ are test; 0 < fraction < 1.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.per_user_split(ratings, 0.2).test.n_users
+    596
+    """
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
     rank = _rank_by_user(ratings, _make_generator(seed).random(len(ratings)))
@@ -64,6 +79,10 @@ def last_out_split(ratings: Any, n: int = 1) -> Split:
     """Each user's last n ratings, [users × items], are test: by timestamp if there, then by the order of the source.
 
     A user with n ratings or fewer keeps the first in training.
+
+    >>> ratings = autorec.load_sample()
+    >>> autorec.last_out_split(ratings, n=1).test.n_users
+    599
     """
     ratings = as_ratings(ratings)
     _check_whole("last", n)
@@ -75,6 +94,11 @@ def time_split(ratings: Any, fraction: float = 0.1) -> Split:
     """The latest ⌊n·fraction⌋ of n ratings, [users × items], are test; equal times by the order of the source.
 
     0 < fraction < 1. InputError: no timestamps.
+
+    >>> ratings = autorec.load_sample()
+    >>> one = autorec.time_split(ratings, 0.1)
+    >>> bool(one.train.timestamps.max() <= one.test.timestamps.min())
+    True
     """
     ratings = as_ratings(ratings)
     _check_fraction(fraction)
@@ -89,6 +113,11 @@ def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
 
     Only users with two ratings or more are held out; each has at least one in `fold_in` and one in `test`. InputError:
     fewer than n such users.
+
+    >>> ratings = autorec.load_sample()
+    >>> one = autorec.user_split(ratings, n=50)
+    >>> one.fold_in.n_users
+    50
     """
     ratings = as_ratings(ratings)
     _check_whole("users", n)
@@ -124,6 +153,11 @@ def strong_generalisation(
 
     The paper's MovieLens 20M: held_out=10_000, validation=10_000. Evaluate with `evaluate(model.fit(split.train),
     split.test, fold_in=split.fold_in)`; its Recall@k is `recall_truncated@k`. InputError: too few users.
+
+    >>> ratings = autorec.load_sample()
+    >>> one = autorec.strong_generalisation(ratings, held_out=50)
+    >>> one.test.n_users, one.fold_in.n_users
+    (50, 50)
     """
     ratings = as_ratings(ratings)
     _check_whole("held_out", held_out)
@@ -170,6 +204,10 @@ def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
     """[k] splits of `default_rng(seed).permutation(n)` over the n rows of the source; each rating is test once.
 
     ParameterError: k is not within 2 … n.
+
+    >>> ratings = autorec.load_sample()
+    >>> [len(one.test) for one in autorec.kfold(ratings, k=5)]
+    [4800, 4800, 4800, 4800, 4800]
     """
     ratings = as_ratings(ratings)
     _check_whole("folds", k)
@@ -183,7 +221,13 @@ def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
 
 
 def given_split(train: Any, test: Any) -> Split:
-    """Two parts that are already apart, each Ratings, DataFrame user, item, rating or sparse matrix [users × items]."""
+    """Two parts that are already apart, each Ratings, DataFrame user, item, rating or sparse matrix [users × items].
+
+    >>> frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [5, 4, 3]})
+    >>> one = autorec.given_split(frame[:2], frame[2:])
+    >>> len(one.train), len(one.test)
+    (2, 1)
+    """
     return Split(as_ratings(train), as_ratings(test), None, "given")
 
 
@@ -195,6 +239,10 @@ def split(
     [1] split, [K] for folds, one for each pair of files for given. ratings: as in `random_split`. strong:N,M is
     `strong_generalisation` with N held-out and M validation users. given reads the files by `read` and needs no
     ratings: None is enough.
+
+    >>> ratings = autorec.load_sample()
+    >>> [one.name for one in autorec.split(ratings, "folds:3")]
+    ['folds:3/1', 'folds:3/2', 'folds:3/3']
     """
     name, _, value = by.partition(":")
     makers: dict[str, Callable[[], list[Split]]] = {

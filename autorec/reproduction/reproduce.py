@@ -31,6 +31,13 @@ def reproduce(datasets: str | Path, jobs: Sequence[str] = ()) -> Iterator[str]:
     """Yield the lines of the named jobs, of all without names, as they are measured; all take hours.
 
     datasets: a folder that holds ml-100k and ml-1m. ParameterError: an unknown job. InputError: a data set is missing.
+
+    >>> lines = autorec.reproduce("datasets", ["tabel"])
+    Traceback (most recent call last):
+        ...
+    autorec.errors.ParameterError: no job 'tabel'; allowed: ...; did you mean table?
+    >>> for line in autorec.reproduce("datasets", ["table"]):  # doctest: +SKIP
+    ...     print(line)
     """
     for name in jobs:
         if name not in JOBS:

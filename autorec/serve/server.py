@@ -32,6 +32,10 @@ def make_app(path: str | PathLike[str]) -> Any:
     the process computes with one thread.
 
     AutoRecError: an extra is missing.
+
+    >>> app = autorec.make_app("my-model")  # uvicorn.run(app) serves it
+    >>> sorted(route.path for route in app.routes if route.path.startswith("/recommend"))
+    ['/recommend']
     """
     require("serve", "the service")
     from autorec.serve.app import build_from
@@ -52,6 +56,12 @@ def run_server(
     on_start(url) is called before requests are answered: those that come meanwhile wait. AUTOREC_API_KEY in the
     environment: the key that requests have to bring.
     ModelFileError: see `load`. AutoRecError: the address cannot be had, or an extra is missing.
+
+    >>> autorec.run_server("my-model", workers=2)  # doctest: +SKIP
+    >>> autorec.run_server("nowhere")
+    Traceback (most recent call last):
+        ...
+    autorec.errors.ModelFileError: ...
     """
     require("serve", "the service")
     checks.whole("workers", workers)

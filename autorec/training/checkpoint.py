@@ -39,6 +39,11 @@ class Checkpoint:
     folder  made when missing; a finished fit leaves it there: it may then be deleted
     every   seconds from one state to the next, each at the end of an epoch; 0: after every epoch
     resume  whether to go on from what is in the folder; where there is nothing, the fit begins
+
+    >>> ratings = autorec.load_sample()
+    >>> model = autorec.AutoRec(hidden=4, epochs=2, penalty="l2:50")
+    >>> model = model.fit(ratings, checkpoint=autorec.Checkpoint("kept", every=10))
+    >>> again = model.fit(ratings, checkpoint=autorec.Checkpoint("kept", resume=True))  # nothing is left to do
     """
 
     folder: files.PathLike

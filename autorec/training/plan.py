@@ -56,7 +56,12 @@ class Speed:
 @dataclass(frozen=True)
 class Plan:
     """memory: bytes of each process by purpose. streams: whether batches are made again at each use. moved: bytes that
-    each process sends in a step. steps: of an epoch. step_seconds: of which network_seconds are for `moved`."""
+    each process sends in a step. steps: of an epoch. step_seconds: of which network_seconds are for `moved`.
+
+    >>> plan = autorec.Plan({"ratings": 8_000_000}, False, 0, 100, 0.01, 0.0)
+    >>> plan.to_facts()["epochs an hour"]
+    '3.6e+03'
+    """
 
     memory: Mapping[str, int]
     streams: bool
@@ -100,6 +105,10 @@ def plan(
     hidden: units of the one hidden layer. orientation: "item" or "user", what a row is. workers: processes. bandwidth:
     gigabits a second that each of them sends. speed: None, it is measured, for some seconds. ParameterError: a number
     that is not allowed.
+
+    >>> plan = autorec.plan(10_000, 1_000, 1_000_000, hidden=16, workers=2)
+    >>> sorted(plan.memory)
+    ['one batch', 'parameters and optimiser', 'ratings']
     """
     sizes = {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "hidden": hidden, "workers": workers}
     for name, size in sizes.items():

@@ -66,6 +66,11 @@ def tune(
     Trials of rmse that learn in epochs are pruned by the median of the others' learning curves. Ctrl-C keeps what was
     found once a trial is complete. InputError: a storage made by another search. ParameterError: what is not allowed,
     with what is.
+
+    >>> ratings = autorec.load_sample()
+    >>> tuning = autorec.tune(ratings, "ease", trials=2, repeats=1)
+    >>> tuning.trials.columns.tolist()
+    ['trial', 'state', 'ndcg@10', 'l2', 'seconds', 'error']
     """
     fixed = dict(settings or {})
     space_of(model, fixed)

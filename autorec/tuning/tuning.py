@@ -34,6 +34,12 @@ class Tuning:
     held_out     "tuned" and "defaults" on the test part that no trial saw; "defaults" alone when these are the best
     comparison   the same on fresh splits; None for splits that a seed does not change
     interrupted  Ctrl-C ended it; held_out and comparison are None then
+
+    >>> ratings = autorec.load_sample()
+    >>> tuning = autorec.tune(ratings, "ease", trials=2, repeats=1)
+    >>> tuning.metric, sorted(tuning.settings)
+    ('ndcg@10', ['l2'])
+    >>> tuning.save("preset.json")  # `create`, `train` and `compare` take it as a model
     """
 
     model: str
