@@ -94,6 +94,11 @@ def prepare(
     The other options are those of `read_ratings`. Zip archives, Netflix Prize blocks, UTF-16 and tables in memory are
     refused: they cannot be read block by block. Needs the extra `prepare`, DuckDB, which sorts the ids.
     InputError: see `read_ratings`; something else than a store is at `output`. OSError: the disk is full.
+
+    >>> autorec.load_sample().to_frame().to_csv("ratings.csv", index=False)
+    >>> manifest = autorec.prepare("ratings.csv", "store")
+    >>> autorec.read_ratings("store")
+    Ratings(600 users × 300 items, 24000 ratings)
     """
     require("prepare", "prepare")
     check_options(sep, decimal, format, header, scale, on_error)

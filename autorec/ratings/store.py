@@ -147,7 +147,10 @@ def owned(folder: Path) -> Collection[str]:
 
 
 def check_store_path(path: files.PathLike) -> None:
-    """Raise what writing a store to `path` would raise because of what is there, before the work."""
+    """Raise what writing a store to `path` would raise because of what is there, before the work.
+
+    >>> autorec.check_store_path("store")  # nothing is there: nothing to say
+    """
     folders.require_replaceable(path, owned)
     files.require_room(files.resolved(path).parent)
 
