@@ -31,12 +31,14 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 
 
 def random_state(name: str, value: Any) -> None:
-    """A whole number from 0 up, a NumPy generator or None; of a generator nothing is drawn."""
+    """A whole number from 0 to 2**63 − 1, a NumPy generator or None; of a generator nothing is drawn."""
     import numpy as np
 
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 0
     if not (value is None or is_whole or isinstance(value, (np.random.Generator, np.random.RandomState))):
         raise ParameterError(f"{name} is {value!r}; allowed: a whole number from 0 up, a NumPy generator, or None")
+    if is_whole and int(value) >= 2**63:
+        raise ParameterError(f"{name} is {value}; allowed: below 2**63, as torch takes it")
 
 
 def seed(name: str, value: Any) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from autorec import files, locks
-from autorec.errors import InputError
+from autorec.errors import AutoRecError, InputError
 
 _OLD = ".old-"
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
@@ -47,7 +47,7 @@ def atomic_folder(path: files.PathLike, owned: Owned = require_absent, names: Co
         with locks.locked(target.parent) as alone:
             require_replaceable(target, owned)  # in turn: beside another writer the folder is half of either
             if alone:
-                _recover(target)
+                _recover(target, owned)
                 _remove_abandoned(target, names)
             temporary = files.temporary_name(target)
             temporary.mkdir()  # by the umask
@@ -129,10 +129,13 @@ def _discard(old: Path, names: Collection[str], target: Path) -> None:
         old.rmdir()
 
 
-def _recover(target: Path) -> None:
-    """Undo a replacement that was killed between its two renames."""
+def _recover(target: Path, owned: Owned) -> None:
+    """Undo a replacement that was killed between its two renames; a folder that is not to be touched stays."""
     if not os.path.lexists(target) and (olds := old_folders(target)):
-        max(olds, key=lambda path: path.stat().st_ctime).rename(target)
+        newest = max(olds, key=lambda path: path.stat().st_ctime)
+        with contextlib.suppress(AutoRecError):
+            owned(newest)
+            newest.rename(target)
 
 
 def _remove_abandoned(target: Path, names: Collection[str]) -> None:

@@ -193,10 +193,15 @@ def test_a_folded_model_shares_the_weights_and_is_saved_and_folded_again(fitted,
 def test_histories_that_do_not_fit_are_refused(fitted):
     with pytest.raises(InputError, match=r"shape \(2, 7\); give users × 20 items"):
         fitted.encode_users(sparse.csr_array((2, 7)))
-    outside = sparse.csr_array((np.ones(1, np.float32), np.array([3]), np.array([0, 1])), shape=(1, 20))
-    outside.indices[0] = 4000
-    with pytest.raises(InputError, match="no CSR matrix"):
-        fitted.encode_users(outside)
+    with pytest.raises(InputError, match="histories of type DataFrame"):
+        fitted.encode_users(random_frame())
+    for part, value in (("indices", [4000]), ("indices", [-1]), ("indptr", [2, 1]), ("indptr", [0, 9]), ("data", [])):
+        damaged = sparse.csr_array((np.ones(1, np.float32), np.array([3]), np.array([0, 1])), shape=(1, 20))
+        setattr(damaged, part, np.array(value, getattr(damaged, part).dtype))
+        with pytest.raises(InputError, match="damaged CSR matrix"):
+            fitted.encode_users(damaged)
+    with pytest.raises(InputError, match="finite"):
+        fitted.encode_users(sparse.csr_array(np.full((1, 20), np.nan)))
 
 
 def test_a_history_of_unknown_items_alone_is_answered_by_the_fallback(fitted):
@@ -348,6 +353,8 @@ def test_random_state_is_what_scikit_learn_allows(name, frame):
     for wrong in (-1, 1.5, "0", True):
         with pytest.raises(ParameterError, match=r"random_state is .*from 0 up, a NumPy generator, or None"):
             autorec.create(name, random_state=wrong).fit(frame)
+    with pytest.raises(ParameterError, match=r"random_state is .*below 2\*\*63"):
+        autorec.create(name, random_state=2**63).fit(frame)
 
 
 @pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])

@@ -43,8 +43,11 @@ def test_a_polars_frame_is_understood_whatever_its_types_are():
         model = autorec.Bias().fit(table)
         assert model.predict(typed["user_id"], text["movie_id"]).shape == (3,)
         assert model.recommend(pl.Series(["a"]), n=1)["item"].tolist() == [2]
-    with pytest.raises(InputError, match="ratings of type LazyFrame; give Ratings, a DataFrame"):
+    with pytest.raises(InputError, match=r"ratings of type LazyFrame; give .*; collect\(\) a lazy frame first"):
         autorec.Bias().fit(text.lazy())
+    for column in (text["stars"], pd.Series([1])):
+        with pytest.raises(InputError, match="ratings of type Series; give Ratings"):
+            autorec.Bias().fit(column)
 
 
 def test_columns_says_which_is_which(frame):

@@ -6,6 +6,8 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,13 @@ def test_text_in_odd_forms_is_read_as_meant(content: str | bytes) -> None:
     ratings = read(content)
     assert (ratings.user_ids.tolist(), ratings.item_ids.tolist()) == ([1, 2], [10, 11])
     assert ratings.csr.toarray().tolist() == [[4, 0], [0, 3]]
+
+
+@pytest.mark.parametrize("last", ["2020-01-01", "1577836800"])  # by the second pass, by the first
+def test_a_separator_may_be_any_character(last: str) -> None:
+    ratings = read(f'"a"§10§4§{NEW_YEAR}\nc§11§3§{last}\n', sep="§")
+    assert (ratings.user_ids.tolist(), ratings.item_ids.tolist()) == (['"a"', "c"], [10, 11])
+    assert ratings.timestamps is not None and ratings.timestamps.tolist() == [NEW_YEAR] * 2
 
 
 @pytest.mark.parametrize("header", ["", "user;item;rating;timestamp\n"])
@@ -128,6 +137,14 @@ def frame(**columns: Any) -> pd.DataFrame:
             lambda: as_ratings(pd.concat([frame(), frame()[["rating"]]], axis=1)),
             "'rating' and 'rating': which is the rating is not clear",
         ),
+        (lambda: as_ratings(frame(rating=pd.Series([10**400], dtype=object))), "must be numbers: int too large"),
+        (lambda: as_ratings(frame(rating=pd.Series([np.datetime64("2020")], dtype=object))), "of type datetime64"),
+        (lambda: as_ratings(frame(rating=[b"3"])), "of type bytes; give numbers"),
+        (lambda: as_ratings(frame(user=[""])), "column user: an id is blank"),
+        (lambda: as_ratings(frame(user=[Decimal("1E+999999")])), "a decimal of 1,000,000 digits; integers of up to"),
+        (lambda: as_ratings(frame(user=[Decimal("sNaN")])), "the decimal sNaN is not whole"),
+        (lambda: as_ratings(frame(user=[10**5000])), "an integer of more than 4,300 digits; integers of up to"),
+        (lambda: as_ratings(frame()).find_users([-(10**5000)]), "an integer of more than 4,300 digits"),
         (lambda: as_ratings(frame(user=pd.Series(["\ud800"], dtype=object))), r"the id '\\ud800' is no Unicode text"),
     ],
 )
@@ -135,6 +152,23 @@ def test_what_has_no_meaning_is_refused_in_a_sentence(ask: Callable[[], Ratings]
     with pytest.raises(AutoRecError, match=said) as caught:
         ask()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="devices as POSIX has them")
+def test_a_device_is_no_file() -> None:
+    """It may never end."""
+    with pytest.raises(InputError, match="/dev/zero is a device"):
+        read_ratings("/dev/zero")
+
+
+def test_an_open_file_that_cannot_be_read_is_a_sentence(tmp_path: Any) -> None:
+    (tmp_path / "r.csv").write_bytes("ä,1,3\n".encode("latin-1"))
+    closed = io.StringIO()
+    closed.close()
+    with (tmp_path / "r.csv").open(encoding="utf-8") as other:
+        for file in (closed, other):
+            with pytest.raises(InputError, match=r"the open file cannot be read: .*; open it again, as bytes"):
+                read_ratings(file)
 
 
 def test_gaps_among_integers_are_no_users_and_are_skipped() -> None:

@@ -192,6 +192,21 @@ def test_columns_by_name_and_by_place(tmp_path: Path) -> None:
         read_ratings(path, columns="who")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b",\n", "has separators and no titles"),
+        (b"\xc2\xa0\n", "is no text with titles"),
+        (parquet(), "is no text with titles"),
+        (b'item,title\n10,"Open\n11,Next\n12,Last', "line 2: a quote is opened and never closed"),
+    ],
+)
+def test_a_file_of_no_titles_is_one_sentence(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "titles").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read_ratings(io.BytesIO(CSV), items=tmp_path / "titles")
+
+
 def test_titles(tmp_path: Path) -> None:
     (tmp_path / "ratings.dat").write_bytes(lines("::"))
     (tmp_path / "movies.dat").write_bytes(

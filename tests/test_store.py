@@ -484,6 +484,13 @@ def test_a_replacement_cut_between_its_renames_is_read_where_it_is_and_put_back_
     assert isinstance(autorec.load(folder), autorec.Bias) and not aside.exists()
 
 
+def test_what_is_not_ours_is_not_put_back(tmp_path, ratings):
+    (aside := tmp_path / ".m.old-0123abcd").mkdir()
+    (aside / "mine").touch()
+    autorec.Bias().fit(ratings).save(tmp_path / "m")
+    assert (aside / "mine").is_file() and isinstance(autorec.load(tmp_path / "m"), autorec.Bias)
+
+
 @pytest.mark.skipif(not ON_LINUX, reason="modes as POSIX has them")
 def test_all_files_have_the_modes_of_the_umask(tmp_path, ratings):
     before = os.umask(0o027)

@@ -222,7 +222,7 @@ def find_basis(csr: sparse.csr_array, k: int, seed: int) -> Float32:
     """[m × k] the right singular vectors of the pattern of csr [n × m], each row divided by the root of its entries."""
     if not k:
         return np.zeros((csr.shape[1], 0), np.float32)
-    found = randomized_svd(_pattern(csr), k, n_iter=_SVD_ROUNDS, random_state=seed)[2]
+    found = randomized_svd(_pattern(csr), k, n_iter=_SVD_ROUNDS, random_state=seed % 2**32)[2]
     return np.ascontiguousarray(found.T, dtype=np.float32)
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings.ids import as_collection
 from autorec.ratings.matrix import Ratings
-from autorec.ratings.validity import mark_valid
+from autorec.ratings.validity import check_matrix, check_values, mark_valid
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -84,14 +84,17 @@ def each_alone(history: sparse.csr_array) -> sparse.csr_array:
 
 
 def check_histories(histories: Any, n_items: int) -> sparse.csr_array:
-    """A SciPy matrix [B × items] as CSR. InputError: another number of columns, or indices outside them."""
-    csr = sparse.csr_array(histories)
-    if csr.ndim != 2 or csr.shape[1] != n_items:
-        raise InputError(f"histories of shape {csr.shape}; give users × {n_items} items, those of the model")
-    try:
-        csr.check_format(full_check=True)
-    except ValueError as error:
-        raise InputError(f"histories are no CSR matrix: {error}") from None
+    """A SciPy matrix [B × items] as CSR. InputError: another number of columns, or a matrix that is damaged or holds
+    other than finite numbers."""
+    is_matrix: bool = sparse.issparse(histories)
+    if not is_matrix:
+        raise InputError(f"histories of type {type(histories).__name__}; give a SciPy matrix users × {n_items} items")
+    if histories.ndim != 2 or histories.shape[1] != n_items:
+        raise InputError(f"histories of shape {histories.shape}; give users × {n_items} items, those of the model")
+    check_matrix(histories)
+    csr: sparse.csr_array = sparse.csr_array(histories)
+    check_matrix(csr)  # formats without index arrays too
+    check_values(csr.data)
     return csr
 
 

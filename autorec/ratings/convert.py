@@ -11,6 +11,7 @@ from scipy import sparse
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_table
+from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.matrix import Ratings, build
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import Columns, choose_columns
@@ -19,6 +20,7 @@ from autorec.ratings.values import convert_times
 
 TABLE = "the table"  # in messages
 _NEEDED = ("user", "item", "rating")
+_NO_NUMBERS = (bytes, np.datetime64, np.timedelta64)  # of which float() makes numbers all the same
 
 
 def as_ratings(data: Any) -> Ratings:
@@ -53,22 +55,34 @@ def parse_in_memory(data: Any, columns: Columns | None = None) -> Parsed:
     if isinstance(data, pd.DataFrame):
         return _parse_frame(data, columns)
     if hasattr(data, "__arrow_c_stream__"):
-        table = pa.table(data)
+        table = _take_table(data)
         roles = _choose_roles(table.column_names, columns)
         chosen = pa.table([table.column(number) for number in roles.values()], names=list(roles))
         return parse_table(TABLE, chosen, {role: role for role in roles}, on_error="raise")
-    raise InputError(
+    raise _refuse_type(data)
+
+
+def _refuse_type(data: Any) -> InputError:
+    lazy = "; collect() a lazy frame first" if hasattr(data, "collect") else ""
+    return InputError(
         f"ratings of type {type(data).__name__}; give Ratings, a DataFrame with columns user, item, rating, "
-        "or a SciPy sparse matrix users × items"
+        f"or a SciPy sparse matrix users × items{lazy}"
     )
+
+
+def _take_table(data: Any) -> Any:
+    try:
+        return pa.table(data)
+    except pa.ArrowInvalid:  # what offers itself is a column, as a Series is
+        raise _refuse_type(data) from None
 
 
 def _parse_frame(frame: pd.DataFrame, columns: Columns | None) -> Parsed:
     """Timestamps are seconds since 1970, dates or ISO text."""
     roles = _choose_roles([str(name) for name in frame.columns], columns)
     chosen = frame.iloc[:, list(roles.values())].set_axis(list(roles), axis=1)
-    users, user_ids = id_tools.factorize(id_tools.as_ids(chosen["user"], "column user"))
-    items, item_ids = id_tools.factorize(id_tools.as_ids(chosen["item"], "column item"))
+    users, user_ids = _take_ids(chosen["user"])
+    items, item_ids = _take_ids(chosen["item"])
     return Parsed(users, items, user_ids, item_ids, _take_ratings(chosen["rating"]), _take_times(chosen))
 
 
@@ -90,13 +104,23 @@ def _choose_roles(names: list[str], columns: Columns | None) -> dict[str, int]:
     return choose_columns(TABLE, names, columns, _NEEDED)
 
 
+def _take_ids(column: "pd.Series[Any]") -> tuple[Codes, Ids]:
+    """(codes [n], ids [k]) of the column of a role, its name. InputError: see `ids.as_ids`, and blank text."""
+    codes, ids = id_tools.factorize(id_tools.as_ids(column, f"column {column.name}"))
+    if ids.dtype.kind == "O" and not all(map(str.strip, ids)):
+        raise InputError(f"column {column.name}: an id is blank; drop such rows, or say by text what it stands for")
+    return codes, ids
+
+
 def _take_ratings(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
     """[n] ratings of a column that holds numbers, or text or objects that are numbers."""
     if column.dtype.kind not in "biufO" and not isinstance(column.dtype, pd.StringDtype):
         raise InputError(f"column rating has type {column.dtype}; give numbers")
+    if column.dtype == object and (odd := [kind for kind in set(map(type, column)) if issubclass(kind, _NO_NUMBERS)]):
+        raise InputError(f"column rating holds values of type {odd[0].__name__}; give numbers")
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"column rating must be numbers: {error}") from None
 
 

@@ -57,13 +57,13 @@ def _empty(dialect: Dialect) -> Parsed:
 
 def _convert_at_once(source: str, data: bytes, dialect: Dialect) -> Parsed:
     """All rows, converted column by column. ValueError, ArrowException: a column cannot be converted, or may be cut."""
-    quoted = len(dialect.separator) == 1 and b'"' in data
+    quoted = dialect.quotes and b'"' in data
     if quoted and data.count(b'"', dialect.start) % 2:
         raise ValueError("a quote may be open")
     buffer, separator, step = pa.py_buffer(data).slice(dialect.start), dialect.separator, 1
     if separator == "::":
         separator, step = ":", 2  # the columns between are empty, which the type null demands
-    elif len(separator) > 1:
+    elif not dialect.quotes:
         buffer, separator = shorten_separator(buffer, separator)
     width = step * (dialect.n_columns - 1) + 1
     types: dict[str, Any] = {str(number): pa.null() for number in range(width) if step == 2 and number % 2}
@@ -75,7 +75,7 @@ def _convert_at_once(source: str, data: bytes, dialect: Dialect) -> Parsed:
         read_options=pa_csv.ReadOptions(column_names=list(map(str, range(width))), block_size=_BLOCK),
         parse_options=pa_csv.ParseOptions(
             delimiter=separator,
-            quote_char='"' if len(dialect.separator) == 1 else False,
+            quote_char='"' if dialect.quotes else False,
             newlines_in_values=quoted,
         ),
         convert_options=pa_csv.ConvertOptions(

@@ -33,7 +33,7 @@ class Line(NamedTuple):
 class Dialect:
     """How the rows of a text file are written.
 
-    separator  between two fields; fields may be quoted when it is one character
+    separator  between two fields; fields may be quoted when it is one character of ASCII
     decimal    the decimal point, "." or ","
     start      byte at which the first row begins; line: the number of that line, from 1
     n_columns  fields of a row
@@ -46,6 +46,15 @@ class Dialect:
     line: int
     n_columns: int
     columns: dict[str, int]
+
+    @property
+    def quotes(self) -> bool:
+        return may_quote(self.separator)
+
+
+def may_quote(separator: str) -> bool:
+    """Whether fields may be quoted: not where a character stands for the separator, of which Arrow takes one byte."""
+    return len(separator.encode()) == 1
 
 
 def head_lines(data: bytes, size: int = _HEAD) -> list[Line]:
@@ -129,7 +138,7 @@ def _skip_comments(lines: Sequence[Line]) -> Sequence[Line]:
 
 def split_fields(line: str, separator: str) -> list[str]:
     """The fields of one line, without quotes and the spaces around them."""
-    if len(separator) == 1 and '"' in line:
+    if may_quote(separator) and '"' in line:
         try:
             fields = next(csv.reader([line], delimiter=separator), [""])
         except csv.Error:  # a field of more than csv.field_size_limit()

@@ -28,6 +28,8 @@ _INT64 = np.iinfo(np.int64)
 _LONGEST = 20  # characters of an integer that may fit int64
 _BLOCK = 2**16  # ids looked up at once
 _EXACT = 2.0**53  # up to here every integer is a float64
+_MOST_DIGITS = 4300  # of an integer that Python writes, unless it is told otherwise
+_LONG = f"integers of up to {_MOST_DIGITS:,} digits are ids: give it as text"
 
 
 def is_canonical_integer(token: str) -> bool:
@@ -50,13 +52,13 @@ def as_ids(values: Any, what: str = "ids") -> Ids:
     databases and pandas make of integers. Text stays text, also when it looks like a number. InputError: missing
     values, any other type, or a mixture of types; it shows an example.
     """
-    if isinstance(values, pd.Series) and values.isna().any():
-        raise InputError(f"{what}: {int(values.isna().sum())} of {len(values)} are missing; drop or fill them first")
+    if isinstance(values, pd.Series) and (missing := _count_missing(values)):
+        raise InputError(f"{what}: {missing} of {len(values)} are missing; drop or fill them first")
     array = _as_array(values)
     if array.ndim != 1:
         raise InputError(f"{what}: got an array of shape {array.shape}; give one dimension")
     if array.dtype.kind in "iu":
-        return _to_integers(array)
+        return _to_integers(array, what)
     if array.dtype.kind == "f":
         return _convert_floats(array, what)
     if array.dtype.kind in "UT":
@@ -67,7 +69,7 @@ def as_ids(values: Any, what: str = "ids") -> Ids:
     if all(issubclass(kind, str) for kind in types):
         return _to_texts(array.tolist())
     if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in types):
-        return _to_integers(array)
+        return _to_integers(array, what)
     if all(issubclass(kind, Decimal) for kind in types):
         return _convert_decimals(array, what)
     names = ", ".join(sorted(kind.__name__ for kind in types))
@@ -97,6 +99,13 @@ def require_known(ids: Any, found: npt.NDArray[np.int64], what: str) -> None:
         )
 
 
+def _count_missing(values: "pd.Series[Any]") -> int:
+    try:
+        return int(values.isna().sum())
+    except ArithmeticError:  # a signalling NaN of decimal, which is told as no whole decimal
+        return 0
+
+
 def _as_array(values: Any) -> npt.NDArray[Any]:
     if isinstance(values, (pd.Series, pd.Index)):
         return np.asarray(values.to_numpy())
@@ -108,10 +117,13 @@ def _as_array(values: Any) -> npt.NDArray[Any]:
     return np.asarray(values)
 
 
-def _to_integers(array: npt.NDArray[Any]) -> Ids:
-    """int64, or text where an integer does not fit."""
-    if array.dtype.kind == "i" or all(_INT64.min <= value <= _INT64.max for value in _find_extremes(array)):
+def _to_integers(array: npt.NDArray[Any], what: str) -> Ids:
+    """int64, or text where an integer does not fit. InputError: one of more digits than Python writes."""
+    extremes = _find_extremes(array)
+    if array.dtype.kind == "i" or all(_INT64.min <= value <= _INT64.max for value in extremes):
         return array.astype(np.int64)
+    if max(map(abs, extremes)) >= 10**_MOST_DIGITS:
+        raise InputError(f"{what}: an integer of more than {_MOST_DIGITS:,} digits; {_LONG}")
     return _to_texts(map(str, array.tolist()))
 
 
@@ -129,9 +141,11 @@ def _convert_floats(array: npt.NDArray[Any], what: str) -> Ids:
 
 def _convert_decimals(array: npt.NDArray[Any], what: str) -> Ids:
     for value in array:
+        if value.is_finite() and value.adjusted() >= _MOST_DIGITS:
+            raise InputError(f"{what}: a decimal of {value.adjusted() + 1:,} digits; {_LONG}")
         if not value.is_finite() or value != value.to_integral_value():
             raise InputError(f"{what}: the decimal {value} is not whole; ids are integers or text: give it as text")
-    return _to_integers(np.array([int(value) for value in array], dtype=object))
+    return _to_integers(np.array([int(value) for value in array], dtype=object), what)
 
 
 def look_up(ids: Ids, known: pd.Index) -> npt.NDArray[np.int64]:

@@ -6,6 +6,7 @@ An attribute is a further column. A | separates the values of an item that has s
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -27,6 +28,8 @@ _FLAGS = (  # the rest of u.item, each 0 or 1; in the order of u.genre
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
+
+_END = "\0end"  # put after the last line: inside a row, it says that a quote is open
 
 Texts = npt.NDArray[np.object_]
 Row = tuple[int, list[str]]  # the line on which it begins, from 1; its fields
@@ -50,6 +53,8 @@ def read_items(path: str) -> Items:
     source = open_source(path)
     text = decode_text(source.data)
     lines = [line for line in io.StringIO(text, newline="") if line.strip()]
+    if source.is_parquet or not lines:
+        raise InputError(f"{path} is no text with titles; give lines of item and title, as in 10,Toy Story")
     separator = next((mark for mark in _SEPARATORS if mark in lines[0]), None)
     if separator is None:
         raise InputError(f"{path}, line 1: {lines[0][:60]!r} has one column; titles need two: item and title")
@@ -67,7 +72,8 @@ def read_items(path: str) -> Items:
             raise InputError(f"{path}, line {number}: has {len(row)} columns; the title is in column {items.title + 1}")
         fields = [field.strip() for field in row]
         items.rows[fields[0]] = fields
-    assert items is not None  # a file without text is refused by `open_source`
+    if items is None:
+        raise InputError(f"{path} has separators and no titles; give lines of item and title, as in 10,Toy Story")
     return _join_flags(items) if items.names[len(_OF_U_ITEM) :] == [flag.lower() for flag in _FLAGS] else items
 
 
@@ -130,10 +136,14 @@ def _read_rows(path: str, text: str, separator: str) -> Iterator[Row]:
             if line.strip():
                 yield number, line.rstrip("\r\n").split(separator)
         return
-    reader = csv.reader(lines, delimiter=separator)
+    reader = csv.reader(itertools.chain(lines, [_END]), delimiter=separator)
     number = 1
     try:
         for row in reader:
+            if row[-1:] == [_END]:
+                return
+            if row and row[-1].endswith(_END):
+                raise InputError(f"{path}, line {number}: a quote is opened and never closed; close it, or double it")
             if any(map(str.strip, row)):
                 yield number, row
             number = reader.line_num + 1

@@ -79,8 +79,8 @@ class _Records:
     def __init__(self, source: str, data: bytes, dialect: Dialect) -> None:
         self.source, self.dialect = source, dialect
         text, separator = _mark_undecoded(data[dialect.start :]), dialect.separator
-        quoted = len(separator) == 1 and b'"' in text
-        if len(separator) > 1:
+        quoted = dialect.quotes and b'"' in text
+        if not dialect.quotes:
             try:
                 buffer, separator = shorten_separator(pa.py_buffer(text), separator)
             except ValueError as error:
@@ -109,7 +109,7 @@ class _Records:
                 ),
                 parse_options=pa_csv.ParseOptions(
                     delimiter=self.separator,
-                    quote_char='"' if len(self.dialect.separator) == 1 else False,
+                    quote_char='"' if self.dialect.quotes else False,
                     newlines_in_values=quoted,
                     ignore_empty_lines=False,
                     invalid_row_handler=keep,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.ratings import compression
 
 UTF_16_32 = (
@@ -57,7 +57,7 @@ def open_source(given: Any, member: str | None = None) -> Source:
     InputError: missing, a folder, empty, or damaged. ParameterError: neither a path nor an open file.
     """
     if hasattr(given, "read"):
-        name, content = str(getattr(given, "name", "the open file")), given.read()
+        name, content = str(getattr(given, "name", "the open file")), _read_open(given)
         if not isinstance(content, (bytes, str)):
             raise ParameterError(f"{name} reads {type(content).__name__}; give a file that reads bytes or text")
         data = content.encode() if isinstance(content, str) else content
@@ -70,8 +70,16 @@ def open_source(given: Any, member: str | None = None) -> Source:
         path = require_file(name)
         if member is None and is_parquet_file(path):
             return Source(name, b"", path)
-        data = path.read_bytes()
+        data = _read_file(name, path)
     return Source(name, _unpack(name, data, member))
+
+
+def _read_open(file: Any) -> Any:
+    """What an open file holds. InputError: it is closed, or not in the encoding in which it was opened."""
+    try:
+        return file.read()
+    except ValueError as error:
+        raise InputError(f"the open file cannot be read: {error}; open it again, as bytes") from None
 
 
 def require_file(name: str) -> Path:
@@ -83,6 +91,20 @@ def require_file(name: str) -> Path:
     if path.is_dir():
         raise InputError(f"{name} is a folder; name a file in it")
     return path
+
+
+def _read_file(name: str, path: Path) -> bytes:
+    """All bytes. InputError: a device, which may never end; NotEnoughMemoryError."""
+    with path.open("rb") as file:
+        kind = os.fstat(file.fileno()).st_mode
+        if (stat.S_ISCHR(kind) or stat.S_ISBLK(kind)) and not file.isatty():
+            raise InputError(f"{name} is a device; give a file, a pipe, or - for stdin")
+        try:
+            return file.read()
+        except MemoryError:
+            raise NotEnoughMemoryError(
+                f"{name} is larger than the memory that is free; read it where more is"
+            ) from None
 
 
 def is_parquet_file(path: Path) -> bool:
