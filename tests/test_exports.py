@@ -149,6 +149,6 @@ def test_other_folders_are_left_alone_and_earlier_exports_replaced(small: Any, t
     small.save(tmp_path / "model")
     with pytest.raises(InputError, match="is there already and no exported folder"):
         autorec.export(small, tmp_path / "model")
-    with pytest.raises(ParameterError, match=r"ends in .txt; allowed: .onnx"):
+    with pytest.raises(ParameterError, match=r"ends in .txt; allowed: .onnx, .html"):
         autorec.export(small, tmp_path / "m.txt")
     assert autorec.load(tmp_path / "model")

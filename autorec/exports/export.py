@@ -4,34 +4,35 @@ written."""
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec import checks, files
+from autorec import checks, files, words
 from autorec.errors import AutoRecError, InputError, ParameterError
 from autorec.exports import onnx_file, recommend
 from autorec.exports.formula import find_formula
+from autorec.exports.html_page import make_page
 from autorec.exports.numpy_folder import write_folder
 from autorec.extras import require
 from autorec.models.base import Recommender
 
-FORMS = ("onnx", "numpy")
-SUFFIXES = {".onnx": "onnx", "": "numpy"}
+SUFFIXES = {".onnx": "onnx", ".html": "html", "": "numpy"}
 TOLERANCE = 1e-4  # of the largest score, at least of 1
-CHECKED = 50  # histories, at most
+CHECKED, ROUNDED_BY = 50, 1000  # histories, at most: whose scores are compared; by which a page is rounded
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Score = Callable[[Any, Any], FloatArray]  # items [n], ratings [n] → scores [items]
 
 
-def export(model: Recommender, path: str | os.PathLike[str], form: str | None = None) -> dict[str, Any]:
+def export(model: Recommender, path: str | os.PathLike[str], form: words.Exported | None = None) -> dict[str, Any]:
     """Write a fitted model for a program without this library; it scores the history of anyone.
 
     form: None: by the suffix of `path`
       "onnx"   .onnx    inputs items int64 [n] and ratings float [n], output scores float [items]
+      "html"   .html    a page that recommends in a browser, without a server; the history stays in it
       "numpy"  a folder .npy files, the formula, a script that needs NumPy alone, and the vectors of users, if any
 
     For autorec, i-autorec, u-autorec and their variants with decoder identity, biased-mf, ease, edlae, elsa, pure-svd,
@@ -39,47 +40,57 @@ def export(model: Recommender, path: str | os.PathLike[str], form: str | None = 
     indices; the ratings of users are not exported, so that who asks leaves out what a person has seen.
 
     Returns "form", "bytes", "histories" whose scores were compared with those of the model, and the largest
-    "difference", as a share of the largest score (at least of 1). AutoRecError: it is above 1e-4, nothing is written.
+    "difference", as a share of the largest score (at least of 1); of a page, whose arrays are rounded, "parity", the
+    share of the ten best items that are the same. AutoRecError: a difference above 1e-4, a parity below .9995, or a
+    page of more than 50 MB: nothing is written.
     ParameterError: a model or a form that is not exported. InputError: the path is something else's.
     """
-    form = _find_form(path, form)
+    chosen = _find_form(path, form)
     formula = find_formula(model)
     ratings = model.ratings_
     names = {"ids": ratings.item_ids.tolist(), "titles": None if ratings.titles is None else ratings.titles.tolist()}
-    if form == "onnx":
+    if chosen == "onnx":
         require("export", "an ONNX file")
         file = onnx_file.make_onnx(formula, names)
-        checked = _compare(model, onnx_file.start_onnx(file), form)
+        checked = _compare(model, onnx_file.start_onnx(file), chosen)
         with files.atomic_file(path) as temporary:
             temporary.write_bytes(file)
-        return {"form": form, "bytes": len(file), **checked}
-    checked = _compare(model, lambda items, rated: recommend.score(*formula, items, rated), form)
+        return {"form": chosen, "bytes": len(file), **checked}
+    if chosen == "html":
+        page, kept = make_page(model, formula, names, _find_histories(model, ROUNDED_BY))
+        files.write_text(path, page)
+        return {"form": chosen, "bytes": len(page.encode()), **kept}
+    checked = _compare(model, lambda items, rated: recommend.score(*formula, items, rated), chosen)
     write_folder(model, formula, names, path)
-    return {"form": form, "bytes": sum(one.stat().st_size for one in Path(path).iterdir()), **checked}
+    return {"form": chosen, "bytes": sum(one.stat().st_size for one in Path(path).iterdir()), **checked}
 
 
 def _find_form(path: str | os.PathLike[str], form: str | None) -> str:
     suffix = Path(path).suffix.lower()
     if form is not None:
-        return checks.one_of("form", form, FORMS)
+        return checks.one_of("form", form, get_args(words.Exported))
     if suffix not in SUFFIXES:
-        raise ParameterError(f"{path} ends in {suffix}; allowed: .onnx, or a folder, without a suffix")
+        raise ParameterError(f"{path} ends in {suffix}; allowed: .onnx, .html, or a folder, without a suffix")
     return SUFFIXES[suffix]
 
 
 def _compare(model: Recommender, score: Score, form: str) -> dict[str, Any]:
     """The scores of an exported form beside those of the model, for users of the training taken evenly."""
-    rated = np.flatnonzero(np.diff(model.ratings_.csr.indptr))
-    rows = rated[np.unique(np.linspace(0, len(rated) - 1, CHECKED).astype(np.int64))] if len(rated) else rated
-    histories = sparse.csr_array(model.ratings_.csr[rows])
-    if not histories.nnz:
-        raise InputError("the model holds no rating by which an exported form could be checked")
+    histories = _find_histories(model, CHECKED)
     own = model._to_ratings(model.score_users(model._encode(histories)))
     difference = 0.0
-    for row in range(len(rows)):
+    for row in range(len(own)):
         entries = slice(histories.indptr[row], histories.indptr[row + 1])
         made = score(histories.indices[entries], histories.data[entries])
         difference = max(difference, float(np.abs(made - own[row]).max() / max(1, np.abs(own[row]).max())))
     if not difference <= TOLERANCE:
         raise AutoRecError(f"the scores of the {form} form differ by {difference:.2g} from the model's: not written")
-    return {"histories": len(rows), "difference": difference}
+    return {"histories": len(own), "difference": difference}
+
+
+def _find_histories(model: Recommender, most: int) -> sparse.csr_array:
+    """[at most `most` × items] of users of the training, taken evenly. InputError: there is none."""
+    rated = np.flatnonzero(np.diff(model.ratings_.csr.indptr))
+    if not len(rated):
+        raise InputError("the model holds no rating by which an exported form could be checked")
+    return sparse.csr_array(model.ratings_.csr[rated[np.unique(np.linspace(0, len(rated) - 1, most).astype(np.int64))]])

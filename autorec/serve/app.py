@@ -86,7 +86,7 @@ def _add_answers(app: FastAPI, live: Live, metrics: Metrics) -> None:
 
 
 def _add_health(app: FastAPI, live: Live, metrics: Metrics) -> None:
-    page = files("autorec.serve").joinpath("page", "index.html").read_bytes()
+    page = files("autorec.exports").joinpath("page", "index.html").read_bytes()
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
