@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from autorec.datasets.fetch import fetch as fetch
     from autorec.datasets.sample import load_sample as load_sample
     from autorec.datasets.sample import sample_groups as sample_groups
+    from autorec.engines.ray import recommend_in_ray as recommend_in_ray
+    from autorec.engines.spark import recommend_in_spark as recommend_in_spark
+    from autorec.engines.train import train_on as train_on
     from autorec.errors import AutoRecError as AutoRecError
     from autorec.evaluation.compare import compare as compare
     from autorec.evaluation.comparison import Comparison as Comparison
@@ -178,6 +181,8 @@ _HOME = {
     "read_labels": "autorec.ratings.labels",
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",
+    "recommend_in_ray": "autorec.engines.ray",
+    "recommend_in_spark": "autorec.engines.spark",
     "recommend_unknown": "autorec.models.unknown",
     "reproduce": "autorec.reproduction.reproduce",
     "run_server": "autorec.serve.server",
@@ -187,6 +192,7 @@ _HOME = {
     "strong_generalisation": "autorec.ratings.split",
     "summarize": "autorec.ratings.summary",
     "time_split": "autorec.ratings.split",
+    "train_on": "autorec.engines.train",
     "tune": "autorec.tuning.tune",
     "user_split": "autorec.ratings.split",
     "warm_up": "autorec.evaluation.warmup",

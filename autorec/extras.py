@@ -7,7 +7,9 @@ from autorec.errors import AutoRecError
 EXTRAS = {
     "export": ("onnx", "onnxruntime"),
     "prepare": ("duckdb",),
+    "ray": ("ray",),
     "report": ("jinja2", "matplotlib"),
+    "spark": ("pyspark",),
     "serve": ("fastapi", "uvicorn", "prometheus_client"),
     "tune": ("optuna",),
 }

@@ -18,6 +18,7 @@ FLOORS = {
     "audits": 2,
     "training": 2,
     "models": 3,
+    "engines": 4,
     "report": 4,  # below evaluation: a result's own `to_html` asks it; it knows results, never a model
     "evaluation": 5,
     "insight": 5,

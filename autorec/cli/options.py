@@ -5,6 +5,7 @@ import functools
 import math
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,26 @@ def judging(function: Function) -> Function:
     return _with_options(function, options)
 
 
-def ratings_file(argument: str = "ratings", work: str = "read_ratings") -> Callable[[Function], Function]:
-    """An argument that is a rating file, and the options that say how to read it.
+@dataclass(frozen=True)
+class Reader:
+    """A rating file, how it is read, and the function of the library that reads it."""
 
-    The function gets `read`: without arguments it reads that file; with the name of another file it reads this one in
-    the same way, looking for it beside the first too. work: the name of another function of the library that reads the
-    file, with further arguments of its own.
+    path: str
+    how: dict[str, Any]
+    work: str
+
+    def __call__(self, other: str | None = None, **further: Any) -> Any:
+        """Read that file; with the name of another file this one in the same way, looking for it beside the first too.
+        further: arguments of the function's own."""
+        if other is not None and not Path(other).exists() and (Path(self.path) / other).exists():
+            other = str(Path(self.path) / other)
+        return getattr(autorec, self.work)(self.path if other is None else other, **further, **self.how)
+
+
+def ratings_file(argument: str = "ratings", work: str = "read_ratings") -> Callable[[Function], Function]:
+    """An argument that is a rating file, and the options that say how to read it; the function gets a `Reader`, `read`.
+
+    work: the name of another function of the library that reads the file.
     """
 
     def decorate(function: Function) -> Function:
@@ -120,13 +135,7 @@ def ratings_file(argument: str = "ratings", work: str = "read_ratings") -> Calla
             path = options.pop(argument)
             how = {name: options.pop(name) for name in _READING}
             how["sep"] = how["sep"] and how["sep"].replace("\\t", "\t")
-
-            def read(other: str | None = None, **further: Any) -> Any:
-                if other is not None and not Path(other).exists() and (Path(path) / other).exists():
-                    other = str(Path(path) / other)
-                return getattr(autorec, work)(path if other is None else other, **further, **how)
-
-            function(read=read, **options)
+            function(read=Reader(path, how, work), **options)
 
         return click.argument(argument, type=Input())(_with_options(run, _reading_options()))
 

@@ -1,14 +1,13 @@
 """autorec train: learn a model from ratings and write it as a folder."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 import autorec
-from autorec.cli.options import ratings_file, seconds, settings
+from autorec.cli.options import Reader, ratings_file, seconds, settings
 from autorec.cli.output import write_json
 from autorec.cli.paths import ModelName, OutputFolder, OutputModel
 from autorec.cli.text import brief, show_facts
@@ -45,15 +44,19 @@ from autorec.cli.verb import INTERRUPTED, say, verb
     help="Time from one kept state to the next, such as 90s, 5m, 1h; 0: each epoch.",
 )
 @click.option("--resume", is_flag=True, help="Go on from what is in DIR; where there is nothing, begin.")
+@click.option("--engine", type=click.Choice(["ray", "spark"]), help="Train in processes of such a cluster.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="How many processes, with --engine.")
 @click.option("-o", "--output", type=OutputModel(), required=True, metavar="MODEL")
 def train(
-    read: Callable[[], Any],
+    read: Reader,
     name: str,
     chosen: dict[str, Any],
     seed: int | None,
     checkpoint: Path | None,
     every: float,
     resume: bool,
+    engine: str | None,
+    workers: int | None,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -63,26 +66,37 @@ def train(
     """
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR")
+    if (engine is None) != (workers is None):
+        raise click.UsageError("--engine and --workers go together")
+    kept = checkpoint and autorec.Checkpoint(checkpoint, every, resume)
     model = autorec.create(name, **chosen)
     if seed is not None and "random_state" in model.get_params():
         model.set_params(random_state=seed)
+        chosen["random_state"] = seed
+    if engine is not None:
+        start = time.perf_counter()
+        where = {"parameters": chosen, "reading": read.how, "workers": workers, "checkpoint": kept}
+        told = autorec.train_on(engine, read.path, output, name, **where)
+        _show(name, output, time.perf_counter() - start, told["parameters"], told["summary"], as_json)
+        return
     ratings = read()
     say(f"Training {name} on {ratings}.")
     start = time.perf_counter()
-    model.fit(ratings, checkpoint=checkpoint and autorec.Checkpoint(checkpoint, every, resume))
+    model.fit(ratings, checkpoint=kept)
     taken = time.perf_counter() - start
     model.save(output)
-    say(f"Wrote the model to {output}.")
-    facts = {
-        "model": name,
-        "parameters": model.get_params(),
-        "fit_seconds": taken,
-        "summary": model.summary_,
-    }
-    if as_json:
-        write_json({**facts, "output": str(output)})
-    else:
-        show_facts({"model": name, "seconds": f"{taken:.1f}", **model.get_params(), **brief(model.summary_)})
+    _show(name, output, taken, model.get_params(), model.summary_, as_json)
     if model.summary_.get("stopped") == "interrupted":
         say("Interrupted: the best model so far is the one written.")
         raise SystemExit(INTERRUPTED)
+
+
+def _show(
+    name: str, output: Path, taken: float, parameters: dict[str, Any], summary: dict[str, Any], as_json: bool
+) -> None:
+    say(f"Wrote the model to {output}.")
+    if as_json:
+        facts = {"model": name, "parameters": parameters, "fit_seconds": taken, "summary": summary}
+        write_json({**facts, "output": str(output)})
+    else:
+        show_facts({"model": name, "seconds": f"{taken:.1f}", **parameters, **brief(summary)})

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from autorec import __version__, files, folders, progress
+from autorec import __version__, files, folders, progress, words
 from autorec.errors import InputError, ParameterError
 from autorec.extras import require
 from autorec.hashes import hash_of, seal
@@ -75,12 +75,12 @@ def prepare(
     columns: ColumnsOption = None,
     sep: str | None = None,
     decimal: str = ".",
-    format: str | None = None,
+    format: words.Format | None = None,
     header: bool | None = None,
     items: str | PathLike[str] | None = None,
     scale: Scale = None,
     missing: float | Iterable[float] | None = None,
-    on_error: str = "raise",
+    on_error: words.OnError = "raise",
     member: str | None = None,
 ) -> dict[str, Any]:
     """Write the ratings of a file as a store, a folder that `read_ratings` reads without parsing or sorting anything,

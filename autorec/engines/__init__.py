@@ -1,0 +1,1 @@
+"""The work of the library on clusters: Ray and Spark."""
