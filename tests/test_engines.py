@@ -2,6 +2,7 @@
 python -m pip install 'autorec-cf[ray,spark]'."""
 
 import importlib
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 from conftest import random_frame
 
 import autorec
+from autorec.cli.main import autorec as command
 from autorec.engines.batch import recommend_batch
-from autorec.engines.train import find_reason
+from autorec.engines.job import Job
+from autorec.engines.train import ENGINES, find_reason
 from autorec.errors import InputError, ModelFileError, ParameterError
 
 HOW: dict[str, Any] = {"hidden": 4, "epochs": 2, "random_state": 0, "penalty": "l2:10"}
@@ -78,6 +82,36 @@ def test_what_cannot_be_trained_is_refused_before_an_engine_starts(store: Path, 
 )
 def test_the_reason_of_a_failure_is_found_in_what_an_engine_says(text: str, reason: str) -> None:
     assert find_reason(text) == reason
+
+
+def test_the_verb_hands_a_training_to_the_engine(
+    tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With absolute paths, since processes of a cluster have folders of their own; the engine is one process here."""
+    monkeypatch.chdir(tmp_path)
+    frame.to_csv("ratings.csv", index=False)
+    jobs = []
+
+    def start(job: Job, workers: int) -> None:
+        jobs.append((job, workers))
+        autorec.create(job.model, **job.parameters).fit(autorec.read_ratings(job.ratings, **job.reading)).save(
+            job.output
+        )
+
+    monkeypatch.setitem(ENGINES, "ray", start)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(command, ["train", "ratings.csv", "-m", "bias", "-o", "model", "--json", *words])
+
+    done = run("--engine", "ray", "--workers", "3", "--scale", "0", "6", "--checkpoint", "kept")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["output"] == "model" and autorec.load("model").ratings_.scale == (0, 6)
+    ((job, workers),) = jobs
+    assert workers == 3 and (job.ratings, job.output) == (str(tmp_path / "ratings.csv"), str(tmp_path / "model"))
+    assert job.checkpoint is not None and job.checkpoint.folder == tmp_path / "kept"
+    assert run("--engine", "ray").exit_code == 2
+    monkeypatch.setitem(ENGINES, "ray", lambda job, workers: 1 / 0)
+    assert "Error: the training on ray has failed: division by zero" in run("--engine", "ray", "--workers", "2").output
 
 
 def assert_trained(told: dict[str, Any], found: Path, model: Path) -> None:
