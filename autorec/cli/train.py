@@ -75,7 +75,7 @@ def train(
         chosen["random_state"] = seed
     if engine is not None:
         start = time.perf_counter()
-        where = {"parameters": chosen, "reading": read.how, "workers": workers, "checkpoint": kept}
+        where: dict[str, Any] = {"parameters": chosen, "reading": read.how, "workers": workers, "checkpoint": kept}
         told = autorec.train_on(engine, read.path, output, name, **where)
         _show(name, output, time.perf_counter() - start, told["parameters"], told["summary"], as_json)
         return

@@ -20,6 +20,9 @@ def recommend_in_ray(users: Any, model: files.PathLike, n: int = 10, **options: 
 
     Each process loads the model once. Users whom the model does not know get the fallback, as `source` says. Needs the
     extra `ray`. InputError: no column user.
+
+    >>> users = ray.data.read_parquet("users.parquet")  # doctest: +SKIP
+    >>> autorec.recommend_in_ray(users, "my-model", n=20).write_parquet("lists")  # doctest: +SKIP
     """
     require("ray", "recommend_in_ray")
     columns = users.columns()

@@ -24,8 +24,11 @@ def recommend_in_spark(users: Any, model: files.PathLike, n: int = 10, **options
     model    the folder of a saved model, on a file system that all executors see
     options  by, exclude_seen, allow, deny, where, boost, diversify: as in `Recommender.recommend`
 
-    Each Python process of an executor loads the model once; set spark.executor memory for it. Users whom the model
+    Each Python process of an executor loads the model once; it is memory beside the JVM's. Users whom the model
     does not know get the fallback, as `source` says. Needs the extra `spark`. InputError: no column user.
+
+    >>> users = spark.createDataFrame([("u3",), ("u7",)], "user string")  # doctest: +SKIP
+    >>> autorec.recommend_in_spark(users, "my-model", n=20).write.parquet("lists")  # doctest: +SKIP
     """
     require("spark", "recommend_in_spark")
     from pyspark.sql import types

@@ -43,6 +43,8 @@ def train_on(
     An engine that runs already (RAY_ADDRESS, a Spark session) is used, else one is started on this machine.
     ParameterError, ModelFileError: what `create` and `save` refuse, before anything starts. AutoRecError: a process has
     failed.
+
+    >>> told = autorec.train_on("ray", "store", "my-model", "i-autorec", workers=4)  # doctest: +SKIP
     """
     checks.one_of("engine", engine, list(ENGINES))
     checks.whole("workers", workers)
