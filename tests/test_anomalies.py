@@ -10,36 +10,19 @@ from test_cli import told
 
 import autorec
 from autorec.errors import ParameterError
+from autorec.reproduction.attacks import KINDS, attack
 
 ATTACKERS, FILLER = 30, 40  # of 600 users, who have 40 ratings each on average
-
-
-def attacked(kind: str) -> pd.DataFrame:
-    """The sample and profiles with negative ids that push one item: ratings drawn around the mean of all (random,
-    bandwagon) or of each item (average); those of a bandwagon also praise the most popular items."""
-    rng = np.random.default_rng(0)
-    frame = autorec.load_sample().to_frame()[["user", "item", "rating"]]
-    means, times_rated = frame.groupby("item")["rating"].mean(), frame["item"].value_counts()
-    target, popular = times_rated.index[-20], times_rated.index[: FILLER // 10]
-    profiles = [frame]
-    for number in range(1, ATTACKERS + 1):
-        items = rng.choice(means.index.drop(target), FILLER, replace=False)
-        around = means.loc[items].to_numpy() if kind == "average" else frame["rating"].mean()
-        rating = np.clip(np.round(2 * rng.normal(around, 1.1, FILLER)) / 2, 1, 5)
-        if kind == "bandwagon":
-            rating = np.where(np.isin(items, popular), 5, rating)
-        rated = np.append(items, target)
-        profiles.append(pd.DataFrame({"user": -number, "item": rated, "rating": np.append(rating, 5)}))
-    return pd.concat(profiles, ignore_index=True)
 
 
 def i_autorec() -> autorec.AutoRec:
     return autorec.AutoRec("item", hidden=64, penalty="l2:60", random_state=0)
 
 
-@pytest.mark.parametrize("kind", ["random", "average", "bandwagon"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_injected_profiles_are_found(kind: str) -> None:
-    table = autorec.anomalies(i_autorec().fit(attacked(kind)))
+    frame = autorec.load_sample().to_frame()[["user", "item", "rating"]]
+    table = autorec.anomalies(i_autorec().fit(attack(frame, kind, ATTACKERS, FILLER)))
     auc = {name: roc_auc_score(table["user"] < 0, table[name]) for name in ("z", "ratings", "mean_deviation", "rdma")}
     assert auc["z"] > 0.98
     assert auc["z"] > max(auc["ratings"], auc["mean_deviation"], auc["rdma"])

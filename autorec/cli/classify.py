@@ -20,17 +20,26 @@ from autorec.cli.verb import say, verb
 @side("users")
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Drawings of the test.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--joint", is_flag=True, help="Also train the network of MODEL itself on the labels; of users alone.")
 @table_output
 def classify(
-    model: str, labels: str, column: str, of: words.Side, repeats: int, seed: int, output: Path | None, as_json: bool
+    model: str,
+    labels: str,
+    column: str,
+    of: words.Side,
+    repeats: int,
+    seed: int,
+    joint: bool,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Tell a label of users, or items, such as gender or genre, from those of whom it is known.
 
     Shown is how accurate a logistic regression is on labels kept aside, by the number of labels that it learned from:
     on what MODEL learned, on the ratings themselves, and on both. -o writes the most probable label of everyone who has
-    none, told by the best of the three.
+    none, told by the best of these.
     """
-    found = autorec.classify(autorec.load(model), autorec.read_labels(labels, column), of, repeats, seed)
+    found = autorec.classify(autorec.load(model), autorec.read_labels(labels, column), of, repeats, seed, joint)
     if output is not None:
         rows = write_file([found.predicted], output)
         say(f"Wrote {rows:,} rows to {output}.")

@@ -1,8 +1,10 @@
-"""An attribute of users or items from a few labels: logistic regression on what a model learned without any."""
+"""An attribute of users or items from a few labels: by logistic regression on what a model learned without any, or by
+training the model on with them."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from autorec import checks, words
-from autorec.errors import InputError
+from autorec.errors import InputError, ParameterError
+from autorec.insight.joint_labels import tell_jointly
+from autorec.insight.joint_training import trainable
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
 from autorec.models.vector_tables import ids_of
@@ -24,6 +28,8 @@ _GRID = {"C": [1.0, 10.0, 100.0]}  # of rows of length 1
 
 Classes = npt.NDArray[np.str_]
 Indices = npt.NDArray[np.integer[Any]]
+Told = tuple[Classes, npt.NDArray[np.floating[Any]]]  # labels [m], the probability [m] of each
+Teller = Callable[[Indices, Classes, Indices], Told]  # (rows [n], their labels [n], rows [m] that are asked about)
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +64,12 @@ class Classification:
 
 
 def classify(
-    model: Recommender, labels: Any, of: words.Side = "users", repeats: int = 5, random_state: Any = 0
+    model: Recommender,
+    labels: Any,
+    of: words.Side = "users",
+    repeats: int = 5,
+    random_state: Any = 0,
+    joint: bool = False,
 ) -> Classification:
     """Tell a label of users, or items, by logistic regression (scikit-learn) of a few that are known.
 
@@ -66,11 +77,14 @@ def classify(
     fitted model, which learned from all users without labels; "ratings", the rows (of items: columns) of the ratings,
     0 where there is none, scaled to length 1; "both", side by side.
 
+    joint: also "fine-tuned" and "joint", of users and autoencoders of choices: a copy of the network itself learns the
+    labels, alone or with the reconstruction of all users beside them (`tell_jointly`), in some trainings more.
+
     In each of `repeats` a stratified fifth of the labels is the test; of the others 20, 50, 100 … and all are learned
     from, the strength of the penalty chosen by three folds within them.
 
     Ids that the model does not know, and classes of fewer than 10 labels, are left out with a warning. InputError:
-    fewer than two classes, or 40 labels, are left. ParameterError: the model has no vectors.
+    fewer than two classes, or 40 labels, are left. ParameterError: the model has no vectors, or cannot be trained on.
 
     >>> ratings = autorec.load_sample()
     >>> genre = ratings.attributes["genre"]
@@ -79,13 +93,13 @@ def classify(
     >>> found.classes
     {'Comedy': 22, 'Crime': 22}
     """
-    features = _make_features(model, of)
     repeats, seed = checks.whole("repeats", repeats), checks.seed("random_state", random_state) % 2**32
+    tellers = _make_tellers(model, of, seed, joint)
     rows, classes = _find_labelled(model, labels, of)
     found = [
-        (len(learned), name, *_measure(X[rows], classes, learned, test))
+        (len(learned), name, *_measure(tell, rows, classes, learned, test))
         for learned, test in _split(classes, repeats, seed)
-        for name, X in features.items()
+        for name, tell in tellers.items()
     ]
     scores = pd.DataFrame(found, columns=["labels", "features", "accuracy", "balanced"])
     curve = scores.groupby(["labels", "features"], as_index=False).agg(
@@ -93,21 +107,39 @@ def classify(
     )
     best = str(curve[curve["labels"] == curve["labels"].max()].set_index("features")["accuracy"].idxmax())
     names, counts = np.unique(classes, return_counts=True)
-    rest = np.setdiff1d(np.arange(features[best].shape[0]), rows)
+    rest = np.setdiff1d(np.arange(model.ratings_.n_users if of == "users" else model.ratings_.n_items), rows)
     ids = pd.DataFrame({of.removesuffix("s"): ids_of(model, of)[rest]})
-    predicted = ids.join(_predict(features[best], rows, classes, rest))
+    told, chances = tellers[best](rows, classes, rest) if len(rest) else (np.empty(0, dtype=str), np.empty(0))
+    predicted = ids.assign(label=told, probability=chances)
     return Classification(curve, dict(zip(names.tolist(), counts.tolist(), strict=True)), best, predicted)
 
 
-def _make_features(model: Recommender, of: str) -> dict[str, Any]:
-    """Name → [users or items × d], dense or CSR."""
+def _make_tellers(model: Recommender, of: str, seed: int, joint: bool) -> dict[str, Teller]:
+    """By the name of what they learn from."""
     from scipy import sparse
     from sklearn.preprocessing import normalize
 
     own = profiles(model, of)
     csr = model.ratings_.csr
     rated = normalize(csr if of == "users" else csr.T.tocsr())
-    return {"model": own, "ratings": rated, "both": sparse.hstack([sparse.csr_array(own), rated], format="csr")}
+    both = sparse.hstack([sparse.csr_array(own), rated], format="csr")
+    tellers: dict[str, Teller] = {
+        name: partial(_regress, X) for name, X in (("model", own), ("ratings", rated), ("both", both))
+    }
+    if not joint:
+        return tellers
+    if of != "users":
+        raise ParameterError("joint training learns labels of users; leave it out for items")
+    network = trainable(model, "labels")
+
+    def train(rows: Indices, classes: Classes, asked: Indices, *, reconstruct: bool) -> Told:
+        names, numbers = np.unique(classes, return_inverse=True)
+        chances = tell_jointly(network, rows, numbers, asked, seed, reconstruct=reconstruct)
+        return names[chances.argmax(axis=1)], chances.max(axis=1)
+
+    for name in ("fine-tuned", "joint"):
+        tellers[name] = partial(train, reconstruct=name == "joint")
+    return tellers
 
 
 def _find_labelled(model: Recommender, labels: Any, of: str) -> tuple[Indices, Classes]:
@@ -142,33 +174,25 @@ def _split(classes: Classes, repeats: int, seed: int) -> Iterator[tuple[Indices,
             yield rest[:number], test
 
 
-def _measure(X: Any, classes: Classes, learned: Indices, test: Indices) -> tuple[float, float]:
-    """(accuracy, balanced accuracy) of the test."""
+def _measure(tell: Teller, rows: Indices, classes: Classes, learned: Indices, test: Indices) -> tuple[float, float]:
+    """(accuracy, balanced accuracy) of the test; learned, test: positions among the labelled rows [n]."""
     from sklearn.metrics import recall_score
 
-    if len(np.unique(classes[learned])) < 2:
-        told = np.full(len(test), classes[learned][0])
-    else:
-        told = _learn(X[learned], classes[learned]).predict(X[test])
+    told, _ = tell(rows[learned], classes[learned], rows[test])
     balanced = recall_score(classes[test], told, average="macro", labels=np.unique(classes[test]), zero_division=0)
     return float((told == classes[test]).mean()), float(balanced)
 
 
-def _learn(X: Any, classes: Classes) -> Any:
-    """Logistic regression whose penalty is chosen by folds; with a class too rare for folds the penalty is 1."""
+def _regress(X: Any, rows: Indices, classes: Classes, asked: Indices) -> Told:
+    """By logistic regression on the rows of X, dense or CSR, whose penalty is chosen by folds; with a class too rare
+    for folds it is 1."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
 
+    names, counts = np.unique(classes, return_counts=True)
+    if len(names) < 2:
+        return np.full(len(asked), names[0]), np.ones(len(asked))
     plain = LogisticRegression(max_iter=2000)
-    if np.unique(classes, return_counts=True)[1].min() < _FOLDS:
-        return plain.fit(X, classes)
-    return GridSearchCV(plain, _GRID, cv=_FOLDS).fit(X, classes)
-
-
-def _predict(X: Any, rows: Indices, classes: Classes, rest: Indices) -> pd.DataFrame:
-    """DataFrame label, probability of the rows `rest` [m], learned from all labels."""
-    if not len(rest):
-        return pd.DataFrame({"label": [], "probability": []})
-    learner = _learn(X[rows], classes)
-    chances = learner.predict_proba(X[rest])  # [m × classes]
-    return pd.DataFrame({"label": learner.classes_[chances.argmax(axis=1)], "probability": chances.max(axis=1)})
+    learner = plain if counts.min() < _FOLDS else GridSearchCV(plain, _GRID, cv=_FOLDS)
+    chances = learner.fit(X[rows], classes).predict_proba(X[asked])  # [asked × classes]
+    return learner.classes_[chances.argmax(axis=1)], chances.max(axis=1)

@@ -7,24 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from autorec.errors import ParameterError
+from autorec.insight.joint_training import train_on, trainable
 from autorec.models.base import Recommender
 from autorec.models.choice import ChoiceAutoencoder
-from autorec.models.choice_network import HEAD, identify, make_choice_examples, normalised, prepare
+from autorec.models.choice_network import identify, normalised
 from autorec.models.positives import positives
-from autorec.models.registry import MODELS
 from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.batch import make_batch
 from autorec.network.clustering import assign_softly, clustering_loss
-from autorec.network.corruption import CORRUPTIONS
 from autorec.network.example import Example
-from autorec.network.parts import Part, parse
-from autorec.training.adam import Adam
-from autorec.training.objective import objective
-from autorec.training.steps import descend, stochastic_epoch
 
-EPOCHS = 20
-LEARNING_RATE = 0.001
 STRENGTH = 1.0  # of the clusters, in nats a user, beside the reconstruction
 
 Labels = npt.NDArray[np.integer[Any]]
@@ -39,16 +31,16 @@ def divide_jointly(model: Recommender, labels: Labels, seed: int) -> Labels:
     the centre of its segment; p is made of q at each step, with sizes that are counted before each epoch, where the
     paper keeps p for many steps. A user's label is the cluster of the largest share. ParameterError: another model.
     """
-    if not isinstance(model, ChoiceAutoencoder):
-        able = [row.name for row in MODELS.values() if row.kind == ChoiceAutoencoder.__name__]
-        raise ParameterError(
-            f"{type(model).__name__} cannot be trained for segments; models that can: {', '.join(able)}"
-        )
+    model = trainable(model, "segments")
     network = copy.deepcopy(model.network_)
     everyone = _make_example(model)
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
         centres = Centres(_encode(network, everyone), labels)
-        _train(model, network, centres, everyone, seed)
+
+        def count() -> None:
+            centres.count(_encode(network, everyone))
+
+        train_on(model, network, centres.penalty, centres.parameters(), seed, before_epoch=count)
         return np.asarray(centres.assign(_encode(network, everyone)).argmax(dim=1))
 
 
@@ -90,19 +82,3 @@ def _encode(network: Autoencoder, everyone: Example) -> torch.Tensor:
     with torch.no_grad():
         trace: Trace = network(everyone)
         return trace.mean
-
-
-def _train(model: ChoiceAutoencoder, network: Autoencoder, centres: Centres, everyone: Example, seed: int) -> None:
-    data, generator = prepare(model.ratings_, model.relevant, 0.0, seed), torch.Generator().manual_seed(seed)
-    likelihoods = {HEAD: model._choose_likelihood(model.ratings_.n_items, generator)}
-    penalties = model._penalties()
-    penalties.pop("composite_kl", None)  # it asks for codes of the last epoch
-    penalties["clusters"] = Part("clusters", centres.penalty)
-    corruption = parse("corruption", model.corruption, CORRUPTIONS)
-    loss = objective(network, likelihoods, penalties, corruption, generator)
-    parameters = [*network.parameters(), *centres.parameters()]
-    step = descend(loss, Adam(parameters, lambda number: LEARNING_RATE))
-    epoch = stochastic_epoch(step, make_choice_examples(data, model.batch, identified=model.own_vectors), data.rng)
-    for number in range(1, EPOCHS + 1):
-        centres.count(_encode(network, everyone))
-        epoch(number)

@@ -58,7 +58,9 @@ class AdversarialAutoencoder(Recommender):
     penalty; see `autorec.training.adversarial`. New users can be made: a code drawn from the prior, N(0, 1) in each
     unit, is decoded to the probabilities of what they choose.
 
-    hidden          units of the encoder's layers, the last of them the code's, as of `ChoiceAutoencoder`
+    hidden          units of the encoder's layers, the last of them the code's, as of `ChoiceAutoencoder`. Codes of more
+                    units than users differ in leave most of the prior empty, and users made of it are all alike
+                    (Rubenstein et al., On the latent space of Wasserstein auto-encoders, 2018)
     above           units of a second code above the code, 0 for none; then the prior of the code is learned
     activation      of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
     matches         what the critic sees: "code" (drawn from the prior, or of a user), "profile" (of a user, or made of
@@ -88,7 +90,7 @@ class AdversarialAutoencoder(Recommender):
 
     def __init__(
         self,
-        hidden: int | str | Sequence[int] = 200,
+        hidden: int | str | Sequence[int] = "200-50",
         above: int = 0,
         activation: words.Activation = "tanh",
         matches: words.Match = "code",

@@ -14,7 +14,10 @@ _CHOICE: Space = {
 }
 
 _JOINT = {"matches": "joint", "reconstruction": "none"}
-_ADVERSARIAL: Space = {name: _CHOICE[name] for name in ("hidden", "learning_rate", "batch")}
+_ADVERSARIAL: Space = {
+    "hidden": ["200-20", "200-50", "200-100", "400-50"],
+    **{name: _CHOICE[name] for name in ("learning_rate", "batch")},
+}
 
 # What the rows of one kind have in common: of all, of networks, of closed forms.
 _LISTS: Mapping[str, Any] = {"group": "lists", "rates": False, "new_items": "none"}
@@ -254,7 +257,7 @@ ROWS = (
         "ali with a second code above the first; ranks weakly",
         paper="Belghazi et al., 2018",
         **_NETWORK,
-        settings={**_JOINT, "above": 50},
+        settings={**_JOINT, "above": 20},
         space=_ADVERSARIAL,
     ),
     Model(

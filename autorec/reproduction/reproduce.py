@@ -5,6 +5,7 @@ from pathlib import Path
 
 from autorec.errors import InputError, ParameterError, nearest
 from autorec.reproduction.adversarial import adversarial
+from autorec.reproduction.attacks import attacks
 from autorec.reproduction.defaults import defaults
 from autorec.reproduction.family import family
 from autorec.reproduction.intervals import intervals
@@ -22,7 +23,7 @@ JOBS: Mapping[str, Job] = {
     job.__name__: job
     for job in (
         *(table, paper, papers, ranking, strong, family, adversarial),
-        *(joint, choice, ratings, uses, intervals, defaults),
+        *(joint, choice, ratings, uses, attacks, intervals, defaults),
     )
 }
 

@@ -28,7 +28,7 @@ def uses(datasets: Path) -> Iterator[str]:
     for name in ("mult-vae", "i-autorec"):
         model = create(name).fit(ratings)
         yield f"gender of users, profiles of {name}"
-        yield from repr(classify(model, genders)).splitlines()
+        yield from repr(classify(model, genders, joint=name == "mult-vae")).splitlines()
         if name == "mult-vae":
             for joint in (False, True):
                 found = cluster(model, joint=joint)
