@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from autorec.models.svdae import SvdAE as SvdAE
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.preparation.prepare import prepare as prepare
+    from autorec.progress import show_progress as show_progress
     from autorec.ratings.json_lines import read_json_lines as read_json_lines
     from autorec.ratings.labels import read_labels as read_labels
     from autorec.ratings.matrix import Ratings as Ratings
@@ -188,6 +189,7 @@ _HOME = {
     "run_server": "autorec.serve.server",
     "sample_groups": "autorec.datasets.sample",
     "set_threads": "autorec.threads",
+    "show_progress": "autorec.progress",
     "split": "autorec.ratings.split",
     "strong_generalisation": "autorec.ratings.split",
     "summarize": "autorec.ratings.summary",

@@ -1,7 +1,6 @@
 """The report as a page: everything in it, nothing from elsewhere, also in a real browser where there is one."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -12,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import CHROMIUM
 from click.testing import CliRunner
 from conftest import random_frame
 from hypothesis import given
@@ -27,8 +27,6 @@ from autorec.report.comparison_text import full_table, main_table
 from autorec.report.evaluation_report import Settings
 from autorec.report.figures import _draw_lines, difference_figures
 from autorec.report.tables import printable
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 class Tags(HTMLParser):
@@ -265,16 +263,16 @@ def test_slices_hold_every_rating_once() -> None:
     assert total == pytest.approx(np.mean((predicted - true) ** 2))
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_in_a_browser_nothing_overflows(page: str, width: int, tmp_path: Path) -> None:
     probe = "<script>document.title=document.documentElement.scrollWidth<=innerWidth?'fits':'overflows'</script>"
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", f"{probe}</body>"), encoding="utf-8")
-    assert BROWSER is not None
+    assert CHROMIUM is not None
     flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--enable-logging=stderr"]
     done = subprocess.run(
-        [BROWSER, *flags, f"--user-data-dir={tmp_path}/profile", "--dump-dom", path.as_uri()],
+        [CHROMIUM, *flags, f"--user-data-dir={tmp_path}/profile", "--dump-dom", path.as_uri()],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert "<title>fits</title>" in done.stdout

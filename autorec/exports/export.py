@@ -44,6 +44,11 @@ def export(model: Recommender, path: str | os.PathLike[str], form: words.Exporte
     share of the ten best items that are the same. AutoRecError: a difference above 1e-4, a parity below .9995, or a
     page of more than 50 MB: nothing is written.
     ParameterError: a model or a form that is not exported. InputError: the path is something else's.
+
+    >>> model = autorec.Ease().fit(autorec.load_sample())
+    >>> found = autorec.export(model, "for-numpy", "numpy")
+    >>> found["form"], found["difference"] < 1e-4
+    ('numpy', True)
     """
     chosen = _find_form(path, form)
     formula = find_formula(model)
