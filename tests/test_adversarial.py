@@ -57,6 +57,19 @@ def test_a_critic_is_the_same_for_sparse_and_dense_profiles_and_its_gradient_nor
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_gradient_of_nearly_0_has_a_norm(seed: int) -> None:
+    """Weights at right angles to the only column: what rounding leaves of the squared norm may be below 0."""
+    random = generator(seed)
+    critic = Critic(1, 0, 32, random)
+    with torch.no_grad():
+        column = critic.profile_weight[0]  # [32]
+        drawn = 1e3 * torch.randn(32, generator=random)
+        critic.inner_weight.copy_(torch.eye(32))
+        critic.output_weight[:, 0] = drawn - column * (drawn @ column) / (column @ column)
+    assert torch.isfinite(critic.gradient_norms(torch.ones(1, 32))).all()
+
+
 def trained_critic(rival: str, real: torch.Tensor, made: torch.Tensor, steps: int) -> tuple[Critic, dict[str, float]]:
     """A critic of codes drawn from `real` and `made` [k × K] each; the terms of its last 100 steps, as means."""
     critic, random = Critic(0, real.shape[1], 32, generator()), generator(1)

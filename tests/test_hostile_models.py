@@ -61,9 +61,13 @@ def folders(tmp_path_factory) -> Callable[[str, str], Path]:
     return folder
 
 
+def is_first_of_its_class(row) -> bool:
+    return row == next(other for other in autorec.MODELS.values() if other.kind == row.kind)
+
+
 def states(row) -> tuple[str, ...]:
     """The states that a model can be in, asked of the first row of each class."""
-    if row != next(other for other in autorec.MODELS.values() if other.kind == row.kind):
+    if not is_first_of_its_class(row):
         return STATES[:1]
     return STATES if row.new_items != "none" else STATES[:2]
 
@@ -71,6 +75,13 @@ def states(row) -> tuple[str, ...]:
 @pytest.fixture(params=[(row.name, state) for row in autorec.MODELS.values() for state in states(row)], ids=", ".join)
 def source(request, folders) -> Path:
     return folders(*request.param)
+
+
+@pytest.fixture
+def thoroughly(request) -> bool:
+    """Whether everything is tried with the model: once for each class, as it was fitted."""
+    name, state = request.node.callspec.params["source"]
+    return state == STATES[0] and is_first_of_its_class(autorec.MODELS[name])
 
 
 @pytest.fixture
@@ -85,22 +96,25 @@ def rehash(folder: Path, **values: object) -> None:
     (folder / "model.json").write_bytes(manifest.to_bytes(told))
 
 
-def harmed(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """The array in every way in which it must not be."""
+def harmed(array: np.ndarray, thoroughly: bool) -> Iterator[tuple[str, np.ndarray | None]]:
+    """The array in every way in which it must not be, or in one of each kind."""
     for axis, size in enumerate(array.shape):
         yield f"axis {axis} too long", np.concatenate((array, array.take([0], axis)), axis) if size else None
         yield f"axis {axis} too short", array.take(range(size - 1), axis)
+    if not thoroughly:
+        yield "bool", array.astype(bool)
+        yield "NaN", np.full_like(array, math.nan) if array.size and array.dtype.kind == "f" else None
+        return
     yield "empty", array[:0]
     yield "one axis more", array[..., None]
     yield "flat", array.reshape(-1) if array.ndim > 1 else None
-    for dtype in ("float64", "float32", "float16", "int64", "int32", "uint8", "bool"):
-        if not (dtype == array.dtype or ({str(array.dtype), dtype} == {"int32", "int64"})):
-            yield dtype, array.astype(dtype)
+    others = {"f": ("float64", "float32", "int32", "bool"), "i": ("float32", "uint8"), "u": ("int64", "float32")}
+    for dtype in others[array.dtype.kind]:
+        yield dtype, array.astype(dtype) if dtype != array.dtype else None
     for value in {"f": (math.nan, math.inf, -math.inf, 1e30), "i": (-1,), "u": (255,)}[array.dtype.kind]:
-        for position in (0, -1):
-            changed = array.copy()
-            changed.reshape(-1)[position:][:1] = value
-            yield f"{value} at {position}", changed if array.size else None
+        changed = array.copy()
+        changed.reshape(-1)[-1:] = value
+        yield f"{value} at the end", changed if array.size else None
 
 
 def test_a_whole_folder_is_read_and_answers(folder):
@@ -109,13 +123,13 @@ def test_a_whole_folder_is_read_and_answers(folder):
 
 
 @pytest.mark.parametrize("file", ARRAY_FILES)
-def test_arrays_that_do_not_fit_are_refused(folder, file):
+def test_arrays_that_do_not_fit_are_refused(folder, file, thoroughly):
     arrays = safetensors.numpy.load_file(folder / file)
     assert len(arrays) >= 3
     for name, array in arrays.items():
-        cases = [(how, arrays | {name: changed}) for how, changed in harmed(array) if changed is not None]
+        cases = [(how, arrays | {name: changed}) for how, changed in harmed(array, thoroughly) if changed is not None]
         if name in ("users", "items") and array.dtype.kind == "i":  # ids may be any integer
-            cases = [(how, changed) for how, changed in cases if not how.startswith("-1 at")]
+            cases = [(how, changed) for how, changed in cases if not how.startswith("-1 at the end")]
         cases.append(("missing", {other: arrays[other] for other in arrays if other != name}))
         for how, changed in cases:
             safetensors.numpy.save_file(changed, folder / file)

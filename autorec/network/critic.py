@@ -74,5 +74,5 @@ class Critic(nn.Module):
             for weight in (self.profile_weight, self.code_weight)
             if weight is not None
         ]
-        total = sum(squares[1:], squares[0])
+        total = sum(squares[1:], squares[0]).clamp(min=0)  # rounding may leave a sum of products just below 0
         return (total + 1e-12).sqrt()  # the root has no slope at 0
