@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from autorec.insight.intervals import calibrate as calibrate
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
+    from autorec.insight.update import Update as Update
+    from autorec.insight.update import update as update
     from autorec.insight.what_if import Overturn as Overturn
     from autorec.insight.what_if import overturn as overturn
     from autorec.insight.what_if import what_if as what_if
@@ -146,6 +148,7 @@ _HOME = {
     "SvdAE": "autorec.models.svdae",
     "Synthetic": "autorec.insight.generate",
     "Tuning": "autorec.tuning.tuning",
+    "Update": "autorec.insight.update",
     "anomalies": "autorec.insight.anomalies",
     "audit": "autorec.audits.of_ratings",
     "calibrate": "autorec.insight.intervals",
@@ -196,6 +199,7 @@ _HOME = {
     "time_split": "autorec.ratings.split",
     "train_on": "autorec.engines.train",
     "tune": "autorec.tuning.tune",
+    "update": "autorec.insight.update",
     "user_split": "autorec.ratings.split",
     "warm_up": "autorec.evaluation.warmup",
     "what_if": "autorec.insight.what_if",

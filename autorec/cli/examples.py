@@ -16,7 +16,7 @@ EXAMPLES = {
     ),
     "train": (
         "autorec train ratings.csv -m i-autorec -o model",
-        "autorec train ml-1m -m ease --set l2=300 -o model",
+        "autorec train today.csv --from model -o model",
     ),
     "predict": ("autorec predict model pairs.csv", "autorec predict model pairs.csv -o ratings.parquet"),
     "recommend": (

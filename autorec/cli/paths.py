@@ -27,6 +27,12 @@ class Input(StringParamType):
         return [] if value == "-" else [value]
 
 
+class ReplaceableModel(StringParamType):
+    """The folder of a model that is read whole before anything is written, so that the new model may take its place."""
+
+    name = "path"
+
+
 class ModelName(Input):
     """The name of a model, or a preset file."""
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import autorec
 from autorec.cli.options import Reader, ratings_file, seconds, settings
 from autorec.cli.output import write_json
-from autorec.cli.paths import ModelName, OutputFolder, OutputModel
+from autorec.cli.paths import ModelName, OutputFolder, OutputModel, ReplaceableModel
 from autorec.cli.text import brief, show_facts
 from autorec.cli.verb import INTERRUPTED, say, verb
 
@@ -33,6 +34,13 @@ from autorec.cli.verb import INTERRUPTED, say, verb
     metavar="NAME=VALUE",
     help="A parameter of the model; repeatable.",
 )
+@click.option(
+    "--from",
+    "earlier",
+    type=ReplaceableModel(),
+    metavar="MODEL",
+    help="Add RATINGS to this model: go on from its weights. Of --set only epochs.",
+)
 @click.option("--seed", type=int, help="Sets random_state of models that draw at random.")
 @click.option("--checkpoint", type=OutputFolder(), metavar="DIR", help="Keep the state of the training there.")
 @click.option(
@@ -51,6 +59,7 @@ def train(
     read: Reader,
     name: str,
     chosen: dict[str, Any],
+    earlier: str | None,
     seed: int | None,
     checkpoint: Path | None,
     every: float,
@@ -62,10 +71,15 @@ def train(
 ) -> None:
     """Train a model on RATINGS and write it to the folder MODEL.
 
-    RATINGS is a file, a folder of a known data set, or - for stdin.
+    RATINGS is a file, a folder of a known data set, or - for stdin. With --from they are a day's ratings, say: they are
+    added to those of an earlier model, whose settings stay, and it is told what changed; -o may be that model.
     """
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR")
+    if earlier is not None:
+        _refuse_settings(chosen)
+        _update(earlier, read, chosen.get("epochs"), output, as_json)
+        return
     if (engine is None) != (workers is None):
         raise click.UsageError("--engine and --workers go together")
     kept = checkpoint and autorec.Checkpoint(checkpoint, every, resume)
@@ -100,3 +114,26 @@ def _show(
         write_json({**facts, "output": str(output)})
     else:
         show_facts({"model": name, "seconds": f"{taken:.1f}", **parameters, **brief(summary)})
+
+
+def _refuse_settings(chosen: dict[str, Any]) -> None:
+    """A usage error where a model is to be changed that keeps its settings."""
+    source = click.get_current_context().get_parameter_source
+    names = {"name": "--model", "seed": "--seed", "checkpoint": "--checkpoint", "engine": "--engine"}
+    given = [option for name, option in names.items() if source(name) is not ParameterSource.DEFAULT]
+    given += [f"--set {name}" for name in chosen if name != "epochs"]
+    if given:
+        raise click.UsageError(f"{given[0]} does not go with --from: the settings of the earlier model stay")
+
+
+def _update(earlier: str, read: Reader, epochs: Any, output: Path, as_json: bool) -> None:
+    """Add the ratings to a model and write it."""
+    model, ratings = autorec.load(earlier), read()
+    say(f"Adding {ratings} to {earlier}.")
+    result = autorec.update(model, ratings, **({} if epochs is None else {"epochs": epochs}))
+    result.model.save(output)
+    say(f"Wrote the model to {output}.")
+    if as_json:
+        write_json({"from": earlier, "update": result.to_dict(), "output": str(output)})
+    else:
+        show_facts({name.replace("_", " "): value for name, value in result.to_dict().items()})

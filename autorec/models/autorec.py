@@ -16,12 +16,14 @@ from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.biases import Biases
 from autorec.models.columns import fit_columns, solve_columns, weigh_targets
+from autorec.models.csr_arrays import transposed
 from autorec.models.fit_summary import summarise, warn_if_worse
-from autorec.models.fitting import choose_streaming, encode_rows, fit_network
+from autorec.models.fitting import Fitted, encode_rows, fit_network
 from autorec.models.one_training import HEAD
 from autorec.models.scale import inside, outside, rows_inside
 from autorec.models.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
 from autorec.models.vectors import Float32, Vectors, vectors
+from autorec.models.warm_start import continue_network, extend_model
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.rows import Rows
@@ -152,21 +154,35 @@ class AutoRec(Recommender):
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         settings = self._check_settings()
-        csr = ratings.csr
-        stream = choose_streaming(csr.nnz, csr.shape if self.orientation == "user" else csr.shape[::-1], settings)
-        factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
+        factor = _factor(ratings)
         watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
-            fitted = fit_network(self._rows_of(csr, ratings.scale), settings, stream, watch)
+            fitted = fit_network(self._rows_of(ratings.csr, ratings.scale), settings, watch)
+        return self._keep(ratings, fitted)
+
+    def _fit_from(self, old: "AutoRec", ratings: Ratings, epochs: int) -> dict[str, Any] | None:
+        if old.summary_["fell_back"]:  # all its weights are 0, from where no gradient leads
+            return None
+        inputs = old.summary_["inputs"]
+        with torch.inference_mode(False), torch.enable_grad():
+            biases = extend_model(self, old, ratings)
+            rows = self._rows_of(ratings.csr, ratings.scale)
+            further = (self.network_, biases, inputs, self.l2_, self._check_settings(), epochs)
+            fitted = continue_network(rows, *further)
+        return self._keep(ratings, fitted) | {"how": f"trained on from the earlier weights, {epochs} epochs"}
+
+    def _keep(self, ratings: Ratings, fitted: Fitted) -> dict[str, Any]:
+        """Take what was learned; the summary of it."""
         self.network_, self.l2_ = fitted.network, fitted.l2
         self.user_damping_, self.item_damping_ = self._flipped(fitted.dampings)
         self.mean_, self.row_bias_, self.centre_ = fitted.mean, fitted.row_bias, fitted.centre
         self._solved = self._codes = None
         if self.orientation == "item":
-            self._codes = self._encode_rows(self._rows_of(csr, ratings.scale), self.row_bias_)
+            self._codes = self._encode_rows(self._rows_of(ratings.csr, ratings.scale), self.row_bias_)
+        factor = _factor(ratings)
         warn_if_worse(fitted, factor, f"AutoRec, orientation {self.orientation}")
         dampings = {"user_damping": self.user_damping_, "item_damping": self.item_damping_}
-        return summarise(fitted, factor) | dampings | {"batches": "streamed" if stream else "kept"}
+        return summarise(fitted, factor) | dampings | {"batches": "streamed" if fitted.streamed else "kept"}
 
     @property
     def decoder_weight_(self) -> npt.NDArray[np.float32]:
@@ -263,7 +279,7 @@ class AutoRec(Recommender):
         return self._with_rows(histories) if self.orientation == "user" else self._with_columns(histories)
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        of_items = _transposed(histories)
+        of_items = transposed(histories)
         return self._with_rows(of_items) if self.orientation == "item" else self._with_columns(of_items)
 
     def _with_rows(self, rows: sparse.csr_array) -> dict[str, Any]:
@@ -283,11 +299,13 @@ class AutoRec(Recommender):
         """[n] damped biases of rows [n × columns] given those of the columns; zeros where the model has none."""
         if not has_biases(self.decoder, self.offset):
             return np.zeros(rows.shape[0])
+        return bias_tools.fold_in_users(self._biases(), inside(rows, self.ratings_.scale)).user
+
+    def _biases(self) -> Biases:
+        """Of rows (`user`) and columns (`item`)."""
         of_columns = self.decoder_bias_ if self.centre_ is None else self.centre_
         dampings = self._flipped((self.user_damping_, self.item_damping_))
-        known = Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64), *dampings)
-        given = inside(rows, self.ratings_.scale)
-        return bias_tools.fold_in_users(known, given).user
+        return Biases(self.mean_, self.row_bias_, of_columns.astype(np.float64), *dampings)
 
     def _solve(self, columns: sparse.csr_array, codes: Float32) -> tuple[Float32, Float32]:
         """Decoder rows [n × H] and biases [n] of new columns [n × rows], from the codes of all rows."""
@@ -362,7 +380,7 @@ class AutoRec(Recommender):
         return lambda: build_autoencoder(n_columns, *parts, n_inputs=n_inputs, centred=centred, code=code, head=HEAD)
 
 
-def _transposed(csr: sparse.csr_array) -> sparse.csr_array:
-    rows = csr.T.tocsr()
-    rows.sort_indices()
-    return rows
+def _factor(ratings: Ratings) -> float:
+    """From errors on 1 … 5 to the scale of the ratings."""
+    low, high = ratings.scale
+    return (high - low) / (HIGH - LOW)

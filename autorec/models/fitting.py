@@ -46,6 +46,7 @@ class Fitted:
     tried           of each training its inputs, λ, epochs, validation RMSE, seconds
     biases_rmse     of damped biases on the validation ratings
     falls_back      whether damped biases are better, so that the network holds them alone
+    streamed        whether batches were made again at each use, so that the training fits memory
     """
 
     network: Autoencoder
@@ -63,6 +64,7 @@ class Fitted:
     seconds: float
     biases_rmse: float
     falls_back: bool
+    streamed: bool
 
 
 def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings) -> bool:
@@ -75,15 +77,14 @@ def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings)
     return should_stream(kept, again, settings.hidden, available_memory())
 
 
-def fit_network(
-    rows: Rows, settings: Settings, stream: bool = False, on_validation: OnValidation | None = None
-) -> Fitted:
-    """Train on rows [rows × columns], ratings 1 … 5. stream: batches are made again at each use, else kept.
+def fit_network(rows: Rows, settings: Settings, on_validation: OnValidation | None = None) -> Fitted:
+    """Train on rows [rows × columns], ratings 1 … 5.
 
     Open settings are chosen by trainings on a part of the ratings; the best by validation RMSE is kept. Up to 300,000
     ratings, where each counts, a last training includes the validation ratings: the same settings and schedule, stopped
     at the best epoch. Where damped biases are better than the best training, the model is these biases.
     """
+    stream = choose_streaming(rows.nnz, rows.shape, settings)
     dampings = (0.0, 0.0)
     if settings.biases:
         dampings = choose_dampings(rows, settings.dampings, settings.default_dampings, settings.seed)
@@ -108,7 +109,7 @@ def fit_network(
         last = trainings.repeat_best(data_of(again, again.only(aside[:0]), best.inputs))
     falls_back = settings.biases and best.log.best_score > biases_rmse * (1 + TOLERANCE)
     return Fitted(
-        network=_finish(last.network, last.biases if falls_back else None),
+        network=finish(last.network, last.biases if falls_back else None),
         mean=last.biases.mean,
         row_bias=last.biases.user,
         inputs=last.inputs,
@@ -123,6 +124,7 @@ def fit_network(
         seconds=trainings.seconds,
         biases_rmse=biases_rmse,
         falls_back=falls_back,
+        streamed=stream,
     )
 
 
@@ -137,7 +139,7 @@ def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Sett
     return float(np.sqrt(np.mean(np.square(predicted - batch.values.numpy()))))
 
 
-def _finish(network: Autoencoder, biases: Biases | None) -> Autoencoder:
+def finish(network: Autoencoder, biases: Biases | None = None) -> Autoencoder:
     """The trained network on the CPU, without padding and gradients. biases: what it is reduced to, None for nothing:
     all weights become 0, and the output bias the damped biases of the columns."""
     if biases is not None:

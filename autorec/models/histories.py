@@ -11,10 +11,10 @@ from scipy import sparse
 
 from autorec.errors import InputError
 from autorec.ratings.ids import as_collection
+from autorec.ratings.join import clip_to_scale
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import check_matrix, check_values, mark_valid
 
-FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
 
@@ -36,7 +36,7 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     rows, columns = kept.rows(), kept.csr.indices
     shape = (new.n_users, fitted.n_items) if of == "users" else (fitted.n_users, new.n_items)
     pair = (rows, positions[columns]) if of == "users" else (positions[rows], columns)
-    csr = sparse.csr_array((_clip(kept.csr.data, fitted.scale), pair), shape=shape)
+    csr = sparse.csr_array((clip_to_scale(kept.csr.data, fitted.scale, stacklevel=4), pair), shape=shape)
     csr.sort_indices()
     mark_valid(csr)  # its ratings were checked before: no need to check at each fold-in
     changed: dict[str, Any] = {"csr": csr, "timestamps": None, "order": None, "given_scale": fitted.scale}
@@ -96,14 +96,3 @@ def check_histories(histories: Any, n_items: int) -> sparse.csr_array:
     check_matrix(csr)  # formats without index arrays too
     check_values(csr.data)
     return csr
-
-
-def _clip(values: FloatArray, scale: tuple[float, float]) -> FloatArray:
-    outside = int(((values < scale[0]) | (values > scale[1])).sum())
-    if not outside:
-        return values
-    warnings.warn(
-        f"{outside} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} and are clipped to it",
-        stacklevel=4,
-    )
-    return np.clip(values, *scale)

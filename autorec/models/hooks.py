@@ -23,6 +23,7 @@ from autorec.training.loop import OnValidation
 
 Scores = npt.NDArray[np.float32]
 
+FITTED_AGAIN = "fitted again"  # without the earlier weights
 _ENTRY_BYTES = 24  # a rating, of temporary copies
 _PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
 
@@ -41,6 +42,16 @@ class Hooks:
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
         raise NotImplementedError
+
+    def _fit_from(self, old: Any, ratings: Ratings, epochs: int) -> dict[str, Any] | None:
+        """`_fit`, so many epochs from what `old` learned, a fitted model of the same parameters on the same scale; with
+        "how" in the summary. None: this model only learns from the beginning."""
+        return None
+
+    def _learn_from(self, old: Any, ratings: Ratings, epochs: int) -> dict[str, Any]:
+        """`_fit_from`, else `_fit`; "how" in the summary says which."""
+        summary = self._fit_from(old, ratings, epochs)
+        return {**self._fit(ratings, None), "how": FITTED_AGAIN} if summary is None else summary
 
     def _encode(self, histories: sparse.csr_array) -> Any:
         """Vectors [B] of the users whose ratings are the rows of `histories` [B × items]; nothing is learned or

@@ -99,10 +99,25 @@ class Joint(Recommender):
         rating = self._make_rating(checks.seed("random_state", self.random_state))
         for part, watch in ((choice, None), (rating, on_validation)):
             part._adopt(ratings, part._fit(ratings, watch))
-        self.choice_, self.rating_ = choice, rating
         low, high = ratings.scale
-        self.threshold_ = _find_threshold(ratings, self.relevant)
         self.spread_ = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))
+        return self._join(chosen, choice, rating, ratings)
+
+    def _fit_from(self, old: "Joint", ratings: Ratings, epochs: int) -> dict[str, Any]:
+        """Each part from its own of `old`; σ stays."""
+        chosen = old.summary_["choice"]["model"]
+        choice = self._make_choice(chosen, ratings.scale)
+        rating = self._make_rating(checks.seed("random_state", self.random_state))
+        for part, of_old in ((choice, old.choice_), (rating, old.rating_)):
+            part._adopt(ratings, part._learn_from(of_old, ratings, epochs))
+        self.spread_ = old.spread_
+        how = "; ".join(f"{name} {part.summary_['how']}" for name, part in ((self.rating, rating), (chosen, choice)))
+        return self._join(chosen, choice, rating, ratings) | {"how": how}
+
+    def _join(self, chosen: str, choice: Recommender, rating: Recommender, ratings: Ratings) -> dict[str, Any]:
+        """Take the fitted parts, of choices by the name `chosen`; the summary."""
+        self.choice_, self.rating_ = choice, rating
+        self.threshold_ = _find_threshold(ratings, self.relevant)
         summary = {"choice": {"model": chosen, **choice.summary_}, "rating": {"model": self.rating, **rating.summary_}}
         ended = {name: value for name, value in rating.summary_.items() if name in ("best_epoch", "stopped")}
         return ended | {"liked_from": self.threshold_, "spread": self.spread_} | summary

@@ -72,12 +72,13 @@ def prepare(
     inputs: str,
     settings: Settings,
     stream: bool,
+    biases: Biases | None = None,
 ) -> Data:
     """The data of a training on the rows `seen` [rows × columns], in batches of the row indices `parts`.
 
-    unseen: the held-out ratings, those left out of `seen`. inputs: as in `Data`.
+    unseen: the held-out ratings, those left out of `seen`. inputs: as in `Data`. biases: None for those of `seen`.
     """
-    biases = _fit_biases(seen, dampings, settings)
+    biases = _fit_biases(seen, dampings, settings) if biases is None else biases
     centre = biases.item.astype(np.float32) if inputs != "ratings" else None
     make = reconstruct((biases.mean + biases.user).astype(np.float32), settings.device, HEAD, centre, has_mask(inputs))
     examples = make_examples(seen, parts, make, stream=stream)
@@ -97,10 +98,21 @@ def prepare(
 
 
 def train_once(
-    data: Data, l2: float, settings: Settings, epochs: int, last_epoch: int, on_validation: OnValidation | None
+    data: Data,
+    l2: float,
+    settings: Settings,
+    epochs: int,
+    last_epoch: int,
+    on_validation: OnValidation | None,
+    start: Autoencoder | None = None,
 ) -> tuple[Autoencoder, TrainingLog]:
-    """(a new network trained up to `last_epoch`, its log); the learning rate follows the schedule of all `epochs`."""
-    network = new_network(data, settings)
+    """(a new network trained up to `last_epoch`, its log); the learning rate follows the schedule of all `epochs`.
+
+    start: a network that is trained further; None: a new one.
+    """
+    network = new_network(data, settings) if start is None else start
+    pad(network)
+    network.to(settings.device)
     penalties = {"l2": parse("penalty", f"l2:{l2!r}", PENALTIES), **settings.penalties}
     if data.dampings[1] > 0:
         penalties["bias"] = parse("penalty", f"bias:{data.dampings[1]!r}", PENALTIES)
@@ -165,7 +177,7 @@ def _starting_bias(rows: Rows, biases: Biases, settings: Settings) -> FloatArray
 
 
 def new_network(data: Data, settings: Settings) -> Autoencoder:
-    """A new network of random weights and the initial output bias, padded for the kernels."""
+    """A new network of random weights and the initial output bias."""
     generator = torch.Generator().manual_seed(settings.seed)
     shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
     n_inputs = 2 if has_mask(data.inputs) else 1
@@ -176,5 +188,4 @@ def new_network(data: Data, settings: Settings) -> Autoencoder:
         head = network.head(HEAD)
         with torch.no_grad():
             head.bias.copy_(head.activation.inverse(torch.from_numpy(data.start).float()))
-    pad(network)
-    return network.to(settings.device)
+    return network

@@ -8,8 +8,10 @@ last hidden layer.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -105,6 +107,12 @@ class Decoder(nn.Module):
         self.inner_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairwise(widths))
         self.inner_biases = nn.ParameterList(torch.zeros(b) for b in widths[1:])
 
+    def set_columns(self, columns: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        """Give the columns [k] these rows of V [k × H] and of b [k]."""
+        with torch.no_grad():
+            self.weight[columns] = weight.to(self.weight.dtype)
+            self.bias[columns] = bias.to(self.bias.dtype)
+
     def hidden(self, code: torch.Tensor) -> torch.Tensor:
         """Code [n × K] → d(code) [n × H], in which the sums of the output are linear."""
         for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
@@ -195,6 +203,22 @@ def build_autoencoder(
     first = Encoder(n_columns, widths, encoder, generator, n_inputs=n_inputs, centred=centred, linear_code=drawn)
     last = Decoder(n_columns, hidden[-1:], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
     return Autoencoder(first, {head: last}, parse("code", code, CODES).function)
+
+
+def copy_weights(old: Autoencoder, new: Autoencoder, columns: npt.NDArray[np.integer[Any]]) -> None:
+    """Give `new` what `old` has learned; columns [m of new]: the column of `old` that each was, −1 for a new one, whose
+    weights become 0: it is not read."""
+    known = torch.from_numpy(columns >= 0)
+    found = torch.from_numpy(columns[columns >= 0])
+    of_columns = {id(weight) for weight in new.encoder.weights}
+    of_columns |= {id(tensor) for name in new.heads for tensor in (new.head(name).weight, new.head(name).bias)}
+    with torch.no_grad():
+        for learned, parameter in zip(old.parameters(), new.parameters(), strict=True):
+            if id(parameter) in of_columns:
+                parameter.zero_()
+                parameter[known] = learned[found]
+            else:
+                parameter.copy_(learned)
 
 
 def _glorot(rows: int, columns: int, generator: torch.Generator, spread: float = 1.0) -> torch.Tensor:
