@@ -140,7 +140,7 @@ def test_health_and_metrics(folders: dict[str, Path]) -> None:
     page = ask("GET", "/")
     assert page.headers["content-type"].startswith("text/html") and "default-src 'none'" in str(page.headers)
     assert "access-control-allow-origin" not in ask("GET", "/items", headers={"Origin": "http://x"}).headers
-    paths = {"/recommend", "/predict", "/explain", "/similar", "/items"}
+    paths = {"/recommend", "/predict", "/explain", "/what-if", "/similar", "/items"}
     assert set(ask("GET", "/openapi.json").json()["paths"]) >= paths
 
 
@@ -159,6 +159,39 @@ def test_reasons_are_those_of_explain(folders: dict[str, Path], name: str) -> No
         assert [reason["item"] for reason in first["reasons"]] == positive.tolist()
 
 
+@pytest.mark.parametrize("name", ["item", "user", "ease", "joint"])
+def test_what_if_is_that_of_python(folders: dict[str, Path], name: str) -> None:
+    ask, model = Asked(folders[name]), autorec.load(folders[name])
+    body = {"history": HISTORY, "n": 6, "remove": ["20"], "change": {"15": 5}, "add": [{"item": 30, "rating": 2}, 40]}
+    told = ask.post("/what-if", body)
+    edits: Any = {"remove": [20], "change": {15: 5.0}, "add": {30: 2.0, 40: None}}
+    wanted = autorec.what_if(model, history=AS_DICT, n=6, **edits)
+    assert listed(told) == wanted["item"].tolist()
+    assert [one["rank_before"] for one in told["items"]] == wanted["rank_before"].tolist()
+    np.testing.assert_allclose([one["score"] for one in told["items"]], wanted["score"], rtol=1e-5)
+    (first,) = ask.post("/what-if", {**body, "n": 1, "reasons": True})["items"]
+    after = {10: 5.0, 15: 5.0, 200: None, 30: 2.0, 40: None}
+    found = autorec.explain(model, item=first["item"], history=after).contributions
+    assert [one["item"] for one in first["reasons"]] == found[found["contribution"] > 0]["item"].head(3).tolist()
+    assert ask.post("/what-if", {"user": 3})["items"][0]["rank_before"] == 1
+
+
+def test_dates_put_a_history_in_order(item: Asked) -> None:
+    """Of an item given twice the later rating counts; without a date of each the last one does."""
+
+    def asked(*times: int | None) -> Any:
+        rated = [{"item": 10, "rating": rating} for rating in (5, 1)]
+        dated = [one if time is None else one | {"timestamp": time} for one, time in zip(rated, times, strict=True)]
+        return item.post("/predict", {"history": dated, "items": [20]})["items"][0]["rating"]
+
+    high, low = (
+        item.post("/predict", {"history": [{"item": 10, "rating": rating}], "items": [20]}) for rating in (5, 1)
+    )
+    first, last = high["items"][0]["rating"], low["items"][0]["rating"]
+    assert first != last
+    assert (asked(200, 100), asked(100, 200), asked(None, None), asked(200, None)) == (first, last, last, last)
+
+
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +206,14 @@ def test_what_cannot_be_answered_is_a_sentence(item: Asked, folders: dict[str, P
         ("/recommend", {"boost": {"1": 1e9}}, 422, "boost is 1e+09"),
         ("/recommend", {"reasons": True, "n": 21}, 422, "n is 21; allowed with reasons: up to 20"),
         ("/explain", {"user": 3, "item": 9999}, 422, "unknown item 9999"),
+        ("/what-if", {"user": 3, "remove": [9999]}, 422, "unknown item '9999'"),
+        ("/what-if", {"history": [10], "change": {"20": 3}}, 422, "item 20 is not rated by this person: nothing to"),
+        ("/what-if", {"history": [10], "remove": [10]}, 422, "no rating is left"),
+        ("/what-if", {"remove": [10]}, 422, "got 0 users and no history; give one person"),
+        ("/what-if", {"history": [10], "add": list(range(1001))}, 422, "add: List should have at most 1000 items"),
+        ("/what-if", {"user": 3, "n": 21, "reasons": True}, 422, "allowed with reasons: up to 20"),
+        ("/recommend", {"history": [{"item": 1, "timestamp": "today"}]}, 422, "should be a valid integer"),
+        ("/recommend", {"history": [{"item": 1, "timestamp": 1_700_000_000_000}]}, 422, "less than or equal to 2534"),
         ("/recommend", [1], 422, "the body: Input should be a valid dictionary"),
         ("/predict", {"items": []}, 422, "items: List should have at least 1 item"),
         ("/similar", {"items": [1, 9999]}, 422, "unknown item '9999'"),
@@ -263,7 +304,13 @@ ANYTHING = st.recursive(
 LIKELY = {
     "user": ANY_ID,
     "history": st.lists(
-        st.one_of(ANY_ID, st.fixed_dictionaries({"item": ANY_ID}, optional={"rating": st.floats(1, 5)})), max_size=20
+        st.one_of(
+            ANY_ID,
+            st.fixed_dictionaries(
+                {"item": ANY_ID}, optional={"rating": st.floats(1, 5), "timestamp": st.integers(0, 2**33)}
+            ),
+        ),
+        max_size=20,
     ),
     "n": st.integers(1, 500),
     "exclude_seen": st.booleans(),
@@ -273,11 +320,19 @@ LIKELY = {
     "boost": st.dictionaries(st.integers(1, 300).map(str), st.floats(-1e7, 1e7), max_size=5),
     "diversify": st.floats(0, 1),
     "items": st.lists(ANY_ID, max_size=5),
+    "item": ANY_ID,
+    "by": st.sampled_from(["both", "choice", "rating"]),
+    "reasons": st.booleans(),
+    "remove": st.lists(ANY_ID, max_size=3),
+    "change": st.dictionaries(st.integers(1, 300).map(str), st.floats(1, 5), max_size=3),
+    "add": st.lists(ANY_ID, max_size=3),
 }
 MOSTLY = {name: st.one_of(likely, likely, likely, ANYTHING) for name, likely in LIKELY.items()}
 BODIES = {
-    "/recommend": [name for name in LIKELY if name != "items"],
+    "/recommend": [name for name in LIKELY if name not in ("items", "item", "remove", "change", "add")],
     "/predict": ["user", "history", "items"],
+    "/explain": ["user", "history", "item", "by"],
+    "/what-if": ["user", "history", "n", "by", "remove", "change", "add", "reasons"],
     "/similar": ["items", "n"],
 }
 BODY = st.sampled_from(sorted(BODIES)).flatmap(
@@ -328,6 +383,8 @@ def mixed_requests(n: int) -> list[tuple[str, Any]]:
                     ("/recommend", person),
                     ("/predict", person | {"items": [draw.randint(1, 300) for _ in range(9)]}),
                     ("/similar", {"items": [draw.randint(1, 300)]}),
+                    ("/explain", person | {"item": draw.randint(1, 300)}),
+                    ("/what-if", person | {"remove": [history[0]["item"]], "n": 5}),
                 ]
             )
         ]

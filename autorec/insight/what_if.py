@@ -55,7 +55,7 @@ def what_if(
     ['item', 'score', 'rank', 'rank_before', 'title']
     """
     ranked, (before, _) = model.ranked_by(by), find_person(model.ranked_by(by), user, history)
-    after = _edit(ranked, before, remove, change or {}, add or {})
+    after = edit(ranked, before, remove, change or {}, add or {})
     scores_before, scores = (score_histories(ranked, one) for one in (before, after))
     columns = rank_items(scores, after, checks.whole("n", n))
     free = np.ones(len(scores[0]), dtype=bool)
@@ -134,10 +134,10 @@ def overturn(
     )
 
 
-def _edit(
+def edit(
     model: Recommender, person: sparse.csr_array, remove: Any, change: Mapping[Any, float], add: Any
 ) -> sparse.csr_array:
-    """The ratings [1 × items] of a person with some removed, changed, added."""
+    """The ratings [1 × items] of a person with some removed, changed, added, as for `what_if`."""
     removed = find_columns(model, remove)
     for what, items, needs in (("remove", remove, True), ("change", list(change), True), ("add", list(add), False)):
         for item, column in zip(as_collection(items), find_columns(model, items), strict=True):

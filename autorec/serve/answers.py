@@ -13,17 +13,22 @@ from scipy import sparse
 from autorec.errors import ParameterError
 from autorec.insight.explain import Explanation
 from autorec.insight.explain import explain as explain_score
+from autorec.insight.person import find_person
+from autorec.insight.what_if import edit
+from autorec.insight.what_if import what_if as what_if_list
 from autorec.models.filters import NO_FILTERS, make_filters
 from autorec.models.histories import join_history
 from autorec.models.recommending import best_items, predict_person, score_person
 from autorec.serve.messages import (
     MOST_EXPLAINED,
     ExplainRequest,
+    Id,
     Person,
     PredictRequest,
     Rated,
     RecommendRequest,
     SimilarRequest,
+    WhatIfRequest,
 )
 from autorec.serve.served import Served
 
@@ -36,8 +41,7 @@ _FIRST = np.zeros(1, dtype=np.int64)
 def recommend(served: Served, asked: RecommendRequest) -> Answer:
     """The n best items; source: "model", or "fallback: item means" of a person of whom nothing is known."""
     model = served.model.ranked_by(asked.by)
-    if asked.reasons and asked.n > MOST_EXPLAINED:
-        raise ParameterError(f"n is {asked.n}; allowed with reasons: up to {MOST_EXPLAINED}")
+    _bound_reasons(asked)
     history, row, unknown = _find_person(served, asked)
     filters = NO_FILTERS
     if asked.allow is not None or asked.deny or asked.where or asked.boost:
@@ -54,7 +58,7 @@ def recommend(served: Served, asked: RecommendRequest) -> Answer:
     ]
     if asked.reasons and history.nnz:
         for one in listed:
-            one["reasons"] = _find_reasons(served, asked, one["item"])
+            one["reasons"] = _find_reasons(_explain(served, asked, one["item"]))
     return {
         "items": listed,
         "source": "model" if known else "fallback: item means",
@@ -98,6 +102,34 @@ def explain(served: Served, asked: ExplainRequest) -> Answer:
     }
 
 
+def what_if(served: Served, asked: WhatIfRequest) -> Answer:
+    """The n best items of a person with other ratings, with the rank that each had before, see `autorec.what_if`."""
+    _bound_reasons(asked)
+    _, row, unknown = _find_person(served, asked)
+    person = {"user": asked.user, "history": _raw_history(served, asked)}
+    edits = {
+        "remove": _as_text(asked.remove),
+        "change": asked.change,
+        "add": {str(one.item): one.rating for one in _rated(asked.add)},
+    }
+    table = what_if_list(served.model, n=asked.n, by=asked.by, **person, **edits)
+    columns = served.find_items(table["item"].tolist()).tolist()
+    listed: list[Answer] = [
+        {"item": served.item_ids[column], "title": served.titles[column], **values}
+        for column, values in zip(columns, _to_records(table[["score", "rank", "rank_before"]]), strict=True)
+    ]
+    if asked.reasons:
+        after = edit(served.model, find_person(served.model, **person)[0], **edits)
+        history = {served.item_ids[c]: rating for c, rating in zip(after.indices, after.data.tolist(), strict=True)}
+        for one in listed:
+            one["reasons"] = _find_reasons(explain_score(served.model, None, one["item"], history=history, by=asked.by))
+    return {
+        "items": listed,
+        "unknown": {"user": asked.user is not None and row == -1, "items": unknown},
+        "model": served.facts,
+    }
+
+
 def similar(served: Served, asked: SimilarRequest) -> Answer:
     """The nearest items of each item, nearest first."""
     table = served.model.similar(_as_text(asked.items), asked.n)
@@ -115,19 +147,35 @@ def search(served: Served, text: str, n: int) -> Answer:
     return {"items": found, "model": served.facts}
 
 
-def _find_reasons(served: Served, asked: RecommendRequest, item: Any) -> list[Answer]:
+def _bound_reasons(asked: RecommendRequest | WhatIfRequest) -> None:
+    if asked.reasons and asked.n > MOST_EXPLAINED:
+        raise ParameterError(f"n is {asked.n}; allowed with reasons: up to {MOST_EXPLAINED}")
+
+
+def _find_reasons(found: Explanation) -> list[Answer]:
     """The ratings that speak most for an item, at most REASONS."""
-    table = _explain(served, asked, item).contributions.head(REASONS)
+    table = found.contributions.head(REASONS)
     return _to_records(table[table["contribution"] > 0])
 
 
 def _explain(served: Served, asked: RecommendRequest | ExplainRequest, item: Any) -> Explanation:
-    history = None
-    if asked.history:
-        rated = [one if isinstance(one, Rated) else Rated(item=one) for one in asked.history]
-        columns = served.find_items([one.item for one in rated]).tolist()
-        history = {served.item_ids[c]: one.rating for c, one in zip(columns, rated, strict=True) if c >= 0}
-    return explain_score(served.model, asked.user, item, history=history, by=asked.by)
+    return explain_score(served.model, asked.user, item, history=_raw_history(served, asked), by=asked.by)
+
+
+def _raw_history(served: Served, asked: Person) -> dict[Any, float | None] | None:
+    """The known items of a history by their raw ids, as functions of Python take it; None without a history."""
+    if not asked.history:
+        return None
+    rated = _rated(asked.history)
+    columns = served.find_items([one.item for one in rated]).tolist()
+    return {served.item_ids[c]: one.rating for c, one in zip(columns, rated, strict=True) if c >= 0}
+
+
+def _rated(history: list[Rated | Id]) -> list[Rated]:
+    """The items of a history; where all have a timestamp, the earliest first."""
+    rated = [one if isinstance(one, Rated) else Rated(item=one) for one in history]
+    times = [one.timestamp for one in rated if one.timestamp is not None]
+    return sorted(rated, key=lambda one: one.timestamp or 0) if len(times) == len(rated) else rated
 
 
 def _to_records(table: pd.DataFrame) -> list[Answer]:
@@ -142,10 +190,14 @@ def _find_person(served: Served, asked: Person) -> tuple[sparse.csr_array, int, 
     if not asked.history:
         own = ratings.csr[[row]] if row >= 0 else sparse.csr_array((1, ratings.n_items), dtype=np.float32)
         return sparse.csr_array(own), row, 0
-    ids = [one.item if isinstance(one, Rated) else one for one in asked.history]
-    rated = [one.rating if isinstance(one, Rated) else None for one in asked.history]
+    rated = _rated(asked.history)
+    ids = [one.item for one in rated]
     columns = served.find_items(ids)
-    return join_history(ratings, ids, columns, rated, row), -2 if row >= 0 else -1, int((columns < 0).sum())
+    return (
+        join_history(ratings, ids, columns, [one.rating for one in rated], row),
+        -2 if row >= 0 else -1,
+        int((columns < 0).sum()),
+    )
 
 
 def _as_text(ids: list[Any]) -> list[str]:

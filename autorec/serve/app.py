@@ -17,7 +17,14 @@ from pydantic_core import to_json
 from autorec import __version__, threads
 from autorec.serve import answers
 from autorec.serve.guard import MOST_BYTES, SECONDS, Guard
-from autorec.serve.messages import MOST_LISTED, ExplainRequest, PredictRequest, RecommendRequest, SimilarRequest
+from autorec.serve.messages import (
+    MOST_LISTED,
+    ExplainRequest,
+    PredictRequest,
+    RecommendRequest,
+    SimilarRequest,
+    WhatIfRequest,
+)
 from autorec.serve.metrics import CONTENT_TYPE, Metrics
 from autorec.serve.problems import answer_errors
 from autorec.serve.served import Live, Served
@@ -71,6 +78,11 @@ def _add_answers(app: FastAPI, live: Live, metrics: Metrics) -> None:
     async def explain(asked: ExplainRequest) -> Response:
         """What each rating of a person contributes to the score of an item."""
         return _json(answers.explain(_current(live), asked))
+
+    @app.post("/what-if")
+    async def what_if(asked: WhatIfRequest) -> Response:
+        """The list of a person with other ratings, and the rank of each item before."""
+        return _json(answers.what_if(_current(live), asked))
 
     @app.post("/similar")
     async def similar(asked: SimilarRequest) -> Response:

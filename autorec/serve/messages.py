@@ -9,6 +9,8 @@ from autorec import words
 MOST_ITEMS = 10_000  # of a history or a list of ids
 MOST_LISTED = 500  # items that are asked for
 MOST_EXPLAINED = 20  # items of a list with reasons
+MOST_EDITS = 1_000  # ratings that are removed, changed, or added
+LATEST = 253_402_300_799  # the last second of the year 9999, beyond which a timestamp is in other units
 
 Text = Annotated[StrictStr, Field(max_length=1000)]
 Id = StrictInt | Text
@@ -24,10 +26,15 @@ class Message(BaseModel):
 
 
 class Rated(Message):
-    """An item of a history. Without a rating it counts as the highest: the person likes it."""
+    """An item of a history. Without a rating it counts as the highest: the person likes it.
+
+    timestamp: seconds since 1970. Where all items of a history have one, it is read in their order, so that of an item
+    given twice the latest rating counts; beyond that no model weighs ratings by their date.
+    """
 
     item: Id
     rating: Number | None = None
+    timestamp: Annotated[StrictInt, Field(ge=0, le=LATEST)] | None = None
 
 
 class Person(Message):
@@ -64,6 +71,18 @@ class ExplainRequest(Person):
 
     item: Id | None = None
     by: words.RankedBy | None = None
+
+
+class WhatIfRequest(Person):
+    """The list of a person with some ratings taken away, some changed, some added; see `autorec.what_if`. change: id of
+    a rated item → its other rating. With reasons n is at most 20."""
+
+    n: Length = 10
+    by: Literal["both", "choice", "rating"] | None = None
+    remove: Annotated[list[Id], Field(max_length=MOST_EDITS)] = []
+    change: Annotated[dict[Text, Number], Field(max_length=MOST_EDITS)] = {}
+    add: Annotated[list[Rated | Id], Field(max_length=MOST_EDITS)] = []
+    reasons: StrictBool = False
 
 
 class SimilarRequest(Message):
