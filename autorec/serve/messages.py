@@ -78,7 +78,7 @@ class WhatIfRequest(Person):
     a rated item → its other rating. With reasons n is at most 20."""
 
     n: Length = 10
-    by: Literal["both", "choice", "rating"] | None = None
+    by: words.RankedBy | None = None
     remove: Annotated[list[Id], Field(max_length=MOST_EDITS)] = []
     change: Annotated[dict[Text, Number], Field(max_length=MOST_EDITS)] = {}
     add: Annotated[list[Rated | Id], Field(max_length=MOST_EDITS)] = []
