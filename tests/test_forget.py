@@ -114,31 +114,84 @@ def test_no_file_of_the_folder_holds_the_id(name: str, tmp_path: Path) -> None:
     assert_equal(autorec.load(tmp_path / "model"), autorec.forget(model, ID))
 
 
+def groups_of(ratings: autorec.Ratings) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Ratings of the sample, and a third of its users each: kept in a model, forgotten, never there."""
+    parts = np.array_split(np.random.default_rng(0).permutation(ratings.n_users), 3)
+    users = [ratings.user_ids[part] for part in parts]
+    return ratings.to_frame()[["user", "item", "rating"]], dict(zip(("kept", "forgotten", "never"), users, strict=True))
+
+
+def attack(model: autorec.Recommender, frame: pd.DataFrame, users: dict[str, np.ndarray]) -> tuple[float, float]:
+    """A model reconstructs whom it learned from better than others: AUC of the errors of those kept, and of those
+    forgotten, against those who were never in training; each is folded in."""
+    found = {}
+    for name, those in users.items():
+        known = frame[frame["user"].isin(those) & frame["item"].isin(model.ratings_.item_ids)]
+        histories = model.fold_in(known).ratings_.csr
+        scores = model.score_users(model.encode_users(histories))
+        if model.rates:
+            errors = histories.copy()
+            errors.data = np.square(histories.data - model._to_ratings(scores)[histories.nonzero()])
+            found[name] = -errors.sum(axis=1) / np.diff(histories.indptr)
+        else:
+            found[name] = -np.square(positives(histories, model.ratings_.scale).toarray() - scores).mean(axis=1)
+    return tuple(
+        roc_auc_score(np.repeat([1, 0], [len(found[name]), len(found["never"])]), [*found[name], *found["never"]])
+        for name in ("kept", "forgotten")
+    )
+
+
 def test_who_was_forgotten_looks_like_who_was_never_there() -> None:
-    """The attack: a model reconstructs the choices of who was in training better than those of others."""
-    ratings = autorec.load_sample()
-    groups = np.array_split(np.random.default_rng(0).permutation(ratings.n_users), 3)
-    kept, forgotten, never = (ratings.user_ids[group] for group in groups)
-    frame = ratings.to_frame()[["user", "item", "rating"]]
-    model = autorec.InfAE(l2=0.05).fit(frame[~frame["user"].isin(never)])
-
-    def attack(attacked: autorec.Recommender) -> tuple[float, float]:
-        """AUC of those kept, and of those forgotten, against those who were never in training."""
-        found = {}
-        for name, users in (("kept", kept), ("forgotten", forgotten), ("never", never)):
-            known = frame[frame["user"].isin(users) & frame["item"].isin(attacked.ratings_.item_ids)]
-            histories = attacked.fold_in(known).ratings_.csr
-            liked = positives(histories, attacked.ratings_.scale).toarray()
-            scores = attacked.score_users(attacked.encode_users(histories))
-            found[name] = -np.square(liked - scores).mean(axis=1)
-        return tuple(
-            roc_auc_score(np.repeat([1, 0], [len(found[name]), len(found["never"])]), [*found[name], *found["never"]])
-            for name in ("kept", "forgotten")
-        )
-
-    before, after = attack(model), attack(autorec.forget(model, forgotten))
+    frame, users = groups_of(autorec.load_sample())
+    model = autorec.InfAE(l2=0.05).fit(frame[~frame["user"].isin(users["never"])])
+    before = attack(model, frame, users)
+    after = attack(autorec.forget(model, users["forgotten"]), frame, users)
     assert min(before) > 0.9 and after[0] > 0.9
     assert after[1] == pytest.approx(0.5, abs=0.07)
+
+
+def test_the_fast_way_is_nearer_to_that_and_says_that_it_is_not_exact(tmp_path: Path) -> None:
+    frame, users = groups_of(autorec.load_sample())
+    settings = {
+        "hidden": 80,
+        "penalty": "l2:1",
+        "inputs": "residuals",
+        "epochs": 40,
+        "learning_rate": 0.01,
+        "validation": 0,
+    }
+    model = autorec.create("u-autorec", **settings, user_damping=10, item_damping=10)
+    model.fit(frame[~frame["user"].isin(users["never"])])
+    before, exact, fast = (
+        attack(one, frame, users)
+        for one in (
+            model,
+            autorec.forget(model, users["forgotten"]),
+            autorec.forget(model, users["forgotten"], fast=True),
+        )
+    )
+    assert min(before) > 0.8 and exact[1] == pytest.approx(0.5, abs=0.07)
+    assert exact[1] + 0.1 < fast[1] < before[1]
+    model.save(tmp_path / "model")
+    gone = users["forgotten"][:3].tolist()
+    words = ("forget", tmp_path / "model", *(word for user in gone for word in ("--user", user)), "--fast")
+    certificate = told(*words, "--certificate", tmp_path / "removed.json")
+    assert certificate["how"].startswith("trained on") and not certificate["exact"]
+    assert "may still hold traces" in certificate["note"]
+    assert (autorec.load(tmp_path / "model").ratings_.find_users(gone) < 0).all()
+
+
+@pytest.mark.parametrize("name", ["ease", "i-autorec", "autorec"])
+def test_the_fast_way_leaves_no_id_and_is_exact_where_a_model_is_fitted_again(name: str, tmp_path: Path) -> None:
+    model = autorec.create(name, **MODELS[name]).fit(named_frame())
+    model.save(tmp_path / "model")
+    certificate = autorec.forget_saved(tmp_path / "model", ID, fast=True)
+    assert certificate["exact"] == (name == "ease")
+    assert not [file for file in (tmp_path / "model").iterdir() if ID.encode() in file.read_bytes()]
+    if name == "ease":
+        assert_equal(autorec.load(tmp_path / "model"), autorec.forget(model, ID))
+    with pytest.raises(InputError, match="there are no ratings to learn from"):
+        autorec.forget(model, items=model.ratings_.item_ids, fast=True)
 
 
 def test_what_it_refuses(ratings: autorec.Ratings) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import told
+from test_cli import run, told
 
 import autorec
 from autorec.errors import InputError, ParameterError
@@ -116,3 +116,33 @@ def test_the_verb(tmp_path: Path) -> None:
     for name in ("rating", "low", "high"):
         np.testing.assert_allclose([row[name] for row in rows], expected[name], rtol=1e-5)
     assert list(rows[0]) == ["user", "item", "rating", "low", "high", "source"]
+
+
+def test_evaluate_counts_them_at_random_and_by_time(tmp_path: Path) -> None:
+    """Errors of later ratings are three times as large: nine of ten hold at random, and fewer by time."""
+    train, kept, test = thirds(made_ratings(5))
+    model = autorec.GlobalMean().fit(train)
+    test = pd.concat([kept, test], ignore_index=True).assign(timestamp=lambda frame: np.arange(len(frame)))
+    later = np.arange(len(test)) >= len(test) // 2
+    low, high = model.ratings_.scale
+    centre = model.predict([0], [0])[0]
+    test["rating"] = (centre + (test["rating"] - centre) * np.where(later, 1, 1 / 3)).clip(low, high)
+    result = autorec.evaluate(model, test, interval=0.9)
+    coverage = result.coverage
+    assert coverage is not None and coverage.by_time is not None and len(coverage.at_random) == 7
+    assert coverage.at_random[0].coverage == pytest.approx(0.9, abs=0.015)
+    assert coverage.by_time[0].coverage < 0.7
+    assert sum(group.ratings for group in coverage.at_random[1:4]) == coverage.at_random[0].ratings == len(test) // 2
+    for page in (result.to_markdown(), result.to_html()):
+        assert "Coverage of intervals" in page and "users with" in page and "it does not hold here" in page
+    assert autorec.evaluate(model, test.drop(columns="timestamp"), interval=0.9).coverage.by_time is None
+    model.save(tmp_path / "model")
+    test.to_csv(tmp_path / "test.csv", index=False)
+    answer = told("evaluate", tmp_path / "model", tmp_path / "test.csv", "--interval", 0.9)
+    assert answer["coverage"]["by_time"][0]["coverage"] == pytest.approx(coverage.by_time[0].coverage)
+    text = run("evaluate", tmp_path / "model", tmp_path / "test.csv", "--interval", 0.9).stdout
+    assert "counted on the later, where nothing is guaranteed" in text
+    with pytest.raises(InputError, match="are those that the model learned from"):
+        autorec.evaluate(model, train, interval=0.9)
+    with pytest.raises(ParameterError, match=r"interval is 0\.99999, which takes"):
+        autorec.evaluate(model, test, interval=0.99999)

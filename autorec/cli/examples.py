@@ -23,7 +23,10 @@ EXAMPLES = {
         "autorec recommend model --user 42 --user 7",
         "autorec recommend model --all -n 20 -o lists.csv",
     ),
-    "evaluate": ("autorec evaluate model test.csv", "autorec evaluate model test.csv -k 5 -k 10 -o report.html"),
+    "evaluate": (
+        "autorec evaluate model test.csv",
+        "autorec evaluate model test.csv -k 5 --interval 0.9 -o report.html",
+    ),
     "compare": (
         "autorec compare ratings.csv -m i-autorec -m ease -o report.html",
         "autorec compare ml-100k -m u-autorec --by folds:5 --baselines simple",

@@ -15,6 +15,7 @@ from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.cautions import caution, relevant_from
+from autorec.evaluation.coverage import measure_coverage
 from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metrics
@@ -24,7 +25,7 @@ from autorec.models.base import Recommender
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.report import frames
-from autorec.report.evaluation_report import Counts, EvaluationReport, Settings, Slices
+from autorec.report.evaluation_report import Counts, Coverage, EvaluationReport, Settings, Slices
 from autorec.report.evaluation_text import evaluation_markdown
 from autorec.report.page import evaluation_page
 from autorec.report.plots import plot_evaluation
@@ -46,6 +47,7 @@ class Evaluation:
     model     its class and settings; date: when it was evaluated
     caution   a sentence where the model has test ratings, else None
     formulas  of each metric, by its name without @k; of one's own the first line of the docstring
+    coverage  of intervals, None where none was asked for
 
     >>> ratings = autorec.load_sample()
     >>> (one,) = autorec.split(ratings, "random:0.1")
@@ -65,6 +67,7 @@ class Evaluation:
     date: str = field(default_factory=lambda: now())
     caution: str | None = None
     formulas: Mapping[str, str] = field(default_factory=dict)
+    coverage: Coverage | None = None
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -83,6 +86,7 @@ class Evaluation:
             slices=self.slices,
             formulas=self.formulas,
             caution=self.caution,
+            coverage=self.coverage,
         )
 
     def of_lists(self) -> "Evaluation":
@@ -152,6 +156,7 @@ def evaluate(
     fold_in: Any = None,
     cold: float | None = None,
     metrics: Sequence[Metric] = (),
+    interval: float | None = None,
 ) -> Evaluation:
     """Evaluate a fitted model on test ratings.
 
@@ -164,6 +169,7 @@ def evaluate(
     metrics   of one's own: functions (predicted, true), arrays [pairs], or (recommended, relevant), the list of the
               first k item ids and the set of the relevant ones, of which the mean over the users is taken; named as
               the function is, told by its docstring
+    interval  a share: how many test ratings lie within intervals that are to hold it, see `measure_coverage`
 
     Rating metrics take every test pair, also with an unknown user or item. Ranking metrics take test users whom the
     model knows and who have a relevant test item. `Evaluation.counts` counts the others, `Evaluation.caution` names
@@ -202,6 +208,7 @@ def evaluate(
         model=" ".join(repr(model).split()),
         caution=caution(test, *{trained, model.ratings_}),
         formulas=_find_formulas(rating | ranking, chosen),
+        coverage=None if interval is None else measure_coverage(model, test, interval),
     )
 
 

@@ -11,7 +11,9 @@ from sklearn.base import clone
 
 from autorec import files
 from autorec.errors import InputError, ModelFileError, ParameterError
+from autorec.insight.update import continue_fit
 from autorec.models.base import Recommender
+from autorec.models.hooks import FITTED_AGAIN
 from autorec.models.load import load
 from autorec.models.manifest import Manifest, check_save_path, describe
 from autorec.models.store import load_described
@@ -22,12 +24,22 @@ from autorec.ratings.validity import mark_valid
 IntArray = npt.NDArray[np.integer[Any]]
 
 
-def forget(model: Recommender, users: Any = (), items: Any = ()) -> Recommender:
+TRACES = (
+    "not exact: the training went on without the removed ratings, from weights that had learned them and may still "
+    "hold traces"
+)
+
+
+def forget(model: Recommender, users: Any = (), items: Any = (), *, fast: bool = False) -> Recommender:
     """A model without the ratings of these users and of these items, raw ids; `model` does not change.
 
     It is fitted again on the ratings that remain, with the same parameters and seed: bit for bit the model of somebody
     who never had the others, where `random_state` is a whole number. Users and items that are left without a rating go
     too. Where users (items) were folded in, nothing of them is in the weights: the others are folded in again.
+
+    fast: where `update` would go on from the weights of the model, go on from them, for as few epochs, without the
+    others' ratings: their own weights and codes are gone, yet not all that they taught the shared ones. It is not
+    exact. Every other model is fitted again all the same.
 
     The scale of a model that was loaded stays, whatever ratings remain. InputError: no id, an unknown one, or no rating
     left. ParameterError: items of a model whose users were folded in, or the other way round. Ctrl-C is a
@@ -45,6 +57,8 @@ def forget(model: Recommender, users: Any = (), items: Any = ()) -> Recommender:
     folded = model.summary_.get("folded_in")
     if folded is None:
         gone = np.isin(ratings.rows(), rows) | np.isin(ratings.csr.indices, columns)
+        if fast:
+            return _forget_fast(model, ratings, gone)
         kept: Recommender = clone(model).fit(ratings.select(~gone))
         if kept.summary_.get("stopped") == "interrupted":
             raise KeyboardInterrupt
@@ -58,16 +72,25 @@ def forget(model: Recommender, users: Any = (), items: Any = ()) -> Recommender:
     return model._folded(_drop(ratings, rows, columns), folded)
 
 
+def _forget_fast(model: Recommender, ratings: Ratings, gone: npt.NDArray[np.bool_]) -> Recommender:
+    """The model trained on without the ratings that are `gone` [ratings]."""
+    if gone.all():
+        raise InputError("there are no ratings to learn from: no one would be left in the model")
+    return continue_fit(model, replace(ratings.select(~gone), given_scale=ratings.scale))
+
+
 def forget_saved(
-    path: files.PathLike, users: Any = (), items: Any = (), output: files.PathLike | None = None
+    path: files.PathLike, users: Any = (), items: Any = (), output: files.PathLike | None = None, *, fast: bool = False
 ) -> dict[str, Any]:
     """`forget` for the model in the folder `path`; the new model is written to `output`, None: in place of the old one,
     in one step.
 
-    Returns a certificate that JSON can hold: "removed" (users, items, number of ratings), "how" ("fitted again" or
-    "folded in again"), "exact", "time" (UTC), and of the folder "before" and "after" its counts, its SHA-256 and those
-    of its files. The folder is read again to see that it has none of the ids. The certificate names them: it is not
-    put into the folder. ModelFileError, OSError: as for `load` and `save`.
+    Returns a certificate that JSON can hold: "removed" (users, items, number of ratings), "how" ("fitted again",
+    "folded in again", or that the training went on), "exact", "note" where it is not, "time" (UTC), and of the folder
+    "before" and "after" its counts, its SHA-256 and those of its files. The folder is read again to see that it has
+    none of the ids. The certificate names them: it is not put into the folder.
+
+    ModelFileError, OSError: as for `load` and `save`.
 
     >>> autorec.Popularity().fit(autorec.load_sample()).save("shop")
     >>> sorted(autorec.forget_saved("shop", users=[1, 2]))
@@ -78,15 +101,19 @@ def forget_saved(
     model, before = load_described(path)
     rows, columns = _find_both(model.ratings_, users, items)
     gone = {"users": model.ratings_.user_ids[rows].tolist(), "items": model.ratings_.item_ids[columns].tolist()}
-    forget(model, users, items).save(target)
+    kept = forget(model, users, items, fast=fast)
+    kept.save(target)
     left = load(target).ratings_
     if (left.find_users(gone["users"]) >= 0).any() or (left.find_items(gone["items"]) >= 0).any():
         raise ModelFileError(f"{target} still has what was to be forgotten: another process wrote there; do it again")
     after = describe(target)
+    how = "folded in again" if "folded_in" in kept.summary_ else kept.summary_.get("how", FITTED_AGAIN)
+    exact = how in (FITTED_AGAIN, "folded in again")
     return {
         "removed": {**gone, "ratings": before["ratings"] - after["ratings"]},
-        "how": "folded in again" if "folded_in" in model.summary_ else "fitted again",
-        "exact": True,
+        "how": how,
+        "exact": exact,
+        **({} if exact else {"note": TRACES}),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "before": _summarise(before),
         "after": _summarise(after),

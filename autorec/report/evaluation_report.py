@@ -83,10 +83,46 @@ class Slices:
 
 
 @dataclass(frozen=True)
+class CoverageGroup:
+    """Test ratings of one group: the share within their intervals, and the mean width of these."""
+
+    group: str
+    ratings: int
+    coverage: float
+    width: float
+
+    def to_dict(self) -> Json:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many test ratings lie within intervals that are to hold the share `interval`.
+
+    at_random  a random half of the test ratings calibrates, the other half is counted: all, then thirds by how many
+               training ratings the user has, and the item
+    by_time    the earlier half calibrates, the later one is counted; None without timestamps
+    """
+
+    interval: float
+    at_random: tuple[CoverageGroup, ...]
+    by_time: tuple[CoverageGroup, ...] | None
+
+    def to_dict(self) -> Json:
+        by_time = None if self.by_time is None else [group.to_dict() for group in self.by_time]
+        return {
+            "interval": self.interval,
+            "at_random": [group.to_dict() for group in self.at_random],
+            "by_time": by_time,
+        }
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """One model. metrics: name → value, NaN where undefined; intervals: 95 % over the test users, not for all metrics;
     slices: None for a model that predicts no ratings; formulas: of each metric, by its name without @k. model: its
-    class and settings; date: when it was evaluated; caution: a sentence that is to be read first, None without one."""
+    class and settings; date: when it was evaluated; caution: a sentence that is to be read first, None without one;
+    coverage: of intervals, None where none was asked for."""
 
     model: str
     date: str
@@ -97,6 +133,7 @@ class EvaluationReport:
     slices: Slices | None
     formulas: Mapping[str, str]
     caution: str | None = None
+    coverage: Coverage | None = None
 
     def to_dict(self) -> Json:
         """An undefined metric is None."""
@@ -108,4 +145,5 @@ class EvaluationReport:
             "slices": {} if self.slices is None else self.slices.to_dict(),
             "formulas": dict(self.formulas),
             "caution": self.caution,
+            "coverage": None if self.coverage is None else self.coverage.to_dict(),
         }

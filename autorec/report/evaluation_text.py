@@ -1,11 +1,12 @@
 """An evaluation in words: Markdown, formulas, counts, intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from autorec.report.evaluation_report import Counts, EvaluationReport, Interval, Settings
+from autorec.report.evaluation_report import Counts, Coverage, CoverageGroup, EvaluationReport, Interval, Settings
 from autorec.report.tables import markdown_table, number
 
 INTERVAL = "95 % interval over users"
+COVERAGE = ("training ratings", "ratings", "coverage", "mean width")
 
 
 def evaluation_markdown(report: EvaluationReport) -> str:
@@ -14,8 +15,41 @@ def evaluation_markdown(report: EvaluationReport) -> str:
     table = markdown_table(["metric", "value", INTERVAL], rows)
     caution = f"**{report.caution}**" if report.caution else ""
     counts = counts_text(report.counts, report.settings)
-    parts = ["# Evaluation", caution, table, counts, formulas_text(report.formulas)]
+    parts = ["# Evaluation", caution, table, *_coverage_markdown(report.coverage), counts]
+    parts.append(formulas_text(report.formulas))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def coverage_rows(groups: Sequence[CoverageGroup]) -> list[list[str]]:
+    """[groups] rows: group, number of ratings, coverage, mean width."""
+    return [[one.group, f"{one.ratings:,}", number(one.coverage), number(one.width)] for one in groups]
+
+
+def coverage_texts(coverage: Coverage) -> tuple[str, str]:
+    """What the two tables of a coverage are, at random and by time; the second "" where there are no dates."""
+    share = f"{coverage.interval:g}"
+    at_random = (
+        f"Intervals that are to hold {share} of the ratings: a random half of the test ratings made them, the other "
+        "half is counted."
+    )
+    if coverage.by_time is None:
+        return at_random, ""
+    off = coverage.by_time[0].coverage - coverage.interval
+    return at_random, (
+        f"The earlier half of the test ratings made the intervals, the later half is counted: off by {off:+.4f}. The "
+        "guarantee is for ratings that could come in any order; later ratings could not, so it does not hold here."
+    )
+
+
+def _coverage_markdown(coverage: Coverage | None) -> list[str]:
+    if coverage is None:
+        return []
+    tables = [
+        [text, markdown_table(COVERAGE, coverage_rows(groups))]
+        for text, groups in zip(coverage_texts(coverage), (coverage.at_random, coverage.by_time), strict=True)
+        if groups is not None
+    ]
+    return ["## Coverage of intervals", *(part for table in tables for part in table)]
 
 
 def interval_text(interval: Interval | None) -> str:

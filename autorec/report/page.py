@@ -10,8 +10,15 @@ from typing import Any
 from autorec.extras import require
 from autorec.report import comparison_text as text
 from autorec.report.comparison_report import ComparisonReport, Example, Item, ModelResult, Spread
-from autorec.report.evaluation_report import EvaluationReport
-from autorec.report.evaluation_text import INTERVAL, counts_text, interval_text
+from autorec.report.evaluation_report import Coverage, EvaluationReport
+from autorec.report.evaluation_text import (
+    COVERAGE,
+    INTERVAL,
+    counts_text,
+    coverage_rows,
+    coverage_texts,
+    interval_text,
+)
 from autorec.report.figures import difference_figures, model_figures
 from autorec.report.tables import Cell, Group, Head, Table, arrow, metric_label, number, printable
 
@@ -70,9 +77,22 @@ def evaluation_page(report: EvaluationReport) -> str:
         ],
         caution=report.caution,
         main=Table([Head("metric"), Head("value"), Head(INTERVAL), Head("formula")], [Group("", rows)]),
+        coverage=_coverage_tables(report.coverage),
         figures=model_figures([_to_result(report)]),
         counts=counts_text(counts, report.settings),
     )
+
+
+def _coverage_tables(coverage: Coverage | None) -> list[tuple[str, Table]]:
+    """(sentence, table) at random and, with dates, by time; none where no interval was asked for."""
+    if coverage is None:
+        return []
+    head = [Head(name) for name in COVERAGE]
+    return [
+        (sentence, Table(head, [Group("", [[Cell(text) for text in row] for row in coverage_rows(groups)])]))
+        for sentence, groups in zip(coverage_texts(coverage), (coverage.at_random, coverage.by_time), strict=True)
+        if groups is not None
+    ]
 
 
 def _to_result(report: EvaluationReport) -> ModelResult:
