@@ -192,6 +192,31 @@ def test_dates_put_a_history_in_order(item: Asked) -> None:
     assert (asked(200, 100), asked(100, 200), asked(None, None), asked(200, None)) == (first, last, last, last)
 
 
+def test_explanations_wait_for_each_other_and_are_bounded(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists are answered while an explanation is made; the next one waits, and no longer than it may."""
+    ask, begun, done = Asked(folders["user"], seconds=0.2), threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> Any:
+        begun.set()
+        done.wait(60)
+        return {}
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr("autorec.serve.answers.explain", slow)
+        first = pool.submit(ask.post, "/explain", {"user": 3})
+        begun.wait(60)
+        assert ask.post("/recommend", {"user": 3})["items"]
+        assert ask.refused("POST", "/explain", json={"user": 3})[0] == 503
+        done.set()
+        assert first.result() == {}
+    monkeypatch.setattr("autorec.serve.answers.MOST_TAKEN_OUT", 3)
+    assert ask.refused("POST", "/explain", json={"user": 3})[0] == 422
+    status, sentence = ask.refused("POST", "/recommend", json={"history": [1, 2, 3, 4], "reasons": True})
+    assert status == 422 and "this person has 4 ratings, and this model is explained by taking out each" in sentence
+
+
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
 from autorec import words
+from autorec.errors import ParameterError
 from autorec.insight.person import FloatArray, find_columns, find_person, rank_items, score_histories, without
 from autorec.models.base import Recommender
 from autorec.models.recommending import score_person
@@ -92,26 +94,59 @@ def explain(
     0   31     4.5       0.03548    Trouble at the Bakery (1989)
     1   71     4.5       0.03051  Nobody Told the Wedding (1983)
     """
+    return explain_items(model, user, None if item is None else [item], history=history, by=by)[0]
+
+
+def explain_items(
+    model: Recommender,
+    user: Any,
+    items: Any = None,
+    *,
+    history: Any = None,
+    by: words.RankedBy | None = None,
+    most: int | None = None,
+) -> list[Explanation]:
+    """`explain` of several items, raw ids, for which a person is encoded again but once a rating; None: the first of
+    the list. most: ratings that a person may have where they are taken out in turn. ParameterError: there are more."""
     ranked = model.ranked_by(by)
     person, row = find_person(ranked, user, history)
     scores = score_person(ranked, person, row)[0]  # [1 × items]
-    column = int(rank_items(scores, person, 1)[0] if item is None else find_columns(ranked, item)[0])
-    encoded = float(score_histories(ranked, person, column)[0])
-    found = ranked._contributions(person, column)
-    if found is None:
-        contributions = encoded - score_histories(ranked, without(person, np.arange(person.nnz)[:, None]), column)
+    columns = rank_items(scores, person, 1) if items is None else find_columns(ranked, items)
+    encoded = score_histories(ranked, person, columns)[0].astype(np.float64)  # [columns]
+    found = [ranked._contributions(person, int(column)) for column in columns]
+    exact = all(one is not None for one in found)
+    if exact:
+        unit = np.diff(ranked._to_ratings(np.array([0.0, 1.0])))  # on the scale of the ratings
+        contributions = [one * unit for one in found if one is not None]
     else:
-        contributions = found * np.diff(ranked._to_ratings(np.array([0.0, 1.0])))  # on the scale of the ratings
+        _bound(person.nnz, most)
+        contributions = list((encoded - score_histories(ranked, without(person, _each(person)), columns)).T)
     ratings = ranked.ratings_
-    return Explanation(
-        item=ratings.item_ids[column : column + 1].tolist()[0],
-        title=None if ratings.titles is None else ratings.titles[column],
-        score=float(scores[0, column]),
-        contributions=_make_table(ratings, person, contributions),
-        base=encoded - float(contributions.sum()),
-        training=float(scores[0, column]) - encoded,
-        exact=found is not None,
-    )
+    return [
+        Explanation(
+            item=ratings.item_ids[column : column + 1].tolist()[0],
+            title=None if ratings.titles is None else ratings.titles[column],
+            score=float(scores[0, column]),
+            contributions=_make_table(ratings, person, parts),
+            base=float(before - parts.sum()),
+            training=float(scores[0, column] - before),
+            exact=exact,
+        )
+        for column, before, parts in zip(columns, encoded, contributions, strict=True)
+    ]
+
+
+def _each(person: sparse.csr_array) -> npt.NDArray[np.int64]:
+    """[n × 1] the sets of one rating."""
+    return np.arange(person.nnz)[:, None]
+
+
+def _bound(n: int, most: int | None) -> None:
+    if most is not None and n > most:
+        raise ParameterError(
+            f"this person has {n:,} ratings, and this model is explained by taking out each of at most {most:,}; give "
+            "fewer, or another `by`"
+        )
 
 
 def _make_table(ratings: Ratings, person: sparse.csr_array, contributions: FloatArray) -> pd.DataFrame:

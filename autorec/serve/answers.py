@@ -11,8 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from autorec.errors import ParameterError
-from autorec.insight.explain import Explanation
-from autorec.insight.explain import explain as explain_score
+from autorec.insight.explain import Explanation, explain_items
 from autorec.insight.person import find_person
 from autorec.insight.what_if import edit
 from autorec.insight.what_if import what_if as what_if_list
@@ -21,6 +20,7 @@ from autorec.models.histories import join_history
 from autorec.models.recommending import best_items, predict_person, score_person
 from autorec.serve.messages import (
     MOST_EXPLAINED,
+    MOST_TAKEN_OUT,
     ExplainRequest,
     Id,
     Person,
@@ -56,9 +56,8 @@ def recommend(served: Served, asked: RecommendRequest) -> Answer:
         {"item": served.item_ids[column], "title": served.titles[column], "score": score, "rank": rank}
         for rank, (column, score) in enumerate(zip(columns, best[0].tolist(), strict=False), 1)
     ]
-    if asked.reasons and history.nnz:
-        for one in listed:
-            one["reasons"] = _find_reasons(_explain(served, asked, one["item"]))
+    if asked.reasons and history.nnz and listed:
+        _add_reasons(listed, _explain(served, asked, [one["item"] for one in listed]))
     return {
         "items": listed,
         "source": "model" if known else "fallback: item means",
@@ -88,7 +87,7 @@ def predict(served: Served, asked: PredictRequest) -> Answer:
 def explain(served: Served, asked: ExplainRequest) -> Answer:
     """What each rating of the person contributes to the score of an item, see `autorec.explain`."""
     _, row, unknown = _find_person(served, asked)
-    found = _explain(served, asked, asked.item)
+    (found,) = _explain(served, asked, None if asked.item is None else [asked.item])
     return {
         "item": found.item,
         "title": found.title,
@@ -106,8 +105,8 @@ def what_if(served: Served, asked: WhatIfRequest) -> Answer:
     """The n best items of a person with other ratings, with the rank that each had before, see `autorec.what_if`."""
     _bound_reasons(asked)
     _, row, unknown = _find_person(served, asked)
-    person = {"user": asked.user, "history": _raw_history(served, asked)}
-    edits = {
+    person: Answer = {"user": asked.user, "history": _raw_history(served, asked)}
+    edits: Answer = {
         "remove": _as_text(asked.remove),
         "change": asked.change,
         "add": {str(one.item): one.rating for one in _rated(asked.add)},
@@ -118,11 +117,13 @@ def what_if(served: Served, asked: WhatIfRequest) -> Answer:
         {"item": served.item_ids[column], "title": served.titles[column], **values}
         for column, values in zip(columns, _to_records(table[["score", "rank", "rank_before"]]), strict=True)
     ]
-    if asked.reasons:
+    if asked.reasons and listed:
         after = edit(served.model, find_person(served.model, **person)[0], **edits)
         history = {served.item_ids[c]: rating for c, rating in zip(after.indices, after.data.tolist(), strict=True)}
-        for one in listed:
-            one["reasons"] = _find_reasons(explain_score(served.model, None, one["item"], history=history, by=asked.by))
+        items = [one["item"] for one in listed]
+        _add_reasons(
+            listed, explain_items(served.model, None, items, history=history, by=asked.by, most=MOST_TAKEN_OUT)
+        )
     return {
         "items": listed,
         "unknown": {"user": asked.user is not None and row == -1, "items": unknown},
@@ -152,14 +153,16 @@ def _bound_reasons(asked: RecommendRequest | WhatIfRequest) -> None:
         raise ParameterError(f"n is {asked.n}; allowed with reasons: up to {MOST_EXPLAINED}")
 
 
-def _find_reasons(found: Explanation) -> list[Answer]:
-    """The ratings that speak most for an item, at most REASONS."""
-    table = found.contributions.head(REASONS)
-    return _to_records(table[table["contribution"] > 0])
+def _add_reasons(listed: list[Answer], found: list[Explanation]) -> None:
+    """To each item the ratings that speak most for it, at most REASONS."""
+    for one, explanation in zip(listed, found, strict=True):
+        table = explanation.contributions.head(REASONS)
+        one["reasons"] = _to_records(table[table["contribution"] > 0])
 
 
-def _explain(served: Served, asked: RecommendRequest | ExplainRequest, item: Any) -> Explanation:
-    return explain_score(served.model, asked.user, item, history=_raw_history(served, asked), by=asked.by)
+def _explain(served: Served, asked: RecommendRequest | ExplainRequest, items: list[Any] | None) -> list[Explanation]:
+    history = _raw_history(served, asked)
+    return explain_items(served.model, asked.user, items, history=history, by=asked.by, most=MOST_TAKEN_OUT)
 
 
 def _raw_history(served: Served, asked: Person) -> dict[Any, float | None] | None:

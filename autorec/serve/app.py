@@ -1,12 +1,15 @@
 """The app: which path is answered by what.
 
 A request is computed where it arrives, in the event loop: it takes about a millisecond, less than handing it to a
-thread and back would save. What a request may ask for is bounded by `serve.messages`.
+thread and back would save. Explanations may take a second: they are made in threads beside it, one at a time. What a
+request may ask for is bounded by `serve.messages`.
 """
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +31,8 @@ from autorec.serve.messages import (
 from autorec.serve.metrics import CONTENT_TYPE, Metrics
 from autorec.serve.problems import answer_errors
 from autorec.serve.served import Live, Served
+
+Explaining = Callable[[Callable[[Served, Any], answers.Answer], Any], Awaitable[answers.Answer]]
 
 KEY = "AUTOREC_API_KEY"  # environment variable
 
@@ -55,16 +60,38 @@ def build(live: Live, most_bytes: int = MOST_BYTES, seconds: float = SECONDS) ->
     key = os.environ.get(KEY) or None
     app.add_middleware(Guard, metrics=metrics, key=key, most_bytes=most_bytes, seconds=seconds)
     answer_errors(app)
-    _add_answers(app, live, metrics)
+    _add_answers(app, live, metrics, _in_turn(live, seconds))
     _add_health(app, live, metrics)
     return app
 
 
-def _add_answers(app: FastAPI, live: Live, metrics: Metrics) -> None:
+def _in_turn(live: Live, seconds: float) -> Explaining:
+    """An async function (answer, asked) → answer of the current model, made in a thread when those before are done; 503
+    where they take longer than so many seconds."""
+    turn = threading.Lock()
+
+    async def answer_in_turn(answer: Callable[[Served, Any], answers.Answer], asked: Any) -> answers.Answer:
+        def work() -> answers.Answer:
+            if not turn.acquire(timeout=seconds):
+                raise HTTPException(503, "other explanations are being made; ask again later", {"Retry-After": "10"})
+            try:
+                return answer(_current(live), asked)
+            finally:
+                turn.release()
+
+        return await asyncio.to_thread(work)
+
+    return answer_in_turn
+
+
+def _add_answers(app: FastAPI, live: Live, metrics: Metrics, explaining: Explaining) -> None:
     @app.post("/recommend")
     async def recommend(asked: RecommendRequest) -> Response:
         """The n best items of a known user, of a posted history, or of both."""
-        answer = answers.recommend(_current(live), asked)
+        if asked.reasons:
+            answer = await explaining(answers.recommend, asked)
+        else:
+            answer = answers.recommend(_current(live), asked)
         if answer["source"] != "model":
             metrics.observe_fallback()
         return _json(answer)
@@ -77,11 +104,13 @@ def _add_answers(app: FastAPI, live: Live, metrics: Metrics) -> None:
     @app.post("/explain")
     async def explain(asked: ExplainRequest) -> Response:
         """What each rating of a person contributes to the score of an item."""
-        return _json(answers.explain(_current(live), asked))
+        return _json(await explaining(answers.explain, asked))
 
     @app.post("/what-if")
     async def what_if(asked: WhatIfRequest) -> Response:
         """The list of a person with other ratings, and the rank of each item before."""
+        if asked.reasons:
+            return _json(await explaining(answers.what_if, asked))
         return _json(answers.what_if(_current(live), asked))
 
     @app.post("/similar")

@@ -9,6 +9,7 @@ from autorec import words
 MOST_ITEMS = 10_000  # of a history or a list of ids
 MOST_LISTED = 500  # items that are asked for
 MOST_EXPLAINED = 20  # items of a list with reasons
+MOST_TAKEN_OUT = 300  # ratings of a person, where an explanation takes out each in turn
 MOST_EDITS = 1_000  # ratings that are removed, changed, or added
 LATEST = 253_402_300_799  # the last second of the year 9999, beyond which a timestamp is in other units
 
