@@ -46,9 +46,14 @@ def recommend_in_spark(users: Any, model: files.PathLike, n: int = 10, **options
     recommend = partial(recommend_batch, folder=folder, n=n, **options)
 
     def recommend_all(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        return map(recommend, frames)
+        return map(_with_plain_text, map(recommend, frames))
 
     return users.select(COLUMN).mapInPandas(recommend_all, schema)
+
+
+def _with_plain_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text as Python's own: that of pandas 3 may be in several chunks of Arrow, which Spark does not take."""
+    return frame.astype({name: object for name, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)})
 
 
 def train_in_spark(job: Job, workers: int) -> None:
