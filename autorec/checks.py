@@ -23,6 +23,11 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     return str(value)
 
 
+def flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ParameterError(f"{name} is {value!r}; allowed: True, False")
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """An integer from `least` up."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:

@@ -53,6 +53,40 @@ def test_loss_and_gradients_are_those_of_the_dense_formula(name: str, widths: tu
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("linear_code", [True, False])
+def test_skips_add_the_layers_before_and_normalise(linear_code: bool) -> None:
+    """The encoder of RecVAE written layer by layer (Shenbin et al., WSDM 2020), gradients too."""
+    generator = torch.Generator().manual_seed(0)
+    batch, dense, _ = random_batch(12, 17)
+    encoder = Encoder(17, (6, 6, 6, 4), "swish", generator, linear_code=linear_code, skips=True)
+    for norm in encoder.norms:
+        norm.weight.data.uniform_(0.5, 2, generator=generator), norm.bias.data.normal_(generator=generator)
+
+    def layer(x: torch.Tensor, at: int) -> torch.Tensor:
+        centred = x * x.sigmoid()
+        centred = centred - centred.mean(dim=1, keepdim=True)
+        scale = (centred.square().mean(dim=1, keepdim=True) + 0.1).sqrt()
+        return centred / scale * encoder.norms[at].weight + encoder.norms[at].bias
+
+    W, a = encoder.inner_weights, encoder.inner_biases
+    h1 = layer(dense @ encoder.weights[0] + encoder.bias, 0)
+    h2 = layer(h1 @ W[0] + a[0] + h1, 1)
+    h3 = layer(h2 @ W[1] + a[1] + h1 + h2, 2)
+    code = h3 @ W[2] + a[2]
+    theirs = code if linear_code else code * code.sigmoid()
+    ours = encoder([batch])
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    parameters = list(encoder.parameters())
+    assert len(parameters) == 8 + 6
+    for one, other in zip(*(torch.autograd.grad(x.square().sum(), parameters) for x in (ours, theirs)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_skips_want_layers_of_one_width() -> None:
+    with pytest.raises(ParameterError, match=r"skips adds hidden layers .* as in 600-600-200; hidden is 8-6-4"):
+        ChoiceAutoencoder(hidden="8-6-4", skips=True).fit(random_frame())
+
+
 def choices_and_head(n: int, m: int) -> tuple[Batch, Decoder, torch.Tensor]:
     """[n × m] choices, a head, a code [n × 6] that learns."""
     generator = torch.Generator().manual_seed(1)

@@ -31,6 +31,7 @@ FAST: dict[str, dict[str, Any]] = {
     "pure-svd": {"factors": 4},
     "svd-ae": {"rank": 0.3},
     "mult-vae": {**NETWORK, "hidden": "12-6"},
+    "rec-vae": {**NETWORK, "hidden": "8-8-6"},
     "mult-dae": NETWORK,
     "aae": {"hidden": 6, "epochs": 1, "validation": 0.0},
 }

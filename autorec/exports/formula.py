@@ -30,11 +30,12 @@ from autorec.models.puresvd import PureSVD
 from autorec.models.settings import has_biases, has_mask, is_linear
 from autorec.models.svdae import SvdAE
 from autorec.network.activations import ACTIVATIONS, Activation
-from autorec.network.autoencoder import Autoencoder
+from autorec.network.autoencoder import NORM_EPSILON, Autoencoder
 from autorec.ratings.matrix import liked_from
 
 Arrays = dict[str, npt.NDArray[Any]]
 
+_IDENTITY = {"activation": "identity", "less": 0.0, "epsilon": None}
 _KINDS = "autorec, i-autorec, u-autorec, biased-mf, ease, edlae, elsa, pure-svd, mult-vae and its kin"
 
 
@@ -139,16 +140,20 @@ def _layers(network: Autoencoder) -> tuple[dict[str, Any], Arrays]:
     encoder, head = network.encoder, network.head(next(iter(network.heads)))
     weights = [_array(encoder.weights[0]), *map(_array, encoder.inner_weights)]
     biases = [_array(encoder.bias), *map(_array, encoder.inner_biases)]
-    named = {"activation": _name(encoder.activation), "less": encoder.centre}
+    named = {"activation": _name(encoder.activation), "less": encoder.centre, "epsilon": None}
     layers = [named] * len(weights)
+    norms: Arrays = {}
+    for number, norm in enumerate(encoder.norms):
+        layers[number] = named | {"epsilon": NORM_EPSILON}
+        norms |= {f"layer{number}_scale": _array(norm.weight), f"layer{number}_shift": _array(norm.bias)}
     if encoder.linear_code:  # its last layer holds the means, and after them the variances
-        layers[-1] = {"activation": "identity", "less": 0.0}
+        layers[-1] = _IDENTITY
         means = weights[-1].shape[1] // 2
         weights[-1], biases[-1] = weights[-1][:, :means], biases[-1][:means]
     weights += map(_array, head.inner_weights)
     biases += map(_array, head.inner_biases)
-    layers += [{"activation": _name(head.inner), "less": 0.0}] * len(head.inner_weights)
-    arrays = {f"layer{number}_bias": bias for number, bias in enumerate(biases)}
+    layers += [_IDENTITY | {"activation": _name(head.inner)}] * len(head.inner_weights)
+    arrays = norms | {f"layer{number}_bias": bias for number, bias in enumerate(biases)}
     arrays |= {f"layer{number}": weight for number, weight in enumerate(weights) if number}
     return {"kind": "network", "layers": layers}, arrays | {"input": weights[0]}
 

@@ -146,16 +146,31 @@ def _network(graph: Graph, facts: dict[str, Any], arrays: dict[str, Array]) -> s
     if "input_rated" in arrays:
         rated = graph.add("ReduceSum", graph.add("Gather", arrays["input_rated"], "items"), np.array([0]), keepdims=0)
         x = graph.add("Add", x, rated)
-    for number, layer in enumerate(facts["layers"]):
-        x = graph.add("MatMul", x, arrays[f"layer{number}"]) if f"layer{number}" in arrays else x
-        x = _activate(graph, graph.add("Add", x, arrays[f"layer{number}_bias"]), layer)
+    x = _layers(graph, x, facts["layers"], arrays)
     x = graph.add("MatMul", arrays["items"], x) if "items" in arrays else x
     if "item_bias" in arrays:
         x = graph.add("Add", x, (arrays["item_bias"] + facts["mean"]).astype(np.float32))
     return str(graph.add("Add", x, bias)) if bias else str(x)
 
 
+def _layers(graph: Graph, x: Any, layers: list[dict[str, Any]], arrays: dict[str, Array]) -> Any:
+    before: list[Any] = []  # layers that are normalised, which those after them have added
+    for number, layer in enumerate(layers):
+        x = graph.add("MatMul", x, arrays[f"layer{number}"]) if f"layer{number}" in arrays else x
+        x = graph.add("Add", x, arrays[f"layer{number}_bias"])
+        if layer["epsilon"] is None:
+            x = _activate(graph, x, layer)
+            continue
+        x = _activate(graph, graph.add("Sum", x, *before), layer)
+        scale, shift = arrays[f"layer{number}_scale"], arrays[f"layer{number}_shift"]
+        x = graph.add("LayerNormalization", x, scale, shift, epsilon=layer["epsilon"])
+        before.append(x)
+    return x
+
+
 def _activate(graph: Graph, x: str, layer: dict[str, Any]) -> str:
+    if layer["activation"] == "swish":
+        return str(graph.add("Mul", x, graph.add("Sigmoid", x)))
     names = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "elu": "Elu", "selu": "Selu", "identity": "Identity"}
     x = graph.add(names[layer["activation"]], x)
     return graph.add("Sub", x, float(layer["less"])) if layer["less"] else x

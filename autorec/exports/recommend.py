@@ -22,6 +22,7 @@ ACTIVATIONS: dict[str, Any] = {
     "relu": lambda x: np.maximum(x, 0),
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
+    "swish": lambda x: x / (1 + np.exp(-x)),
 }
 
 
@@ -70,9 +71,15 @@ def network(model: Facts, arrays: Arrays, items: Any, ratings: Any) -> Any:
             values = left - bias if model["values"] == "residuals" else values
     x = values @ arrays["input"][items]
     x = x + arrays["input_rated"][items].sum(axis=0) if "input_rated" in arrays else x
+    before: Any = 0.0  # the sum of the layers that are normalised, which those after them have added
     for number, layer in enumerate(model["layers"]):
         x = x @ arrays[f"layer{number}"] if f"layer{number}" in arrays else x
-        x = ACTIVATIONS[layer["activation"]](x + arrays[f"layer{number}_bias"]) - layer["less"]
+        x = x + arrays[f"layer{number}_bias"] + (0.0 if layer["epsilon"] is None else before)
+        x = ACTIVATIONS[layer["activation"]](x) - layer["less"]
+        if layer["epsilon"] is not None:
+            x = (x - x.mean()) / np.sqrt(x.var() + layer["epsilon"])
+            x = x * arrays[f"layer{number}_scale"] + arrays[f"layer{number}_shift"]
+            before = before + x
     x = arrays["items"] @ x if "items" in arrays else x
     return x + arrays["item_bias"] + model["mean"] + bias if "item_bias" in arrays else x
 

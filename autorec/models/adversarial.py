@@ -62,7 +62,7 @@ class AdversarialAutoencoder(Recommender):
                     units than users differ in leave most of the prior empty, and users made of it are all alike
                     (Rubenstein et al., On the latent space of Wasserstein auto-encoders, 2018)
     above           units of a second code above the code, 0 for none; then the prior of the code is learned
-    activation      of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
+    activation      of the hidden layers: identity, sigmoid, tanh, relu, elu, selu, swish
     matches         what the critic sees: "code" (drawn from the prior, or of a user), "profile" (of a user, or made of
                     a code), "joint" (a user's profile and code, or a drawn code and the profile made of it)
     critic          "gan:s" or "wasserstein:s", s the strength of the penalty on its gradient

@@ -42,7 +42,7 @@ class AutoRec(Recommender):
 
     orientation    "item" | "user": what a row is
     hidden         units of the hidden layers: 500, (500, 250, 500) or "500-250-500"
-    encoder        activation of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
+    encoder        activation of the hidden layers: identity, sigmoid, tanh, relu, elu, selu, swish
     decoder        activation of the output, the same names; bounded ones are stretched over the scale
     code           "point": the last hidden layer; "gaussian": that layer, without its activation, is the mean of a code
                    that is drawn while training, beside another that is its log variance; afterwards the code is its

@@ -60,7 +60,9 @@ class ChoiceAutoencoder(Recommender):
 
     hidden         units of the encoder's layers, the last of them the code's: 200, (600, 200) or "600-200", with which
                    the decoder has a layer of 600 before the items
-    activation     of the hidden layers: identity, sigmoid, tanh, relu, elu, selu
+    activation     of the hidden layers: identity, sigmoid, tanh, relu, elu, selu, swish
+    skips          whether each hidden layer of the encoder but the code's, all of one width as in "600-600-200", is
+                   given the sum of those before it too, and its units are normalised (Shenbin et al., WSDM 2020)
     code           "point", or "gaussian": drawn while training, its mean afterwards
     likelihood     "multinomial" or "bernoulli", see `autorec.network.likelihood`
     features       weight, beside the likelihood, of the squared distance between choices and their reconstruction, in
@@ -99,6 +101,7 @@ class ChoiceAutoencoder(Recommender):
         self,
         hidden: int | str | Sequence[int] = 200,
         activation: words.Activation = "tanh",
+        skips: bool = False,
         code: words.Code = "point",
         likelihood: words.LikelihoodOfChoices = "multinomial",
         features: float = 0.0,
@@ -118,6 +121,7 @@ class ChoiceAutoencoder(Recommender):
     ) -> None:
         self.hidden = hidden
         self.activation = activation
+        self.skips = skips
         self.code = code
         self.likelihood = likelihood
         self.features = features
@@ -136,8 +140,14 @@ class ChoiceAutoencoder(Recommender):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        checks.layers(self.hidden)
+        widths = checks.layers(self.hidden)
         activation(self.activation)
+        checks.flag("skips", self.skips)
+        if self.skips and len(set(widths[:-1])) > 1:
+            raise ParameterError(
+                "skips adds hidden layers to each other, which then are as wide, as in 600-600-200; hidden is "
+                f"{self.hidden}"
+            )
         checks.one_of("likelihood", self.likelihood, get_args(words.LikelihoodOfChoices))
         checks.number("features", self.features, least=0)
         code = parse("code", self.code, CODES)
@@ -148,8 +158,7 @@ class ChoiceAutoencoder(Recommender):
                 raise ParameterError(f"penalty {name} needs a code with a variance: use code gaussian")
         checks.auto_or(checks.whole, "sample", self.sample)
         checks.one_of("decoder", self.decoder, get_args(words.DecoderOfChoices))
-        if not isinstance(self.own_vectors, bool):
-            raise ParameterError(f"own_vectors is {self.own_vectors!r}; allowed: True, False")
+        checks.flag("own_vectors", self.own_vectors)
         checks.whole("encoder_steps", self.encoder_steps, least=0)
         check_training(self)
 
@@ -228,7 +237,8 @@ class ChoiceAutoencoder(Recommender):
     def _build(self, n_users: int, n_items: int, generator: torch.Generator) -> Autoencoder:
         widths, mirrored = checks.layers(self.hidden), self.decoder == "mirrored"
         parts = (n_items, widths, self.activation, self.code, generator)
-        return build_network(*parts, mirrored=mirrored, n_users=n_users if self.own_vectors else 0)
+        n_vectors = n_users if self.own_vectors else 0
+        return build_network(*parts, mirrored=mirrored, n_users=n_vectors, skips=self.skips)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         widths = checks.layers(self.hidden)

@@ -66,12 +66,13 @@ def build_network(
     *,
     mirrored: bool = True,
     n_users: int = 0,
+    skips: bool = False,
 ) -> Autoencoder:
     """An autoencoder of choices, one head [n × items]. widths: of the encoder, the code's last. mirrored: the decoder
-    has them in reverse; else it has no hidden layer. n_users: with a vector of their own."""
+    has them in reverse; else it has no hidden layer. n_users: with a vector of their own. skips: see `Encoder`."""
     drawn = code == "gaussian"  # its layer holds mean and variance
     layers = (*widths[:-1], 2 * widths[-1]) if drawn else widths
-    encoder = Encoder(n_items, layers, activation, generator, linear_code=drawn, n_rows=n_users)
+    encoder = Encoder(n_items, layers, activation, generator, linear_code=drawn, n_rows=n_users, skips=skips)
     inner = widths[::-1] if mirrored else widths[-1:]
     decoder = Decoder(n_items, inner, "identity", generator, inner=activation)
     return Autoencoder(encoder, {HEAD: decoder}, parse("code", code, CODES).function)

@@ -26,7 +26,7 @@ class Activation:
     """Functions of tensors of any shape, elementwise.
 
     hidden   sum → hidden unit; at_zero: hidden(0)
-    slope    hidden unit → the derivative of `hidden` there
+    slope    hidden unit → the derivative of `hidden` there; ParameterError where it does not follow from the unit
     output   decoder sum → rating on 1 … 5
     inverse  rating → the decoder sum that gives it
     """
@@ -90,6 +90,19 @@ def _selu_inverse(r: torch.Tensor) -> torch.Tensor:
     return r / _SELU_SCALE
 
 
+def _no_slope(y: torch.Tensor) -> torch.Tensor:
+    raise ParameterError("penalty contractive needs an activation that rises everywhere, and swish does not: use elu")
+
+
+def _swish_inverse(r: torch.Tensor) -> torch.Tensor:
+    """The x > 0 with x·σ(x) = r > 0, by Newton's steps from r + e^−r, which is near."""
+    x = r + (-r).exp()
+    for _ in range(8):
+        s = torch.sigmoid(x)
+        x = x - (x * s - r) / (s + x * s * (1 - s))
+    return x
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(_same, torch.ones_like, _same, _same),
     "sigmoid": Activation(torch.sigmoid, _sigmoid_slope, _sigmoid_output, _sigmoid_inverse, at_zero=0.5),
@@ -97,6 +110,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(torch.relu, _step, torch.relu, _same),
     "elu": Activation(torch.nn.functional.elu, _elu_slope, torch.nn.functional.elu, _same),
     "selu": Activation(torch.selu, _selu_slope, torch.selu, _selu_inverse),
+    "swish": Activation(torch.nn.functional.silu, _no_slope, torch.nn.functional.silu, _swish_inverse),
 }
 
 

@@ -24,6 +24,8 @@ from autorec.network.parts import parse
 
 INITIAL_SPREAD = 0.3  # of Glorot's uniform bound where centred; smaller codes reach a lower validation RMSE sooner
 
+NORM_EPSILON = 0.1  # added to the variance of a layer where it is normalised, as in the code of Shenbin et al. (2020)
+
 
 class Encoder(nn.Module):
     """f(Σᵢ Xᵢ · Wᵢ + a), a sparse layer over all inputs, then dense layers where `widths` names more than one.
@@ -32,7 +34,9 @@ class Encoder(nn.Module):
     batches [n × m] an example's `inputs` hold. centred: the code of an empty row is 0, see
     `autorec.network.activations`. linear_code: the last layer has no activation, for codes that are a mean and a
     variance. n_rows: rows that have a vector [H₁] of their own, 0 at first, added to the sums of the first layer (Wu et
-    al.: CDAE, WSDM 2016).
+    al.: CDAE, WSDM 2016). skips: the sums of each hidden layer before the last one in `widths`, which are then all as
+    wide, have those layers before it added, and its units are normalised with a learned scale and shift, h_k =
+    norm(f(h_{k−1} W_k + a_k + Σ_{j<k} h_j)) (Shenbin et al.: RecVAE, WSDM 2020).
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Encoder(nn.Module):
         centred: bool = True,
         linear_code: bool = False,
         n_rows: int = 0,
+        skips: bool = False,
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
@@ -59,6 +64,7 @@ class Encoder(nn.Module):
         pairs = list(pairwise(widths))
         self.inner_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairs)
         self.inner_biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=NORM_EPSILON) for width in widths[:-1] if skips)
 
     def forward(self, inputs: Sequence[Batch], identity: Batch | None = None) -> torch.Tensor:
         """Batches [n × m], one for each input → the last hidden layer [n × H]. identity [n × n_rows]: see `Example`;
@@ -70,9 +76,12 @@ class Encoder(nn.Module):
 
     def layers(self, sums: torch.Tensor) -> list[torch.Tensor]:
         """Sums of the first layer [n × H₁] → every hidden layer, the last [n × H]."""
-        found = []
-        for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
-            found.append(self._activate(sums))
+        found: list[torch.Tensor] = []
+        for at, (weight, bias) in enumerate(zip(self.inner_weights, self.inner_biases, strict=True)):
+            if self.norms:
+                found.append(self.norms[at](self._activate(sum(found, sums))))
+            else:
+                found.append(self._activate(sums))
             sums = found[-1] @ weight + bias
         return [*found, sums if self.linear_code else self._activate(sums)]
 

@@ -2,7 +2,7 @@
 
 The added units have weights 0. In a network whose hidden units are 0 at 0, their gradients are exactly 0 and no
 optimiser changes them: the network is the same. Any other network is not padded, and none whose last layer holds mean
-and variance side by side.
+and variance side by side, or whose layers are normalised.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def trim(network: Autoencoder) -> None:
 
 def _can_be_padded(network: Autoencoder) -> bool:
     encoder = network.encoder
-    return encoder.activation.at_zero == encoder.centre and not encoder.linear_code
+    return encoder.activation.at_zero == encoder.centre and not encoder.linear_code and not encoder.norms
 
 
 def _resize(network: Autoencoder, widths: Sequence[int]) -> None:
