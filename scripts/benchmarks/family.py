@@ -2,7 +2,7 @@
 
 The dense step is written as RecBole's MultiVAE and RecVAE are, at equal sizes; RecBole itself wants older versions of
 NumPy and pandas than this program. Its RecVAE has an encoder of five dense layers with residual paths and layer norm;
-here it has one hidden layer as in ours, so that the dense epoch is shorter than that of RecBole.
+here both have one hidden layer, so that the dense epoch is shorter than that of RecBole.
 """
 
 from collections.abc import Callable, Iterator
