@@ -21,6 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "i-autorec": FAST,
     "u-autorec": {**FAST, "inputs": "residuals+rated"},
     "mult-vae": {"hidden": "20-10", "epochs": 2, "validation": 0.0},
+    "rec-vae": {"hidden": "12-12-12-6", "epochs": 3, "validation": 0.0},
     "biased-mf": {"factors": 5, "sweeps": 3},
 }
 

@@ -62,6 +62,7 @@ async function unpack() {
 const activations = {
   identity: x => x, sigmoid: x => 1 / (1 + Math.exp(-x)), tanh: Math.tanh, relu: x => Math.max(x, 0),
   elu: x => x > 0 ? x : Math.expm1(x), selu: x => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)),
+  swish: x => x / (1 + Math.exp(-x)),
 };
 
 function erf(x) {  // Abramowitz and Stegun, 7.1.26: to 1.5e-7
@@ -136,6 +137,7 @@ function network(model, array, items, ratings, inside) {
   });
   add("input", k => values[k]);
   if (array("input_rated")) add("input_rated", () => 1);
+  const before = [];  // layers that are normalised, which those after them have added
   model.layers.forEach((layer, number) => {
     const weight = array(`layer${number}`), b = array(`layer${number}_bias`).values;
     const sums = new Float64Array(b.length);
@@ -143,7 +145,13 @@ function network(model, array, items, ratings, inside) {
       sums[j] = b[j] + (weight ? 0 : x[j]);
       if (weight) for (let d = 0; d < x.length; d++) sums[j] += x[d] * weight.values[d * weight.width + j];
     }
+    if (layer.epsilon !== null) before.forEach(one => one.forEach((unit, j) => sums[j] += unit));
     x = sums.map(one => activations[layer.activation](one) - layer.less);
+    if (layer.epsilon === null) return;
+    const mean = sum(x) / x.length, scale = array(`layer${number}_scale`).values, shift = array(`layer${number}_shift`).values;
+    const deviation = Math.sqrt(sum(x.map(one => (one - mean) ** 2)) / x.length + layer.epsilon);
+    x = x.map((one, j) => (one - mean) / deviation * scale[j] + shift[j]);
+    before.push(x);
   });
   const own = array("item_bias")?.values ?? new Float32Array(told.ids.length);
   return array("items") ? product_with(array("items"), x, own).map(one => one + model.mean + bias) : x;
