@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from autorec.insight.generate import generate as generate
     from autorec.insight.intervals import Intervals as Intervals
     from autorec.insight.intervals import calibrate as calibrate
+    from autorec.insight.interview import interview as interview
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
     from autorec.insight.update import Update as Update
@@ -170,6 +171,7 @@ _HOME = {
     "forget_saved": "autorec.insight.forget",
     "generate": "autorec.insight.generate",
     "given_split": "autorec.ratings.split",
+    "interview": "autorec.insight.interview",
     "kfold": "autorec.ratings.split",
     "last_out_split": "autorec.ratings.split",
     "load": "autorec.models.load",

@@ -113,6 +113,14 @@ def test_a_stranger_gets_the_fallback(item: Asked, folders: dict[str, Path]) -> 
         assert answer["source"] == "fallback: item means" and answer["unknown"] == unknown
 
 
+def test_interview(item: Asked, folders: dict[str, Path]) -> None:
+    table = autorec.interview(autorec.load(folders["item"]), history={5: 4.0, 9: 1.0}, n=2, skip=[7])
+    asked = [{"item": 5, "rating": 4}, {"item": "9", "rating": 1}, 10**9]
+    answer = item.post("/interview", {"history": asked, "n": 2, "skip": ["7"]})
+    assert [one["item"] for one in answer["items"]] == table["item"].tolist()
+    assert answer["unknown"] == {"items": 1} and answer["scale"] == list(SAMPLE.scale)
+
+
 def test_similar_and_search(item: Asked, folders: dict[str, Path]) -> None:
     table = autorec.load(folders["item"]).similar([5, 9], 3)
     answer = item.post("/similar", {"items": [5, "9"], "n": 3})

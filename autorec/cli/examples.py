@@ -51,6 +51,7 @@ EXAMPLES = {
         "autorec what-if model --user 42 --remove 50 --add 181=5",
         "autorec what-if model --user 42 --overturn 3",
     ),
+    "interview": ("autorec interview model", "autorec interview model --new-user answers.csv -n 3"),
     "export": ("autorec export model -o model.onnx", "autorec export model -o for-numpy"),
     "serve": ("autorec serve model", "autorec serve model --host 0.0.0.0 --port 80 --workers 4"),
     "generate": ("autorec generate model -o made.csv", "autorec generate model -n 500 --test test.csv -o made.csv"),

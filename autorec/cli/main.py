@@ -36,6 +36,7 @@ VERBS = (
     "anomalies",
     "explain",
     "what-if",
+    "interview",
     "generate",
     "classify",
     "export",

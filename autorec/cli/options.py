@@ -210,8 +210,8 @@ def new_ratings(function: Function) -> Function:
 
         def fold(model: Any) -> Any:
             if new_user is not None:
-                return model.fold_in(_read_new(new_user), of="users")
-            return model if new_item is None else model.fold_in(_read_new(new_item), of="items")
+                return model.fold_in(read_new(new_user), of="users")
+            return model if new_item is None else model.fold_in(read_new(new_item), of="items")
 
         function(fold=fold, folded=new_user is not None, **options)
 
@@ -223,7 +223,8 @@ def new_ratings(function: Function) -> Function:
     return _with_options(run, options)
 
 
-def _read_new(path: str) -> Any:
+def read_new(path: str) -> Any:
+    """Ratings of new users or items: a file, or - for JSON lines on stdin."""
     if path == "-":
         return autorec.read_json_lines(sys.stdin)
     return autorec.read_ratings(path)

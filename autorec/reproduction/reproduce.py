@@ -9,6 +9,7 @@ from autorec.reproduction.attacks import attacks
 from autorec.reproduction.defaults import defaults
 from autorec.reproduction.family import family
 from autorec.reproduction.intervals import intervals
+from autorec.reproduction.interview import interview
 from autorec.reproduction.joint import choice, joint
 from autorec.reproduction.papers import papers
 from autorec.reproduction.published import paper, table
@@ -23,7 +24,7 @@ JOBS: Mapping[str, Job] = {
     job.__name__: job
     for job in (
         *(table, paper, papers, ranking, strong, family, adversarial),
-        *(joint, choice, ratings, uses, attacks, intervals, defaults),
+        *(joint, choice, ratings, uses, attacks, intervals, interview, defaults),
     )
 }
 

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from autorec.errors import ParameterError
 from autorec.insight.explain import Explanation, explain_items
+from autorec.insight.interview import interview as ask_about
 from autorec.insight.person import find_person
 from autorec.insight.what_if import edit
 from autorec.insight.what_if import what_if as what_if_list
@@ -23,6 +24,7 @@ from autorec.serve.messages import (
     MOST_TAKEN_OUT,
     ExplainRequest,
     Id,
+    InterviewRequest,
     Person,
     PredictRequest,
     Rated,
@@ -129,6 +131,15 @@ def what_if(served: Served, asked: WhatIfRequest) -> Answer:
         "unknown": {"user": asked.user is not None and row == -1, "items": unknown},
         "model": served.facts,
     }
+
+
+def interview(served: Served, asked: InterviewRequest) -> Answer:
+    """The items to ask a person about next, see `autorec.interview`."""
+    history, _, unknown = _find_person(served, asked)
+    rated = {served.item_ids[column]: rating for column, rating in zip(history.indices, history.data, strict=True)}
+    table = ask_about(served.model, n=asked.n, history=rated, skip=_as_text(asked.skip))
+    scale = list(served.ratings.scale)
+    return {"items": _to_records(table), "scale": scale, "unknown": {"items": unknown}, "model": served.facts}
 
 
 def similar(served: Served, asked: SimilarRequest) -> Answer:

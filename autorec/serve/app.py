@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic_core import to_json
 
 from autorec import __version__, threads
@@ -23,6 +24,7 @@ from autorec.serve.guard import MOST_BYTES, SECONDS, Guard
 from autorec.serve.messages import (
     MOST_LISTED,
     ExplainRequest,
+    InterviewRequest,
     PredictRequest,
     RecommendRequest,
     SimilarRequest,
@@ -112,6 +114,12 @@ def _add_answers(app: FastAPI, live: Live, metrics: Metrics, explaining: Explain
         if asked.reasons:
             return _json(await explaining(answers.what_if, asked))
         return _json(answers.what_if(_current(live), asked))
+
+    @app.post("/interview")
+    async def interview(asked: InterviewRequest) -> Response:
+        """The items to ask a person about next."""
+        served = _current(live)
+        return _json(await run_in_threadpool(answers.interview, served, asked))  # it takes tenths of a second
 
     @app.post("/similar")
     async def similar(asked: SimilarRequest) -> Response:

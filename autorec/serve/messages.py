@@ -86,6 +86,13 @@ class WhatIfRequest(Person):
     reasons: StrictBool = False
 
 
+class InterviewRequest(Person):
+    """Which items to ask the person about next; skip: those not to be asked for."""
+
+    n: Annotated[StrictInt, Field(ge=1, le=MOST_EXPLAINED)] = 3
+    skip: Ids = []
+
+
 class SimilarRequest(Message):
     """The nearest items of each of these."""
 
