@@ -59,6 +59,12 @@ def test_new_items_fold_in_without_training(tmp_path: Path) -> None:
 _WHO = {"user": "customer", "rating": "score"}
 
 
+def test_a_day_s_ratings_are_added(place: Path) -> None:
+    (place / "today.csv").write_text("user_id,movie_id,stars\n9001,1,5\n9001,6,4\n")
+    run("train", place / "today.csv", "--from", place / "model", "-o", place / "tomorrow")
+    assert autorec.load(place / "tomorrow").known_users([1, 9001]).all()
+
+
 def test_a_person_is_forgotten_with_a_certificate(place: Path) -> None:
     run("forget", place / "model", "--user", 7, "-o", place / "without", "--certificate", place / "paper.json")
     assert json.loads((place / "paper.json").read_text())["exact"] is True

@@ -66,6 +66,10 @@ def interview(model: Recommender, user: Any = None, n: int = 5, *, history: Any 
     of all predictions, gain their product, the largest first. Each item is chosen as if those before it had been
     answered, so that no two ask for the same. For models whose person is a ridge regression on the items: autorec,
     i-autorec with a linear output, biased-mf. ParameterError: another model. InputError: no item is left.
+
+    >>> model = autorec.BiasedMF(factors=4).fit(autorec.load_sample())
+    >>> autorec.interview(model, n=2).columns.tolist()
+    ['item', 'known', 'fall', 'gain', 'title']
     """
     person, _ = make_history(model._fitted(), {} if history is None else history, _find_row(model, user))
     belief, known = start_belief(model, person.indices), chance_known(model)

@@ -62,7 +62,7 @@ def evaluation_page(report: EvaluationReport) -> str:
             Cell(metric_label(name) + arrow(name)),
             Cell(number(value)),
             Cell(interval_text(report.intervals.get(name))),
-            Cell(report.formulas.get(name.partition("@")[0], "")),
+            Cell(report.formulas.get(name.partition("@")[0], ""), prose=True),
         ]
         for name, value in report.metrics.items()
     ]

@@ -13,11 +13,12 @@ _INITIALS = ("rmse", "mae", "ndcg", "map", "mrr", "auc")
 
 @dataclass(frozen=True)
 class Cell:
-    """small: small print below the text; best: the best of its kind."""
+    """small: small print below the text; best: the best of its kind; prose: words, which wrap."""
 
     text: str
     small: str = ""
     best: bool = False
+    prose: bool = False
 
 
 @dataclass(frozen=True)
