@@ -3,9 +3,11 @@ allowed."""
 
 import math
 import numbers
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autorec.errors import ParameterError, nearest
@@ -18,14 +20,29 @@ T = TypeVar("T")
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     """`value` where it is one of `allowed`. ParameterError lists them, and the nearest."""
-    if value not in allowed:
-        raise ParameterError(f"{name} is {value!r}; allowed: {', '.join(allowed)}{nearest(value, allowed)}")
+    if not isinstance(value, str) or value not in allowed:
+        near = nearest(value, allowed) if isinstance(value, str) else ""
+        raise ParameterError(f"{name} is {value!r}; allowed: {', '.join(allowed)}{near}")
     return str(value)
 
 
 def flag(name: str, value: Any) -> None:
     if not isinstance(value, bool):
         raise ParameterError(f"{name} is {value!r}; allowed: True, False")
+
+
+def path(name: str, value: Any) -> Path:
+    """Text or a path-like object as a path."""
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+        raise ParameterError(f"{name} is {value!r}; allowed: a path, as text or a Path")
+    return Path(value)
+
+
+def mapping(name: str, value: Any, of: str) -> Mapping[Any, Any]:
+    """A mapping, None as an empty one. of: what it holds, for the message."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ParameterError(f"{name} is {value!r}; allowed: a dict of {of}")
+    return value or {}
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from autorec import locks
+from autorec import checks, locks
 from autorec.errors import InputError
 
 PathLike = str | os.PathLike[str]
@@ -80,7 +80,7 @@ def require_not_input(output: PathLike, inputs: Iterable[PathLike]) -> None:
 
 def resolved(path: PathLike) -> Path:
     """The absolute path with all links followed, also of a file that does not exist."""
-    return Path(os.path.realpath(path))
+    return Path(os.path.realpath(checks.path("path", path)))
 
 
 def temporary_name(target: Path, suffix: str = "", mark: str = _NEW) -> Path:

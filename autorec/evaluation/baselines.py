@@ -12,7 +12,8 @@ from typing import Any
 
 from sklearn.base import clone
 
-from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
+from autorec import checks
+from autorec.errors import InputError, NotEnoughMemoryError
 from autorec.evaluation.evaluate import value_of
 from autorec.models.base import Recommender
 from autorec.models.presets import create
@@ -41,8 +42,7 @@ Settings = Mapping[str, Any]
 def baselines(which: str, ratings: Ratings) -> list[tuple[str, Recommender]]:
     """A list of (name, model) for `which`: all, simple or none; rating models only where ratings vary. ParameterError:
     another word."""
-    if which not in BASELINES:
-        raise ParameterError(f"baselines is {which!r}; allowed: {', '.join(BASELINES)}")
+    checks.one_of("baselines", which, tuple(BASELINES))
     models = [(name, create(name)) for name in BASELINES[which]]
     varies = not len(ratings) or ratings.scale[0] < ratings.scale[1]
     return [(name, model) for name, model in models if varies or not model.rates]

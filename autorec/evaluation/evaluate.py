@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autorec import checks
 from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
@@ -185,9 +186,12 @@ def evaluate(
     test, chosen = as_ratings(test), sort_metrics(metrics)
     if not len(test):
         raise InputError("there are no test ratings")
-    ks = tuple(sorted({int(one) for one in np.atleast_1d(np.asarray(k))}))
-    if not ks or ks[0] < 1:
+    ks = tuple(sorted({checks.whole("k", one) for one in np.atleast_1d(np.asarray(k)).tolist()}))
+    if not ks:
         raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
+    for name, asked in (("relevant", relevant), ("cold", cold)):
+        if asked is not None:
+            checks.number(name, asked)
     trained = model.ratings_
     if fold_in is not None:
         model = model.fold_in(fold_in)

@@ -1,7 +1,7 @@
 """Metrics of one's own: plain functions of pairs or of lists, told apart by the names of their arguments."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,8 @@ NONE = OwnMetrics({}, {})
 def sort_metrics(functions: Sequence[Metric]) -> OwnMetrics:
     """The functions by what they take, named as they are. ParameterError: other arguments, a name that is taken."""
     found = OwnMetrics({}, {})
+    if not isinstance(functions, Iterable) or not all(map(callable, functions)):
+        raise ParameterError(f"metrics is {functions!r}; allowed: a list of functions")
     for function in functions:
         name = getattr(function, "__name__", "")
         arguments = tuple(inspect.signature(function).parameters)

@@ -33,7 +33,8 @@ def make_rounds(
     splits, or gives the same ones each time."""
     if checks.whole("repeats", repeats) > 1 and not (isinstance(by, str) or callable(by)):
         raise ParameterError(f"repeats is {repeats}, but the splits are given; leave repeats out, or give a function")
-    seeds = range(seed, seed + repeats)
+    first = checks.whole("seed", seed, least=0)
+    seeds = range(first, first + repeats)
     return [Round(one, part) for one in seeds for part in _make_splits(ratings, by, one, read)]
 
 

@@ -65,7 +65,7 @@ def make_filters(
         columns = ratings.find_items(as_collection(allow))
         allowed = _mark(columns[columns >= 0], ratings.n_items)
         unknown += int((columns < 0).sum())
-    for name, values in (where or {}).items():
+    for name, values in checks.mapping("where", where, "attribute: values").items():
         marked = _mark(_columns_where(ratings, name, as_collection(values)), ratings.n_items)
         allowed = marked if allowed is None else allowed & marked
     if deny is not None and len(deny := as_collection(deny)):
@@ -74,7 +74,7 @@ def make_filters(
         allowed[columns[columns >= 0]] = False
         unknown += int((columns < 0).sum())
     boosts = None
-    if boost:
+    if boost := checks.mapping("boost", boost, "item: amount"):
         columns = ratings.find_items(list(boost))
         amounts = np.array([_check_amount(amount) for amount in boost.values()])
         boosts = np.zeros(ratings.n_items, dtype=np.float32)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from autorec import __version__, files, folders
+from autorec import __version__, checks, files, folders
 from autorec.errors import ModelFileError
 from autorec.hashes import OWN, hash_of, is_whole, seal
 from autorec.models import folder as model_folder
@@ -42,7 +42,7 @@ def describe(path: files.PathLike) -> Manifest:
     >>> autorec.describe("popular")["class"]
     'Popularity'
     """
-    folder = Path(path)
+    folder = checks.path("path", path)
     return parse(folder, model_folder.read_files(folder, [MANIFEST], {MANIFEST: MOST})[MANIFEST])
 
 

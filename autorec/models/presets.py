@@ -49,7 +49,7 @@ def create(name: str, **settings: Any) -> "Recommender":
 
 def is_file(name: str) -> bool:
     """Whether a model name stands for a preset file."""
-    return name.endswith(".json")
+    return isinstance(name, str) and name.endswith(".json")
 
 
 def short_name(name: str) -> str:

@@ -22,10 +22,10 @@ def find_model(name: str) -> Model:
     >>> autorec.find_model("ease").about
     'closed-form linear autoencoder of choices; ranks well, predicts no ratings'
     """
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise ParameterError(
             f"unknown model {name!r}; allowed: {', '.join(MODELS)}, or a preset file ending in .json"
-            f"{nearest(name, MODELS)}"
+            f"{nearest(str(name), MODELS)}"
         )
     return MODELS[name]
 

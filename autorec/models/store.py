@@ -26,7 +26,7 @@ import pyarrow.parquet as pa_parquet
 import safetensors.numpy
 from scipy import sparse
 
-from autorec import __version__, files, folders
+from autorec import __version__, checks, files, folders
 from autorec.errors import AutoRecError, ModelFileError, NotFittedError, ParameterError
 from autorec.hashes import hash_of, sha256
 from autorec.models import folder as model_folder
@@ -79,7 +79,7 @@ def save(model: Model, path: files.PathLike) -> None:
 
 def load_described(path: files.PathLike) -> tuple[Model, Manifest]:
     """See `autorec.load`; and the `model.json` of the same save, whose "sha256" is of the whole model."""
-    folder = Path(path)
+    folder = checks.path("path", path)
     contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
     manifest = manifests.parse(folder, contents.pop(MANIFEST))
     for name, content in contents.items():

@@ -28,7 +28,7 @@ def read_json_lines(stream: Iterable[str]) -> Ratings:
         try:
             if line.strip():
                 rows += _parse_record(json.loads(line))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, AttributeError, TypeError) as error:
             raise InputError(
                 f"line {number}: {str(line).strip()[:60]!r} is no rating ({error}); "
                 'give objects such as {"user": "ann", "ratings": {"12": 4}}'

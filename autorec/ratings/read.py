@@ -9,7 +9,7 @@ from typing import IO, Any, get_args
 
 import pandas as pd
 
-from autorec import words
+from autorec import checks, words
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_parquet
@@ -74,6 +74,8 @@ def read_ratings(
     Ratings(2 users × 2 items, 2 ratings)
     """
     check_options(sep, decimal, format, header, scale, on_error, member)
+    if items is not None:
+        checks.path("items", items)
     sentinels = parse_missing(missing)
     titles = None
     chosen = parse_columns(columns)

@@ -3,6 +3,7 @@
 Each part holds its own users and items only: what trains knows nothing of the ids, ratings or scale of what tests.
 """
 
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -244,6 +245,8 @@ def split(
     >>> [one.name for one in autorec.split(ratings, "folds:3")]
     ['folds:3/1', 'folds:3/2', 'folds:3/3']
     """
+    if not isinstance(by, str):
+        raise ParameterError(f"by is {by!r}; allowed: text such as random:0.1")
     name, _, value = by.partition(":")
     makers: dict[str, Callable[[], list[Split]]] = {
         "random": lambda: [random_split(ratings, _parse_fraction(by, value), seed)],
@@ -320,7 +323,7 @@ def _make_generator(seed: int) -> np.random.Generator:
 
 
 def _check_fraction(fraction: float) -> None:
-    if not 0 < fraction < 1:
+    if not isinstance(fraction, numbers.Real) or not 0 < fraction < 1:
         raise ParameterError(f"fraction is {fraction!r}; allowed: above 0 and below 1")
 
 
