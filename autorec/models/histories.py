@@ -84,12 +84,12 @@ def each_alone(history: sparse.csr_array) -> sparse.csr_array:
 
 
 def check_histories(histories: Any, n_items: int) -> sparse.csr_array:
-    """A SciPy matrix [B × items], or an array with 0 for no rating, as CSR. InputError: another number of columns, or a matrix that is damaged or holds
-    other than finite numbers."""
-    matrix: Any = (
-        sparse.csr_array(histories) if isinstance(histories, np.ndarray) and histories.ndim == 2 else histories
-    )
-    if not sparse.issparse(matrix):
+    """A SciPy matrix [B × items], or an array with 0 for no rating, as CSR. InputError: another number of columns, a
+    damaged matrix, or values that are no finite numbers."""
+    is_array = isinstance(histories, np.ndarray) and histories.ndim == 2
+    matrix: Any = sparse.csr_array(histories) if is_array else histories
+    is_matrix: bool = sparse.issparse(matrix)
+    if not is_matrix:
         raise InputError(f"histories of type {type(histories).__name__}; give a matrix users × {n_items} items")
     if matrix.ndim != 2 or matrix.shape[1] != n_items:
         raise InputError(f"histories of shape {matrix.shape}; give users × {n_items} items, those of the model")
