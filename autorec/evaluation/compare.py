@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from autorec import checks, progress, words
+from autorec import progress, words
 from autorec.audits.of_split import whole
 from autorec.errors import AutoRecError
 from autorec.evaluation.baselines import choose
@@ -90,9 +90,7 @@ def compare(
     how = _How(k, relevant, cold, metrics)
     rounds = make_rounds(data, by, seed, repeats, read)
     splits = [one.split for one in rounds]
-    entries = entries_of(
-        models, checks.mapping("settings", settings, "model: settings"), baselines, (splits[0].rated or splits[0]).train
-    )
+    entries = entries_of(models, settings, baselines, (splits[0].rated or splits[0]).train)
     entries, left_out, seconds = afforded(entries, splits)
     announce(f"Comparing {_count(entries, 'model')} on {_count(splits, 'split')}: {duration(seconds)} expected.")
     data = whole(splits[0]) if data is None else data

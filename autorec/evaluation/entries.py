@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from autorec import checks
 from autorec.errors import ParameterError
 from autorec.evaluation.baselines import GRIDS, baselines, rehearse
 from autorec.memory import available_memory, readable
@@ -51,12 +52,15 @@ class Entry:
         return model._seconds(*train.csr.shape, len(train))
 
 
-def entries_of(models: Model | Sequence[Model], settings: Settings, which: str, train: Ratings) -> dict[str, Entry]:
+def entries_of(
+    models: Model | Sequence[Model], settings: Settings | None, which: str, train: Ratings
+) -> dict[str, Entry]:
     """Name → entry of the models asked for, then of the baselines (`which`: all, simple or none) beside them.
 
     settings: name → settings of a model asked for by name, those of "" of all of them; what is set is not searched.
     ParameterError: a name twice, settings of a model that is not asked for, settings that it does not have or allow.
     """
+    settings = checks.mapping("settings", settings, "model: settings")
     entries: dict[str, Entry] = {}
     for asked in [models] if isinstance(models, str) or not isinstance(models, Sequence) else models:
         label = _name(asked)
