@@ -193,14 +193,14 @@ def test_parameters_and_outputs_are_checked_before_the_work(tmp_path: Path, fram
         prepare(path, tmp_path / "store", memory="1MB")
     with pytest.raises(ParameterError, match="of type DataFrame; prepare takes the name of a file"):
         prepare(frame, tmp_path / "store")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="is there and is no store"):
+    with pytest.raises(InputError, match="is there and holds other things than a store"):
         prepare(tmp_path / "none.csv", tmp_path)
     made = prepare(path, tmp_path / "store", memory="1GiB")
     assert made == prepare(path, tmp_path / "store")  # replaced, the same bits
     with pytest.raises(InputError, match="is a store already"):
         prepare(tmp_path / "store", tmp_path / "other")
     (tmp_path / "store" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds more than one"):
+    with pytest.raises(InputError, match="holds other things than a store"):
         prepare(path, tmp_path / "store")
 
 

@@ -141,7 +141,7 @@ def owned(folder: Path) -> Collection[str]:
     if not there:
         return ()
     if there != set(FILES):
-        raise InputError(f"{folder} is there and is no store, or holds more than one; give a new folder")
+        raise InputError(f"{folder} is there and holds other things than a store; give a new folder")
     _check_hashes(folder, read_manifest(folder))
     return FILES
 
