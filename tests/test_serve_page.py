@@ -1,5 +1,6 @@
 """The page of the service in headless Chromium: search, click, and the list follows."""
 
+import json
 import os
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def test_what_is_liked_changes_the_list(tmp_path: Path, monkeypatch: pytest.Monk
         assert after != before and found[1] not in after
         browser.run("document.querySelector('#liked button').click()")
         assert browser.wait(f"at('source').textContent.startsWith('Liked by most') && {TITLES % 'list'}") == before
+        first = browser.wait("at('about').querySelector('.title')?.textContent")
+        browser.run("at('about').querySelectorAll('button')[1].click()")
+        assert browser.wait(f"{TITLES % 'liked'}.length && {TITLES % 'liked'}") == [first]
+        assert browser.run("at('liked').textContent.includes('not for me')")
+        second = browser.wait(f"{TITLES % 'about'}[0] !== {json.dumps(first)} && {TITLES % 'about'}[0]")
+        browser.run("at('about').querySelectorAll('button')[2].click()")
+        browser.wait(f"{TITLES % 'about'}[0] !== {json.dumps(second)}")
         for width in (1280, 390):
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
             browser.call("Emulation.setDeviceMetricsOverride", **size)

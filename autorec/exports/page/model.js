@@ -161,6 +161,7 @@ const unpacked = unpack(), columnOf = new Map(told.ids.map((id, column) => [Stri
 const describe = column => ({item: told.ids[column], title: told.titles ? told.titles[column] : null});
 
 async function answerHere(path, body) {
+  if (path === "interview") throw new Error("The page asks nothing.");
   if (!body) {
     const asked = new URLSearchParams(path.split("?")[1]), wanted = asked.get("search").trim().toLowerCase();
     const found = told.by_count.filter(i => String(told.titles?.[i] ?? told.ids[i]).toLowerCase().includes(wanted));
