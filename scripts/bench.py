@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import family, files, ranking, rivals, serving, training
+from benchmarks import family, files, ranking, rivals, serving, sharded, training
 from benchmarks.timing import COLUMNS, Row
 
 from autorec.cli.text import show_table
@@ -34,6 +34,7 @@ STEPS: dict[str, Callable[[], Iterator[Row]]] = {
     "growth": training.growth,
     "family": family.epochs,
     "serve": serving.serving,
+    "sharded": sharded.overhead,
 }
 
 
@@ -52,6 +53,7 @@ def main() -> None:
         steps["to-error"] = lambda: rivals.to_error(options.ratings, options.large)
     if options.large:
         steps["billion"] = training.billion
+        steps["sharded-memory"] = sharded.wide
         steps["preparing"] = files.preparing
     unknown = set(options.only) - set(steps)
     if unknown:

@@ -44,8 +44,8 @@ def plan(
 ) -> None:
     """What training i-autorec (or u-autorec) takes: memory, bytes moved, epochs an hour.
 
-    The speed is measured on this machine, the rest is arithmetic. `train` uses one process; figures for more say what
-    sharing the columns among them would give.
+    The speed is measured on this machine, the rest is arithmetic. Under torchrun the processes of `train` share the
+    columns; --workers says how many there are.
     """
     where: dict[str, Any] = {"orientation": orientation, "workers": workers, "bandwidth": bandwidth}
     made = autorec.plan(users, items, ratings, hidden, **where)

@@ -8,10 +8,12 @@ import click
 from click.core import ParameterSource
 
 import autorec
+from autorec import group
 from autorec.cli.options import Reader, ratings_file, seconds, settings
 from autorec.cli.output import write_json
 from autorec.cli.paths import ModelName, OutputFolder, OutputModel, ReplaceableModel
 from autorec.cli.text import brief, show_facts
+from autorec.cli.torchrun import joined
 from autorec.cli.verb import INTERRUPTED, say, verb
 
 
@@ -72,10 +74,13 @@ def train(
     """Train a model on RATINGS and write it to the folder MODEL.
 
     RATINGS is a file, a folder of a known data set, or - for stdin. With --from they are a day's ratings, say: they are
-    added to those of an earlier model, whose settings stay, and it is told what changed; -o may be that model.
+    added to those of an earlier model, whose settings stay, and it is told what changed; -o may be that model. Under
+    torchrun several processes train i-autorec or u-autorec together: torchrun --nproc-per-node 2 -m autorec train …
     """
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR")
+    if group.is_launched() and (earlier is not None or engine is not None):
+        raise click.UsageError("torchrun starts several processes; --from and --engine are for one")
     if earlier is not None:
         _refuse_settings(chosen)
         _update(earlier, read, chosen.get("epochs"), output, as_json)
@@ -93,11 +98,14 @@ def train(
         told = autorec.train_on(engine, read.path, output, name, **where)
         _show(name, output, time.perf_counter() - start, told["parameters"], told["summary"], as_json)
         return
-    ratings = read()
-    say(f"Training {name} on {ratings}.")
-    start = time.perf_counter()
-    model.fit(ratings, checkpoint=kept)
-    taken = time.perf_counter() - start
+    with joined(model, read.path) as first:
+        ratings = read()
+        say(f"Training {name} on {ratings}.")
+        start = time.perf_counter()
+        model.fit(ratings, checkpoint=kept)
+        taken = time.perf_counter() - start
+    if not first:
+        return
     model.save(output)
     _show(name, output, taken, model.get_params(), model.summary_, as_json)
     if model.summary_.get("stopped") == "interrupted":

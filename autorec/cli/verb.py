@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 import autorec
-from autorec import progress
+from autorec import group, progress
 from autorec.cli import paths
 from autorec.cli.examples import WithExamples
 from autorec.errors import AutoRecError
@@ -21,6 +21,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 _QUIET = "autorec.quiet"
+_TOGETHER = ("train",)  # what the processes of torchrun do as one
 _MAPPED, _MAPPED_A_CORE = 2_500 * 2**20, 256 * 2**20  # bytes of addresses, most never used, of torch, Arrow, threads
 
 
@@ -31,6 +32,10 @@ def verb(function: Callable[..., None]) -> click.Command:
     def run(*, quiet: bool, threads: int | None, debug: bool, **options: Any) -> None:
         click.get_current_context().meta[_QUIET] = quiet
         progress.show(not quiet)
+        if group.is_launched() and function.__name__ not in _TOGETHER:
+            raise click.UsageError(
+                "torchrun starts several processes, which can `train` together; give this verb alone"
+            )
         with _status(debug), _plain_warnings():
             _require_address_space()
             paths.check(click.get_current_context())
@@ -53,6 +58,13 @@ def say(sentence: str) -> None:
     """A line of progress on stderr, unless --quiet."""
     if not click.get_current_context().meta[_QUIET]:
         click.echo(sentence, err=True)
+
+
+def be_quiet() -> None:
+    """From here on this process says nothing but why it fails."""
+    click.get_current_context().meta[_QUIET] = True
+    progress.show(False)
+    warnings.simplefilter("ignore")  # until `_plain_warnings` ends
 
 
 def _require_address_space() -> None:

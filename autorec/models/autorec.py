@@ -21,7 +21,15 @@ from autorec.models.fit_summary import summarise, warn_if_worse
 from autorec.models.fitting import Fitted, encode_rows, fit_network
 from autorec.models.one_training import HEAD
 from autorec.models.scale import inside, outside, rows_inside
-from autorec.models.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
+from autorec.models.settings import (
+    SEARCH_MOST,
+    Settings,
+    check_settings,
+    check_shared,
+    has_biases,
+    has_mask,
+    is_linear,
+)
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.models.warm_start import continue_network, extend_model
 from autorec.network.activations import HIGH, LOW, activation
@@ -29,6 +37,7 @@ from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.training.batches import BATCH_MOST, batch_size
+from autorec.training.distributed import current_shard
 from autorec.training.memory import training_memory
 
 NETWORK = "network."  # begins the names of its arrays in a file
@@ -131,6 +140,8 @@ class AutoRec(Recommender):
         self.random_state = random_state
         self.device = device
 
+    spreads = True
+
     network_: Autoencoder
     mean_: float
     row_bias_: FloatArray
@@ -153,12 +164,14 @@ class AutoRec(Recommender):
         return check_settings(self.get_params(deep=False) | others)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        settings = self._check_settings()
+        settings, shard = self._check_settings(), current_shard()
+        if shard.size > 1:
+            check_shared(settings)
         factor = _factor(ratings)
         watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
-            fitted = fit_network(self._rows_of(ratings.csr, ratings.scale), settings, watch)
-        return self._keep(ratings, fitted)
+            fitted = fit_network(self._rows_of(ratings.csr, ratings.scale), settings, watch, shard)
+        return {} if shard.rank else self._keep(ratings, fitted)
 
     def _fit_from(self, old: "AutoRec", ratings: Ratings, epochs: int) -> dict[str, Any] | None:
         if old.summary_["fell_back"]:  # all its weights are 0, from where no gradient leads

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from autorec import checks, words
+from autorec import checks, group, words
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.models import biases as bias_tools
 from autorec.models import recommending, scoring, similarity, store, vector_tables
@@ -69,9 +69,14 @@ class Recommender(Hooks, BaseEstimator):
         `Checkpoint(folder, resume=True)` goes on to the bits of a fit without one; `on_validation` hears of none twice.
         Ctrl-C ends a training of several epochs with its best weights so far, a warning, and "interrupted" as
         `summary_["stopped"]`; before there are such weights, and in other models, it is a KeyboardInterrupt.
-        InputError: no ratings, or, for models that rate, ratings that do not vary.
+        In a process group of torch.distributed all processes fit i-autorec or u-autorec together, each with a part of
+        the columns and all with the same ratings; the first has the fitted model then, the others stay unfitted. Other
+        models are fitted by each process for itself; the checkpoint is the first one's.
+        InputError: no ratings, or, for models that rate, ratings that do not vary. ParameterError: a parameter with
+        which several processes cannot train.
         """
         self._check_parameters()
+        rank = group.place()[0]
         ratings = as_ratings(ratings)
         if not len(ratings):
             raise InputError("there are no ratings to learn from")
@@ -81,8 +86,12 @@ class Recommender(Hooks, BaseEstimator):
                 f"all ratings are {low:g}: nothing to learn for a rating model; "
                 "use a model of choice (popularity), or state the scale"
             )
-        with kept(self, ratings, checkpoint):
+        if rank and not self.spreads:
+            checkpoint = None
+        with group.alone(not self.spreads), kept(self, ratings, checkpoint):
             summary = self._fit(ratings, on_validation)  # where this ends in an error, the model stays as it was
+        if rank and self.spreads:
+            return self
         if summary.get("stopped") == "interrupted":
             if not summary["best_epoch"]:
                 raise KeyboardInterrupt

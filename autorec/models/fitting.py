@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from autorec import group
 from autorec.memory import available_memory
 from autorec.models import biases as bias_tools
 from autorec.models.biases import Biases
@@ -23,7 +24,9 @@ from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.padding import trim
 from autorec.network.rows import Rows
+from autorec.network.shard import WHOLE, Shard
 from autorec.training.batches import batch_size, partition, read_inputs
+from autorec.training.distributed import gather
 from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.memory import should_stream, training_memory
@@ -67,24 +70,31 @@ class Fitted:
     streamed: bool
 
 
-def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings) -> bool:
+def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings, shard: Shard = WHOLE) -> bool:
     """Whether to make batches again at each use, so that the training fits memory; see `autorec.training.memory`."""
     if settings.device.type != "cpu":
         return False
-    sizes = (n_ratings, *shape, settings.hidden, batch_size(shape[0], settings.batch), settings.optimizer)
+    (rows, columns), batch = shape, batch_size(shape[0], settings.batch)
+    sizes = (n_ratings // shard.size, rows, shard.count(columns), settings.hidden, batch, settings.optimizer)
     own = settings.own_inputs
     kept, again = (training_memory(*sizes, streams=streams, own_inputs=own) for streams in (False, True))
-    return should_stream(kept, again, settings.hidden, available_memory())
+    available = available_memory()
+    return should_stream(kept, again, settings.hidden, available and available // group.processes_here())
 
 
-def fit_network(rows: Rows, settings: Settings, on_validation: OnValidation | None = None) -> Fitted:
+def fit_network(
+    rows: Rows, settings: Settings, on_validation: OnValidation | None = None, shard: Shard = WHOLE
+) -> Fitted:
     """Train on rows [rows × columns], ratings 1 … 5.
 
     Open settings are chosen by trainings on a part of the ratings; the best by validation RMSE is kept. Up to 300,000
     ratings, where each counts, a last training includes the validation ratings: the same settings and schedule, stopped
     at the best epoch. Where damped biases are better than the best training, the model is these biases.
+
+    shard: which of the columns this process trains. All processes are given all rows; process 0 alone has the whole
+    network in its result.
     """
-    stream = choose_streaming(rows.nnz, rows.shape, settings)
+    stream = choose_streaming(rows.nnz, rows.shape, settings, shard)
     dampings = (0.0, 0.0)
     if settings.biases:
         dampings = choose_dampings(rows, settings.dampings, settings.default_dampings, settings.seed)
@@ -93,7 +103,7 @@ def fit_network(rows: Rows, settings: Settings, on_validation: OnValidation | No
     parts = partition(rows.shape[0], settings.batch, rng)
 
     def data_of(seen: Rows, unseen: Rows, inputs: str) -> Data:
-        return prepare(seen, unseen, parts, dampings, inputs, settings, stream)
+        return prepare(seen, unseen, parts, dampings, inputs, settings, stream, shard=shard)
 
     unseen, seen = rows.only(aside), rows.without(aside)
     many = rows.nnz > SEARCH_MOST
@@ -107,9 +117,10 @@ def fit_network(rows: Rows, settings: Settings, on_validation: OnValidation | No
     assert best is not None and last is not None  # a search that ends well, or by Ctrl-C, leaves one
     if again is not None and best.log.best_epoch > 0 and best.log.stopped != "interrupted":
         last = trainings.repeat_best(data_of(again, again.only(aside[:0]), best.inputs))
+    n_columns = len(last.biases.item)
     falls_back = settings.biases and best.log.best_score > biases_rmse * (1 + TOLERANCE)
     return Fitted(
-        network=finish(last.network, last.biases if falls_back else None),
+        network=finish(last.network, last.biases if falls_back else None, n_columns),
         mean=last.biases.mean,
         row_bias=last.biases.user,
         inputs=last.inputs,
@@ -139,18 +150,21 @@ def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Sett
     return float(np.sqrt(np.mean(np.square(predicted - batch.values.numpy()))))
 
 
-def finish(network: Autoencoder, biases: Biases | None = None) -> Autoencoder:
-    """The trained network on the CPU, without padding and gradients. biases: what it is reduced to, None for nothing:
-    all weights become 0, and the output bias the damped biases of the columns."""
+def finish(network: Autoencoder, biases: Biases | None = None, n_columns: int = 0) -> Autoencoder:
+    """The trained network on the CPU, without padding and gradients, in process 0 with all n_columns. biases: what it
+    is reduced to, None for nothing: all weights become 0, and the output bias the damped biases of the columns."""
     if biases is not None:
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
-            network.head(HEAD).bias[: len(biases.item)] = torch.from_numpy(biases.item).float()
+            own = np.ascontiguousarray(biases.item[network.encoder.shard.columns])
+            network.head(HEAD).bias.copy_(torch.from_numpy(own).float())
     trim(network)
     for parameter in network.parameters():
         parameter.grad = None
-    return network.cpu()
+    network = network.cpu()
+    gather(network, n_columns)
+    return network
 
 
 def encode_rows(

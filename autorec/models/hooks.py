@@ -32,6 +32,7 @@ class Hooks:
     """Base of `Recommender`, which has the public methods; a model overrides what it does in its own way."""
 
     rates: ClassVar[bool] = True  # whether `predict` gives ratings; False for models of choice
+    spreads: ClassVar[bool] = False  # whether several processes may fit it together; then the first has what is learned
     additive: ClassVar[bool] = False  # whether the score of a history is the sum of those of its ratings alone
 
     ratings_: Ratings

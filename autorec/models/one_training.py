@@ -21,6 +21,7 @@ from autorec.network.padding import pad
 from autorec.network.parts import parse
 from autorec.network.penalty import PENALTIES
 from autorec.network.rows import Rows
+from autorec.network.shard import WHOLE, Shard
 from autorec.threads import torch_on_one_thread
 from autorec.training.adam import Adam
 from autorec.training.batches import make_examples, reconstruct
@@ -49,8 +50,9 @@ class Data:
     inputs      "ratings", "residuals" or "residuals+rated"
     centre      [columns] as in `reconstruct`
     start       [columns] initial output biases
-    examples    [batches]
+    examples    [batches] of the shard's columns
     validation  None without held-out ratings
+    shard       which of the columns this process trains
     """
 
     shape: tuple[int, int]
@@ -62,6 +64,7 @@ class Data:
     start: FloatArray
     examples: Examples
     validation: Validation | None
+    shard: Shard = WHOLE
 
 
 def prepare(
@@ -73,16 +76,20 @@ def prepare(
     settings: Settings,
     stream: bool,
     biases: Biases | None = None,
+    shard: Shard = WHOLE,
 ) -> Data:
     """The data of a training on the rows `seen` [rows × columns], in batches of the row indices `parts`.
 
-    unseen: the held-out ratings, those left out of `seen`. inputs: as in `Data`. biases: None for those of `seen`.
+    unseen: the held-out ratings, those left out of `seen`. inputs, shard: as in `Data`. biases: None for those of
+    `seen`.
     """
     biases = _fit_biases(seen, dampings, settings) if biases is None else biases
     centre = biases.item.astype(np.float32) if inputs != "ratings" else None
-    make = reconstruct((biases.mean + biases.user).astype(np.float32), settings.device, HEAD, centre, has_mask(inputs))
-    examples = make_examples(seen, parts, make, stream=stream)
-    validation = prepare_validation(seen, unseen, parts, examples, make, stream=stream)
+    own, own_centre = seen.of(shard), None if centre is None else np.ascontiguousarray(centre[shard.columns])
+    offset = (biases.mean + biases.user).astype(np.float32)
+    make = reconstruct(offset, settings.device, HEAD, own_centre, has_mask(inputs))
+    examples = make_examples(own, parts, make, stream=stream)
+    validation = prepare_validation(own, unseen, parts, examples, make, stream=stream, shard=shard)
     n_ratings = seen.nnz - unseen.nnz
     return Data(
         shape=seen.shape,
@@ -94,6 +101,7 @@ def prepare(
         start=_starting_bias(seen, biases, settings),
         examples=examples,
         validation=validation,
+        shard=shard,
     )
 
 
@@ -120,7 +128,7 @@ def train_once(
     likelihoods = {HEAD: parse("likelihood", "gaussian", LIKELIHOODS)}
     loss = objective(network, likelihoods, penalties, settings.corruption, generator)
     shuffling = np.random.default_rng(settings.seed)  # each λ draws the same batches: only λ differs
-    state = State([network], [generator, shuffling])
+    state = State([network], [generator, shuffling], network.of_columns(), data.shape[1])
     epoch = _make_epoch(network, loss, data.examples, epochs, settings, shuffling, state)
     validation = data.validation
     factor = data.shape[0] / max(data.n_ratings, 1)  # Σ (r − r̂)² / N → mean over the ratings
@@ -182,10 +190,10 @@ def new_network(data: Data, settings: Settings) -> Autoencoder:
     shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
     n_inputs = 2 if has_mask(data.inputs) else 1
     network = build_autoencoder(
-        *shape, generator, n_inputs=n_inputs, centred=settings.centred, code=settings.code, head=HEAD
+        *shape, generator, n_inputs=n_inputs, centred=settings.centred, code=settings.code, head=HEAD, shard=data.shard
     )
     if settings.centred:
         head = network.head(HEAD)
         with torch.no_grad():
-            head.bias.copy_(head.activation.inverse(torch.from_numpy(data.start).float()))
+            head.bias.copy_(head.activation.inverse(torch.from_numpy(data.start[data.shard.columns]).float()))
     return network

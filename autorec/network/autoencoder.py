@@ -21,7 +21,9 @@ from autorec.network.batch import Batch
 from autorec.network.code import CODES, Code, point
 from autorec.network.example import Example
 from autorec.network.parts import parse
+from autorec.network.shard import WHOLE, Shard
 
+_DRAWN = 2**12  # own rows of a weight whose others are drawn and let go
 INITIAL_SPREAD = 0.3  # of Glorot's uniform bound where centred; smaller codes reach a lower validation RMSE sooner
 
 NORM_EPSILON = 0.1  # added to the variance of a layer where it is normalised, as in the code of Shenbin et al. (2020)
@@ -36,7 +38,8 @@ class Encoder(nn.Module):
     variance. n_rows: rows that have a vector [H₁] of their own, 0 at first, added to the sums of the first layer (Wu et
     al.: CDAE, WSDM 2016). skips: the sums of each hidden layer before the last one in `widths`, which are then all as
     wide, have those layers before it added, and its units are normalised with a learned scale and shift, h_k =
-    norm(f(h_{k−1} W_k + a_k + Σ_{j<k} h_j)) (Shenbin et al.: RecVAE, WSDM 2020).
+    norm(f(h_{k−1} W_k + a_k + Σ_{j<k} h_j)) (Shenbin et al.: RecVAE, WSDM 2020). shard: which of the n_columns it
+    holds; batches and weights have these alone.
     """
 
     def __init__(
@@ -51,14 +54,18 @@ class Encoder(nn.Module):
         linear_code: bool = False,
         n_rows: int = 0,
         skips: bool = False,
+        shard: Shard = WHOLE,
     ) -> None:
         super().__init__()
+        self.shard = shard
         self.widths = tuple(widths)
         self.linear_code = linear_code
         self.activation = activation(activation_name)
         self.centre = self.activation.at_zero if centred else 0.0  # subtracted from every hidden unit
         spread = INITIAL_SPREAD if centred else 1.0
-        self.weights = nn.ParameterList(_glorot(n_columns, widths[0], generator, spread) for _ in range(n_inputs))
+        self.weights = nn.ParameterList(
+            _glorot(n_columns, widths[0], generator, spread, shard) for _ in range(n_inputs)
+        )
         self.row_weight = nn.Parameter(torch.zeros(n_rows, widths[0])) if n_rows else None
         self.bias = nn.Parameter(torch.zeros(widths[0]))  # [H₁]
         pairs = list(pairwise(widths))
@@ -70,9 +77,10 @@ class Encoder(nn.Module):
         """Batches [n × m], one for each input → the last hidden layer [n × H]. identity [n × n_rows]: see `Example`;
         rows without one have the vector 0."""
         parts = [sparse.encode(batch, weight) for batch, weight in zip(inputs, self.weights, strict=True)]
+        sums = self.shard.sum(sum(parts[1:], parts[0]))
         if self.row_weight is not None and identity is not None:
-            parts.append(sparse.encode(identity, self.row_weight))
-        return self.layers(sum(parts[1:], parts[0]) + self.bias)[-1]
+            sums = sums + sparse.encode(identity, self.row_weight)
+        return self.layers(sums + self.bias)[-1]
 
     def layers(self, sums: torch.Tensor) -> list[torch.Tensor]:
         """Sums of the first layer [n × H₁] → every hidden layer, the last [n × H]."""
@@ -94,7 +102,8 @@ class Decoder(nn.Module):
     """g(V · d(code) + b + offset), offset [n] of each row; activation_name: g.
 
     widths: of the code and of the dense layers after it, e.g. (500,) or (200, 600); d is these layers, each with the
-    activation `inner`, or the code itself where there are none.
+    activation `inner`, or the code itself where there are none. shard: which of the n_columns it holds; batches, weight
+    and bias have these alone.
     """
 
     def __init__(
@@ -106,12 +115,14 @@ class Decoder(nn.Module):
         *,
         inner: str = "identity",
         spread: float = 1.0,
+        shard: Shard = WHOLE,
     ) -> None:
         super().__init__()
+        self.shard = shard
         self.activation = activation(activation_name)
         self.linear = activation_name == "identity"
-        self.weight = nn.Parameter(_glorot(n_columns, widths[-1], generator, spread))  # V [m × H]
-        self.bias = nn.Parameter(torch.zeros(n_columns))  # b [m]
+        self.weight = nn.Parameter(_glorot(n_columns, widths[-1], generator, spread, shard))  # V [m × H]
+        self.bias = nn.Parameter(torch.zeros(len(self.weight)))  # b [m]
         self.inner = activation(inner)
         self.inner_weights = nn.ParameterList(_glorot(a, b, generator) for a, b in pairwise(widths))
         self.inner_biases = nn.ParameterList(torch.zeros(b) for b in widths[1:])
@@ -126,7 +137,7 @@ class Decoder(nn.Module):
         """Code [n × K] → d(code) [n × H], in which the sums of the output are linear."""
         for weight, bias in zip(self.inner_weights, self.inner_biases, strict=True):
             code = self.inner.hidden(code @ weight + bias)
-        return code
+        return self.shard.spread(code)
 
     def at(self, batch: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
         """Batch [n × m], code [n × K], offset [n] → the output at the entries of the batch [nnz], in row order."""
@@ -189,6 +200,11 @@ class Autoencoder(nn.Module):
             all_weights += [self.head(name).weight, *self.head(name).inner_weights]
         return list(dict.fromkeys(all_weights))
 
+    def of_columns(self) -> list[nn.Parameter]:
+        """Every parameter with a row [m × H], or a number [m], for each column: what a shard holds a part of."""
+        heads = [self.head(name) for name in self.heads]
+        return list(dict.fromkeys((*self.encoder.weights, *(part for one in heads for part in (one.weight, one.bias)))))
+
 
 def build_autoencoder(
     n_columns: int,
@@ -201,16 +217,19 @@ def build_autoencoder(
     centred: bool = True,
     code: str = "point",
     head: str = "rating",
+    shard: Shard = WHOLE,
 ) -> Autoencoder:
     """AutoRec's network: inputs [n × n_columns] each, a code [n × hidden[-1]], one head.
 
     hidden: units of each layer. encoder, decoder: names of their activations. code: how the code is made, by name; of a
-    "gaussian" one the encoder's last layer gives mean and variance. ParameterError: an unknown name.
+    "gaussian" one the encoder's last layer gives mean and variance. shard: which of the columns it holds; their weights
+    are those that the whole network would have. ParameterError: an unknown name.
     """
     drawn = code == "gaussian"
     widths = (*hidden[:-1], 2 * hidden[-1]) if drawn else hidden
-    first = Encoder(n_columns, widths, encoder, generator, n_inputs=n_inputs, centred=centred, linear_code=drawn)
-    last = Decoder(n_columns, hidden[-1:], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0)
+    how: dict[str, Any] = {"centred": centred, "linear_code": drawn, "shard": shard}
+    first = Encoder(n_columns, widths, encoder, generator, n_inputs=n_inputs, **how)
+    last = Decoder(n_columns, hidden[-1:], decoder, generator, spread=INITIAL_SPREAD if centred else 1.0, shard=shard)
     return Autoencoder(first, {head: last}, parse("code", code, CODES).function)
 
 
@@ -219,18 +238,27 @@ def copy_weights(old: Autoencoder, new: Autoencoder, columns: npt.NDArray[np.int
     weights become 0: it is not read."""
     known = torch.from_numpy(columns >= 0)
     found = torch.from_numpy(columns[columns >= 0])
-    of_columns = {id(weight) for weight in new.encoder.weights}
-    of_columns |= {id(tensor) for name in new.heads for tensor in (new.head(name).weight, new.head(name).bias)}
+    of_columns = set(new.of_columns())
     with torch.no_grad():
         for learned, parameter in zip(old.parameters(), new.parameters(), strict=True):
-            if id(parameter) in of_columns:
+            if parameter in of_columns:
                 parameter.zero_()
                 parameter[known] = learned[found]
             else:
                 parameter.copy_(learned)
 
 
-def _glorot(rows: int, columns: int, generator: torch.Generator, spread: float = 1.0) -> torch.Tensor:
-    """[rows × columns] uniform in ±spread·√(6 / (rows + columns)) (Glorot and Bengio, 2010)."""
+def _glorot(
+    rows: int, columns: int, generator: torch.Generator, spread: float = 1.0, shard: Shard = WHOLE
+) -> torch.Tensor:
+    """[rows × columns] uniform in ±spread·√(6 / (rows + columns)) (Glorot and Bengio, 2010); of these the shard's own
+    rows, drawn a block at a time."""
     bound = spread * (6.0 / (rows + columns)) ** 0.5
-    return torch.empty(rows, columns).uniform_(-bound, bound, generator=generator)
+    own = torch.empty(shard.count(rows), columns)
+    if shard.size == 1:
+        return own.uniform_(-bound, bound, generator=generator)
+    for at in range(0, len(own), _DRAWN):
+        first, end = at * shard.size, min((at + _DRAWN) * shard.size, rows)
+        drawn = torch.empty(end - first, columns).uniform_(-bound, bound, generator=generator)
+        own[at : at + _DRAWN] = drawn[shard.columns]
+    return own

@@ -30,7 +30,12 @@ def l2(strength: float) -> Penalty:
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
         factor = strength * trace.example.share
-        return torch.stack([half_square(weight, factor) for weight in network.weights()]).sum()
+        large = set(network.of_columns())
+        own: list[torch.Tensor] = []
+        inner: list[torch.Tensor] = []
+        for weight in network.weights():
+            (own if weight in large else inner).append(half_square(weight, factor))
+        return sum(inner, network.encoder.shard.sum(torch.stack(own).sum()))
 
     return penalty
 
@@ -41,7 +46,8 @@ def bias(strength: float) -> Penalty:
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
         factor = 2 * strength * trace.example.share
-        return torch.stack([half_square(network.head(name).bias, factor) for name in network.heads]).sum()
+        own = torch.stack([half_square(network.head(name).bias, factor) for name in network.heads])
+        return network.encoder.shard.sum(own.sum())
 
     return penalty
 
@@ -69,7 +75,7 @@ def contractive(strength: float) -> Penalty:
             for batch, weight in zip(trace.example.inputs, encoder.weights, strict=True)
         ]
         slope = encoder.activation.slope(trace.mean + encoder.centre)  # [n × H]
-        total: torch.Tensor = (slope.square() * sum(squares[1:], squares[0])).sum()
+        total: torch.Tensor = (slope.square() * encoder.shard.sum(sum(squares[1:], squares[0]))).sum()
         return strength * total
 
     return penalty

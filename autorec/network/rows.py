@@ -17,6 +17,7 @@ from scipy import sparse
 from autorec.network import kernels
 from autorec.network.batch import Batch, Pattern
 from autorec.network.ranges import run_in_ranges
+from autorec.network.shard import Shard
 
 ABSENT = 255  # the level of an entry that is left out; so 255 distinct values fit a byte
 
@@ -69,6 +70,13 @@ class Rows:
         """The same rows with `entries` [k] alone, ascending indices in CSR order."""
         indptr = np.searchsorted(entries, self.indptr)
         return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
+
+    def of(self, shard: Shard) -> "Rows":
+        """The same rows with the shard's own columns alone, numbered anew; itself where these are all."""
+        if shard.size == 1:
+            return self
+        own = self.only(np.flatnonzero(self.indices % shard.size == shard.rank))
+        return replace(own, n_columns=shard.count(self.n_columns), indices=own.indices // shard.size)
 
     def select(self, chosen: IntArray) -> "Rows":
         """The rows `chosen` [k], a copy [k × m]."""

@@ -10,10 +10,16 @@ journal:
 A resumed fit reads what was finished instead of training it again, and the running training goes on after its last
 epoch in the folder. Each file is written whole or not at all; of the running training the last two are kept, and a
 damaged one is passed over. Everything else of a fit follows from data, parameters and seed.
+
+Of several processes (`autorec.group`) each writes what it has, training-2-epoch-34.0-of-2.safetensors, after the same
+epochs. They go on from the last epoch that all have written, and so does any other number of processes, which then
+reads the files of all (`autorec.training.tensor_tree.read_part`). The folder has to be one that all processes see.
 """
 
 import contextlib
 import json
+import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -21,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autorec import checks, files, locks, progress
+from autorec import checks, files, group, locks, progress
 from autorec.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,14 +79,17 @@ def keeping(checkpoint: Checkpoint, fit: Mapping[str, Any]) -> Iterator[Journal]
     InputError: the folder holds something else, or a checkpoint that is not to be resumed, or that of another fit.
     """
     folder = files.resolved(checkpoint.folder)
-    path = folder / _FIT
-    if _is_there(folder, path):
+    path, first = folder / _FIT, group.place()[0] == 0
+    there = _is_there(folder, path)
+    if there:
         if not checkpoint.resume:
             raise InputError(f"{folder} holds a checkpoint; resume it, delete it, or give another folder")
         _require_same(path, fit)
-    else:
+    group.wait()  # all have looked
+    if first and not there:
         files.write_text(path, json.dumps(fit, indent=2))
-    with locks.locked(path):  # the lock of the folder itself is that of each file written there
+    # The lock of the folder itself is that of each file written there.
+    with locks.locked(path) if first else contextlib.nullcontext():
         journal = Journal(folder, checkpoint.every)
         token = _journal.set(journal)
         try:
@@ -124,55 +133,79 @@ class Recording:
 
     def __init__(self, journal: Journal, name: str, state: "State") -> None:
         self._folder, self._every, self._name, self._state = journal.folder, journal.every, name, state
+        self._rank, self._size = group.place()
         self._last = time.monotonic()
 
     def resume(self) -> tuple[dict[str, Any] | None, bool]:
         """Put the newest state of this training back; (its course, None where there is none; whether it had ended)."""
-        from autorec.training.tensor_tree import read_tree  # needs torch, which not every model does
+        from autorec.network.shard import Shard  # these need torch, which not every model does
+        from autorec.training.tensor_tree import read_part
 
-        for path in [self._finished, *reversed(self._running())]:
-            if path.exists():
-                try:
-                    tree = read_tree(path)
-                except ValueError as error:
-                    progress.announce(f"{error}; it is passed over")
-                    continue
-                self._state.put_back(tree["state"])
-                ended = path == self._finished
-                if ended:
-                    self._clear()  # the process may have been killed before it did
-                else:
-                    progress.announce(f"Resumed from {path}.")
-                return tree["course"], ended
+        for epoch, paths in group.told(self._states()):
+            tree: Any = None
+            try:
+                tree = read_part(paths, Shard(self._rank, self._size))
+            except ValueError as error:
+                progress.announce(f"{error}; it is passed over")
+            if not group.all_agree(tree is not None):
+                continue
+            self._state.put_back(tree["state"])
+            if epoch is None:
+                self._clear()  # the process may have been killed before it did
+            else:
+                progress.announce(f"Resumed from {paths[min(self._rank, len(paths) - 1)]}.")
+            return tree["course"], epoch is None
         return None, False
 
     def keep(self, epoch: int, course: dict[str, Any]) -> None:
         """Write the state after an epoch, if the last time is long enough ago."""
-        if time.monotonic() - self._last >= self._every:
-            self._write(self._folder / f"{self._name}-epoch-{epoch}.safetensors", course, finished=False)
-            for path in self._running()[:-KEPT]:
-                path.unlink()
+        if group.told(time.monotonic() - self._last >= self._every):
+            self._write(f"-epoch-{epoch}", course, finished=False)
+            self._clear(KEPT)
             self._last = time.monotonic()
 
     def finish(self, course: dict[str, Any]) -> None:
         """Write the end of the training, which takes the place of its states."""
-        self._write(self._finished, course, finished=True)
+        self._write("", course, finished=True)
+        group.wait()  # until all have written it, the states before are what there is
         self._clear()
 
-    def _clear(self) -> None:
-        for path in self._running():
-            path.unlink()
+    def _states(self) -> list[tuple[int | None, list[Path]]]:
+        """(epoch, the files of all processes that wrote it) of each whole state, the best to go on from first; epoch
+        None: the end."""
+        found: dict[tuple[int | None, int], dict[int, Path]] = {}
+        for path, epoch, rank, size in self._files():
+            found.setdefault((epoch, size), {})[rank] = path
+        whole = [
+            (epoch, [ranks[rank] for rank in range(size)])
+            for (epoch, size), ranks in found.items()
+            if len(ranks) == size
+        ]
+        return sorted(whole, key=lambda one: (one[0] is not None, -(one[0] or 0), len(one[1]) != self._size))
 
-    @property
-    def _finished(self) -> Path:
-        return self._folder / f"{self._name}.safetensors"
+    def _files(self) -> Iterator[tuple[Path, int | None, int, int]]:
+        """(path, epoch, rank, number of processes) of each file of the training."""
+        name = re.compile(rf"{self._name}(?:-epoch-(\d+))?(?:\.(\d+)-of-(\d+))?\.safetensors")
+        for path in self._folder.iterdir():
+            if match := name.fullmatch(path.name):
+                epoch, rank, size = (None if text is None else int(text) for text in match.groups())
+                yield path, epoch, rank or 0, size or 1
 
-    def _running(self) -> list[Path]:
-        """By epoch."""
-        found = self._folder.glob(f"{self._name}-epoch-*.safetensors")
-        return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]))
+    def _clear(self, kept: int = 0) -> None:
+        """Delete the states before the last `kept` of this process, its own, and in the first process those of another
+        number of processes."""
+        states = [one for one in self._files() if one[1] is not None]
+        own = sorted(epoch or 0 for _, epoch, rank, size in states if (rank, size) == (self._rank, self._size))
+        oldest = own[-kept] if 0 < kept <= len(own) else -1 if kept else math.inf
+        for path, epoch, rank, size in states:
+            mine = rank == self._rank if size == self._size else self._rank == 0
+            if mine and epoch is not None and epoch < oldest:
+                path.unlink(missing_ok=True)
 
-    def _write(self, path: Path, course: dict[str, Any], finished: bool) -> None:
+    def _write(self, suffix: str, course: dict[str, Any], finished: bool) -> None:
         from autorec.training.tensor_tree import write_tree
 
-        write_tree(path, {"course": course, "state": self._state.to_tree(finished=finished)})
+        part = "" if self._size == 1 else f".{self._rank}-of-{self._size}"
+        course = {**course, "best": self._state.mark(course["best"])}
+        tree = {"course": course, "state": self._state.to_tree(finished=finished)}
+        write_tree(self._folder / f"{self._name}{suffix}{part}.safetensors", tree)

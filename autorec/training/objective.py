@@ -39,10 +39,11 @@ def objective(
     def loss(example: Example, step: int) -> dict[str, torch.Tensor]:
         trace = network(corruption.function(example, generator), generator)
         n = max(example.n_rows, 1)
-        terms = {
-            head: part.function(network.head(head), example.targets[head], trace.code, example.offset) / n
-            for head, part in likelihoods.items()
-        }
+        terms = {}
+        for head, part in likelihoods.items():
+            decoder = network.head(head)
+            cost = part.function(decoder, example.targets[head], trace.code, example.offset) / n
+            terms[head] = decoder.shard.sum(cost)
         for name, penalty in penalties.items():
             terms[name] = penalty.strength(step) / n * penalty.function(network, trace)
         return terms

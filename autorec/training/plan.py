@@ -1,10 +1,10 @@
 """What a training of AutoRec takes by arithmetic: memory of each process, bytes between them, epochs an hour.
 
-n rows, m columns, r ratings, H units, batches of B rows. N processes would share the columns: each holds the weights of
-m/N columns with their optimiser, and the ratings in these; the codes of a batch are everywhere. `fit` is the case of
-one process; more of them are not run by this library, and their figures are arithmetic alone:
+n rows, m columns, r ratings, H units, batches of B rows. N processes share the columns (`autorec.network.shard`): each
+holds the weights of m/N columns with their optimiser, and the ratings in these; the codes of a batch are everywhere.
 
-    memory  `training_memory` of r/N ratings and m/N columns; what belongs to rows, and the codes, does not shrink
+    memory  `training_memory` of r/N ratings and m/N columns; what belongs to rows, and the codes, does not shrink. Of
+            several processes each has 5 r bytes more: all ratings, from which it makes its own, and biases
     moved   the sums of the encoder and the gradient of the code, B × H float32 each, are all-reduced in a ring, where
             each process sends 2 (N − 1)/N of them: 2 · 2 (N − 1)/N · 4 B H bytes a step
     step    a · H · (r/N) (B/n)  +  b · 2 H · m/N  +  moved / bandwidth  seconds
@@ -42,6 +42,7 @@ from autorec.training.objective import objective
 from autorec.training.steps import descend
 
 _ROWS, _REPEATS = 512, 5
+_ALL = 5  # of a rating in `Rows`: its column and its level
 _MANY_RATINGS, _MANY_COLUMNS = (400, 2_000), (20, 20_000)  # ratings a row, columns
 
 
@@ -123,10 +124,13 @@ def plan(
         training_memory(own_ratings, n, own_columns, (hidden,), B, streams=streams) for streams in (False, True)
     )
     streams = are_large(kept, (hidden,))
+    memory = again if streams else kept
+    if workers > 1:
+        memory["ratings of all columns"] = _ALL * n_ratings
     moved = round(2 * 2 * (workers - 1) / workers * 4 * B * hidden)
     sending = moved * 8 / (bandwidth * 1e9)
     working = speed.rating * hidden * own_ratings * B / n + speed.weight * 2 * hidden * own_columns
-    return Plan(again if streams else kept, streams, moved, math.ceil(n / B), working + sending, sending)
+    return Plan(memory, streams, moved, math.ceil(n / B), working + sending, sending)
 
 
 def measure_speed(hidden: int) -> Speed:

@@ -1,12 +1,13 @@
 """All that changes while something trains, as a tree that a checkpoint can hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
-from autorec.training.tensor_tree import Tree
+from autorec.training.adam import Adam
+from autorec.training.tensor_tree import Columns, Tree
 
 Generator = np.random.Generator | torch.Generator
 
@@ -24,12 +25,20 @@ Optimizer = TypeVar("Optimizer", bound=Stateful)
 class State:
     """modules [n] and generators [k] of a training, and the optimisers that were given to `keep`.
 
+    of_columns: parameters of the modules that have a row for each of n_columns, of which this process may have some.
     Put back into a training that was set up in the same way, it goes on with the same bits.
     """
 
-    def __init__(self, modules: Sequence[torch.nn.Module], generators: Sequence[Generator] = ()) -> None:
+    def __init__(
+        self,
+        modules: Sequence[torch.nn.Module],
+        generators: Sequence[Generator] = (),
+        of_columns: Iterable[torch.nn.Parameter] = (),
+        n_columns: int = 0,
+    ) -> None:
         self.modules = modules
         self.generators = generators
+        self._of_columns, self._n_columns = set(of_columns), n_columns
         self.optimizers: list[Stateful] = []
 
     def keep(self, optimizer: Optimizer) -> Optimizer:
@@ -40,10 +49,25 @@ class State:
     def to_tree(self, *, finished: bool = False) -> Tree:
         """finished: without the optimisers, of which a finished training needs nothing more."""
         return {
-            "modules": [module.state_dict() for module in self.modules],
+            "modules": self.mark([module.state_dict() for module in self.modules]),
             "generators": [_state_of(generator) for generator in self.generators],
-            "optimizers": [] if finished else [optimizer.state_dict() for optimizer in self.optimizers],
+            "optimizers": [] if finished else [self._state_of_optimizer(one) for one in self.optimizers],
         }
+
+    def mark(self, weights: Sequence[dict[str, torch.Tensor]]) -> Tree:
+        """Weights of modules by name; those that are of columns as `Columns`."""
+        parameters = {name: one for module in self.modules for name, one in module.named_parameters()}
+        return [{name: self._marked(parameters.get(name), value) for name, value in one.items()} for one in weights]
+
+    def _state_of_optimizer(self, optimizer: Stateful) -> Tree:
+        state = optimizer.state_dict()
+        if isinstance(optimizer, Adam):
+            pairs = zip(optimizer.parameters, state["moments"], strict=True)
+            state["moments"] = [[self._marked(parameter, moment) for moment in both] for parameter, both in pairs]
+        return state
+
+    def _marked(self, parameter: torch.Tensor | None, value: torch.Tensor) -> Tree:
+        return Columns(value, self._n_columns) if parameter in self._of_columns else value
 
     def put_back(self, tree: Tree) -> None:
         """Set everything as it was when `to_tree` was called."""

@@ -12,6 +12,7 @@ from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.example import Example
 from autorec.network.rows import Rows
+from autorec.network.shard import WHOLE, Shard
 from autorec.training.batches import MakeExample, make_examples
 from autorec.training.steps import Examples
 
@@ -27,17 +28,25 @@ class Validation:
 
 
 def prepare_validation(
-    seen: Rows, unseen: Rows, parts: Sequence[IntArray], examples: Examples, make: MakeExample, *, stream: bool
+    seen: Rows,
+    unseen: Rows,
+    parts: Sequence[IntArray],
+    examples: Examples,
+    make: MakeExample,
+    *,
+    stream: bool,
+    shard: Shard = WHOLE,
 ) -> Validation | None:
     """A Validation of the rows with unseen ratings; None where nothing is unseen.
 
-    seen, unseen: rows [N × m] each. parts: row indices [n] of each batch. examples [parts]: as trained on; an example
-    is used again where most of its rows have unseen ratings.
+    seen: rows [N × own columns of the shard], unseen: rows [N × m]. parts: row indices [n] of each batch. examples
+    [parts]: as trained on; an example is used again where most of its rows have unseen ratings.
     """
     if not unseen.nnz:
         return None
     chosen = rows_to_encode(parts, unseen)
-    wanted = [make(unseen.batch(rows), rows) for rows in chosen]
+    own = unseen.of(shard)
+    wanted = [make(own.batch(rows), rows) for rows in chosen]
     if stream:
         return Validation(make_examples(seen, chosen, make, stream=True), wanted)
     given = [
@@ -58,7 +67,7 @@ def validation_rmse(network: Autoencoder, validation: Validation, head: str = "r
 
 
 def validation_errors(network: Autoencoder, validation: Validation, head: str = "rating") -> npt.NDArray[np.float64]:
-    """[held-out ratings] prediction, clipped to 1 … 5, less rating; always in the same order."""
+    """[held-out ratings] prediction, clipped to 1 … 5, less rating; always in the same order, in every process."""
     errors = []
     for index, wanted in enumerate(validation.wanted):
         target = wanted.targets[head]
@@ -66,4 +75,4 @@ def validation_errors(network: Autoencoder, validation: Validation, head: str = 
             code = network.encode(*validation.given[index].inputs)  # [n × H]
             predicted = network.head(head).at(target, code, wanted.offset).clamp(LOW, HIGH)  # [nnz]
         errors.append(predicted.cpu().numpy().astype(np.float64) - target.values.cpu().numpy())
-    return np.concatenate(errors)
+    return network.head(head).shard.join(np.concatenate(errors))

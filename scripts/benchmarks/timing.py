@@ -86,9 +86,9 @@ def resident_peak(pid: int) -> float:
     return next((int(line.split()[1]) / 2**20 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
-def python(code: str, *arguments: object) -> Process:
+def python(code: str, *arguments: object, **environment: str) -> Process:
     """Run Python code in a new process."""
-    return process([sys.executable, "-c", code, *arguments])
+    return process([sys.executable, "-c", code, *arguments], **environment)
 
 
 def users_by_items(shape: str) -> sparse.csr_array:

@@ -1,0 +1,69 @@
+"""Whether this process is one of several that train together: torch.distributed's default group, made by torchrun's
+`train`, by Ray, by Spark, or by whoever calls the library. Nothing here imports torch: where it is not loaded there is
+no group."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
+_HERE = "LOCAL_WORLD_SIZE"  # processes of the group on this machine, as torchrun says
+
+
+def place() -> tuple[int, int]:
+    """(rank of this process, number of processes); (0, 1) without a group, and `alone`."""
+    dist: Any = sys.modules.get("torch.distributed")
+    if _alone.get() or dist is None or not dist.is_available() or not dist.is_initialized():
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()
+
+
+def told(what: Value) -> Value:
+    """What the first process says, in every process; without a group `what` itself. Travels as a pickle, between the
+    processes alone."""
+    if place()[1] == 1:
+        return what
+    said = [what]
+    sys.modules["torch.distributed"].broadcast_object_list(said, device="cpu")
+    return said[0]
+
+
+def all_agree(yes: bool) -> bool:
+    """Whether it is True in every process."""
+    if place()[1] == 1:
+        return yes
+    said: list[Any] = [None] * place()[1]
+    sys.modules["torch.distributed"].all_gather_object(said, yes)
+    return all(said)
+
+
+def wait() -> None:
+    """Until every process is here."""
+    all_agree(True)
+
+
+def is_launched() -> bool:
+    """Whether torchrun started this process as one of several, which are to make a group."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@contextlib.contextmanager
+def alone(really: bool = True) -> Iterator[None]:
+    """Within the block this process does not know of the others, if `really`: it computes everything itself."""
+    token = _alone.set(_alone.get() or really)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+def processes_here() -> int:
+    """How many of the group share this machine's memory; all where nobody says."""
+    size, here = place()[1], os.environ.get(_HERE, "")
+    return min(int(here), size) if here.isdecimal() and int(here) else size

@@ -1,0 +1,115 @@
+"""The columns spread over processes: each holds the large weights' rows, and the ratings, of its own columns alone.
+
+All else is the same in every process, the codes above all. Where own columns and codes meet, the processes talk:
+
+    encoder   Σ over processes of X_own · W_own [n × H], before the activation: `sum`, whose gradient all have already
+    decoder   reads the code [n × H] at the own columns: `spread`, whose gradient is the sum of those of all processes
+
+(the conjugate pair f and g of Shoeybi et al.: Megatron-LM, 2019, §3). A step so moves two arrays [n × H] float32.
+
+Columns are dealt out in turn, c to process c mod size: whatever order they are in, each process has about as many
+columns and as many ratings as any other.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+
+_BLOCK = 2**22  # numbers that travel at once where a weight is put together
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The columns of process `rank` of `size` in torch.distributed's default group; by default all, without a group."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def columns(self) -> slice:
+        """Which of all columns."""
+        return slice(self.rank, None, self.size)
+
+    def count(self, n_columns: int) -> int:
+        """How many of them are its own."""
+        return len(range(self.rank, n_columns, self.size))
+
+    def sum(self, value: torch.Tensor) -> torch.Tensor:
+        """A tensor of any shape, summed over the processes, in place; a gradient goes back unchanged."""
+        if self.size == 1:
+            return value
+        apply: Any = _Sum.apply  # torch gives it no type
+        result: torch.Tensor = apply(value)
+        return result
+
+    def spread(self, code: torch.Tensor) -> torch.Tensor:
+        """A tensor of any shape that all processes have, as it is; its gradient is summed over them."""
+        if self.size == 1:
+            return code
+        apply: Any = _Spread.apply
+        result: torch.Tensor = apply(code)
+        return result
+
+    def join(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """[own] numbers of each process → [all], one process after the other, in every process."""
+        if self.size == 1:
+            return values
+        counts = torch.zeros(self.size, dtype=torch.int64)
+        counts[self.rank] = len(values)
+        dist.all_reduce(counts)
+        ends = counts.cumsum(0).tolist()
+        joined = torch.zeros(ends[-1], dtype=torch.float64)
+        joined[ends[self.rank] - len(values) : ends[self.rank]] = torch.from_numpy(values)
+        dist.all_reduce(joined)
+        return joined.numpy()
+
+    def gather(self, own: torch.Tensor, n_columns: int) -> torch.Tensor | None:
+        """[own columns × …] of each process → [n_columns × …] in process 0, on the CPU, a block of columns at a time;
+        None in the others."""
+        own = own.detach().cpu()
+        if self.size == 1:
+            return own
+        block = max(1, _BLOCK // max(own[:1].numel(), 1))
+        if self.rank:
+            for part in own.split(block):
+                dist.send(part.contiguous(), 0)
+            return None
+        full = own.new_empty(n_columns, *own.shape[1:])
+        full[self.columns] = own
+        for rank in range(1, self.size):
+            for part in full[rank :: self.size].split(block):  # views, into which the blocks are copied
+                arrived = torch.empty(part.shape, dtype=part.dtype)
+                dist.recv(arrived, rank)
+                part.copy_(arrived)
+        return full
+
+
+WHOLE = Shard()
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:
+        dist.all_reduce(value)
+        ctx.mark_dirty(value)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        return grads[0]
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, code: torch.Tensor) -> torch.Tensor:
+        return code.view_as(code)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        grad = grads[0].clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(grad)
+        return grad
