@@ -170,7 +170,6 @@ def fit_and_save(folder: Path) -> list[str]:
             said.append(str(error))
     autorec.create("ease").fit(taste_frame()).recommend([0])  # each process for itself
     for refused in (
-        autorec.create("ease"),
         autorec.AutoRec(optimizer="lbfgs"),
         autorec.AutoRec(corruption="masking:0.2"),
     ):

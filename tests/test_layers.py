@@ -81,6 +81,7 @@ def test_the_command_line_stands_on_the_public_face(module):
         "autorec.plain_json",
         "autorec.progress",
         "autorec.files",
+        "autorec.group",
         "autorec.words",
     )
     for other in imports(MODULES[module]):
