@@ -63,8 +63,6 @@ if TYPE_CHECKING:
     from autorec.models.joint import Joint as Joint
     from autorec.models.knn import ItemKNN as ItemKNN
     from autorec.models.load import load as load
-    from autorec.models.manifest import check_save_path as check_save_path
-    from autorec.models.manifest import describe as describe
     from autorec.models.mf import BiasedMF as BiasedMF
     from autorec.models.own import wrap as wrap
     from autorec.models.presets import PRESETS as PRESETS
@@ -99,6 +97,8 @@ if TYPE_CHECKING:
     from autorec.reproduction.reproduce import reproduce as reproduce
     from autorec.serve.server import make_app as make_app
     from autorec.serve.server import run_server as run_server
+    from autorec.storage.manifest import check_save_path as check_save_path
+    from autorec.storage.manifest import describe as describe
     from autorec.threads import set_threads as set_threads
     from autorec.training.checkpoint import Checkpoint as Checkpoint
     from autorec.training.plan import Plan as Plan
@@ -153,13 +153,13 @@ _HOME = {
     "anomalies": "autorec.insight.anomalies",
     "audit": "autorec.audits.of_ratings",
     "calibrate": "autorec.insight.intervals",
-    "check_save_path": "autorec.models.manifest",
+    "check_save_path": "autorec.storage.manifest",
     "check_store_path": "autorec.ratings.store",
     "classify": "autorec.insight.classify",
     "cluster": "autorec.insight.cluster",
     "compare": "autorec.evaluation.compare",
     "create": "autorec.models.presets",
-    "describe": "autorec.models.manifest",
+    "describe": "autorec.storage.manifest",
     "draw_map": "autorec.insight.map",
     "embed": "autorec.insight.embed",
     "evaluate": "autorec.evaluation.evaluate",

@@ -9,10 +9,10 @@ from scipy import sparse
 
 from autorec import AutoRec, Bias, Ratings, load
 from autorec.errors import DivergedError, InputError, ParameterError
-from autorec.models import one_training
+from autorec.fitting import one_training
+from autorec.fitting.fit import encode_rows
+from autorec.fitting.scale import rows_inside
 from autorec.models.columns import fit_columns, solve_columns
-from autorec.models.fitting import encode_rows
-from autorec.models.scale import rows_inside
 from autorec.ratings.convert import as_ratings
 from autorec.training import held_out
 from autorec.training.held_out import held_out_entries

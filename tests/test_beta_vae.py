@@ -6,8 +6,8 @@ import torch
 
 from autorec import ChoiceAutoencoder
 from autorec.models.choice_network import normalised
-from autorec.models.positives import positives
 from autorec.network.batch import make_batch
+from autorec.ranking.positives import positives
 
 FACTORS, UNITS = 4, 6
 

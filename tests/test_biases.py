@@ -10,10 +10,10 @@ from scipy import sparse
 
 from autorec import Bias, Ratings
 from autorec.errors import ParameterError
-from autorec.models import biases as bias_tools
-from autorec.models.biases import fit_biases, fold_in_items, fold_in_users, item_means
-from autorec.models.compass import compass
-from autorec.models.scale import rows_inside
+from autorec.fitting import biases as bias_tools
+from autorec.fitting.biases import fit_biases, fold_in_items, fold_in_users, item_means
+from autorec.fitting.compass import compass
+from autorec.fitting.scale import rows_inside
 from autorec.ratings.convert import as_ratings
 
 

@@ -11,7 +11,7 @@ from test_read import data
 from autorec import Ease, ItemKNN, Popularity, evaluate, read_ratings, strong_generalisation
 from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
 from autorec.models import ease
-from autorec.models.positives import positives
+from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 
 

@@ -13,7 +13,6 @@ from test_sparse_operations import random_batch
 
 from autorec import AutoRec, ChoiceAutoencoder
 from autorec.errors import InputError, ParameterError
-from autorec.models.held_out_users import hold_out_users, mean_ndcg
 from autorec.network import all_columns
 from autorec.network.autoencoder import Autoencoder, Decoder, Encoder, Trace
 from autorec.network.batch import Batch, make_batch
@@ -23,6 +22,7 @@ from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.penalty import ACTIVITY, PENALTIES
 from autorec.network.prior import composite_divergence
 from autorec.network.sampled_softmax import log_sums, sampled_multinomial
+from autorec.ranking.held_out_users import hold_out_users, mean_ndcg
 from autorec.training.adam import Adam
 from autorec.training.steps import descend
 

@@ -11,9 +11,9 @@ from conftest import random_frame
 
 from autorec import AutoRec, Bias, BiasedMF, Ratings, load, random_split, read_ratings
 from autorec.errors import ParameterError
-from autorec.models import fitting
-from autorec.models.choosing import choose_l2, clearly_better, lower_l2, raise_l2, residuals_pay, still_falls
-from autorec.models.scale import rows_inside
+from autorec.fitting import fit as fitting
+from autorec.fitting.choosing import choose_l2, clearly_better, lower_l2, raise_l2, residuals_pay, still_falls
+from autorec.fitting.scale import rows_inside
 from autorec.ratings.convert import as_ratings
 from autorec.training.loop import Point, TrainingLog
 

@@ -14,7 +14,7 @@ from conftest import random_frame
 import autorec
 from autorec.cli.main import VERBS
 from autorec.cli.main import autorec as command
-from autorec.models.biases import Biases
+from autorec.fitting.biases import Biases
 
 
 def run(*arguments: object, stdin: str | None = None, status: int = 0) -> Result:
@@ -164,7 +164,7 @@ def test_recommend_in_every_form(place, tmp_path):
 
 def test_recommend_in_blocks_is_recommend_at_once(place, tmp_path, monkeypatch):
     whole = run("recommend", place / "model", "--all").stdout
-    monkeypatch.setattr("autorec.models.topn.BLOCK_BYTES", 4 * 20 * 7)  # seven users at a time
+    monkeypatch.setattr("autorec.ranking.topn.BLOCK_BYTES", 4 * 20 * 7)  # seven users at a time
     assert run("recommend", place / "model", "--all").stdout == whole
     assert len(told("recommend", place / "model", "--all")["rows"]) == whole.count("\n") - 1
     run("recommend", place / "model", "--all", "-o", tmp_path / "out.parquet")

@@ -14,7 +14,7 @@ import autorec
 from autorec import Ease, InfAE, SparseEase, SvdAE
 from autorec.errors import ParameterError
 from autorec.models.infae import kernel
-from autorec.models.positives import positives
+from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 
 

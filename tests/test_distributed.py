@@ -21,8 +21,8 @@ from click.testing import CliRunner
 import autorec
 from autorec.cli.main import autorec as command
 from autorec.errors import NotFittedError, ParameterError
-from autorec.models.one_training import HEAD, new_network, prepare
-from autorec.models.settings import check_settings
+from autorec.fitting.one_training import HEAD, new_network, prepare
+from autorec.fitting.settings import check_settings
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.parts import parse, parse_sum

@@ -10,7 +10,7 @@ from scipy import sparse
 from autorec import Bias, BiasedMF, PureSVD, evaluate
 from autorec.errors import ParameterError
 from autorec.models import ridge
-from autorec.models.positives import positives
+from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.split import random_split
 from autorec.threads import set_threads, thread_count

@@ -11,7 +11,7 @@ import pytest
 
 import autorec
 from autorec.errors import InputError, ParameterError
-from autorec.models.rerank import candidates, rerank
+from autorec.ranking.rerank import candidates, rerank
 
 SAMPLE = autorec.load_sample()
 MODELS: dict[str, Any] = {

@@ -12,7 +12,7 @@ from test_cli import told
 
 import autorec
 from autorec.errors import InputError, ParameterError
-from autorec.models.positives import positives
+from autorec.ranking.positives import positives
 
 MODELS = {
     "ease": {},

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 import autorec
 from autorec.errors import ModelFileError
 from autorec.hashes import hash_of
-from autorec.models import id_arrays, manifest
-from autorec.models.arrays import Expected, read_arrays
+from autorec.storage import id_arrays, manifest
+from autorec.storage.arrays import Expected, read_arrays
 
 ARRAY_FILES = ("weights.safetensors", "ratings.safetensors")
 STATES = ("fitted", "users folded in", "items folded in")

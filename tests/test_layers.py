@@ -17,16 +17,19 @@ FLOORS = {
     "datasets": 2,
     "audits": 2,
     "training": 2,
-    "models": 3,
-    "engines": 4,
-    "report": 4,  # below evaluation: a result's own `to_html` asks it; it knows results, never a model
-    "evaluation": 5,
-    "insight": 5,
-    "exports": 5,
-    "tuning": 6,
-    "reproduction": 6,
-    "serve": 7,
-    "cli": 8,
+    "storage": 2,
+    "ranking": 2,
+    "fitting": 3,
+    "models": 4,
+    "engines": 5,
+    "report": 5,  # below evaluation: a result's own `to_html` asks it; it knows results, never a model
+    "evaluation": 6,
+    "insight": 6,
+    "exports": 6,
+    "tuning": 7,
+    "reproduction": 7,
+    "serve": 8,
+    "cli": 9,
 }
 
 

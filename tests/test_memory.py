@@ -8,8 +8,8 @@ from autorec import AutoRec, AutoRecError
 from autorec import memory as limits
 from autorec.datasets.sample import load_sample
 from autorec.errors import NotEnoughMemoryError
+from autorec.fitting import fit as fitting
 from autorec.memory import available_memory
-from autorec.models import fitting
 from autorec.training import memory
 from autorec.training.memory import KEEP_MOST, should_stream, training_memory
 

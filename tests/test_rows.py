@@ -12,11 +12,11 @@ from conftest import bytes_at_most
 from scipy import sparse
 from test_training import epochs_of, loss_of
 
-import autorec.models.fitting
+import autorec.fitting.fit
 from autorec import AutoRec, Ratings, words
-from autorec.models import biases, dampings
-from autorec.models.biases import fit_biases, item_means
-from autorec.models.scale import inside, rows_inside
+from autorec.fitting import biases, dampings
+from autorec.fitting.biases import fit_biases, item_means
+from autorec.fitting.scale import inside, rows_inside
 from autorec.network.autoencoder import build_autoencoder
 from autorec.network.batch import Batch, make_batch
 from autorec.network.example import Example
@@ -165,7 +165,7 @@ def test_streamed_is_kept_bit_for_bit(
     ratings = planted()
     fitted = []
     for streams in (False, True):
-        monkeypatch.setattr(autorec.models.fitting, "choose_streaming", lambda *_, streams=streams: streams)
+        monkeypatch.setattr(autorec.fitting.fit, "choose_streaming", lambda *_, streams=streams: streams)
         fitted.append(AutoRec(orientation, **({"hidden": 8, "epochs": 4} | settings)).fit(ratings))
     kept, streamed = fitted
     assert (kept.summary_["batches"], streamed.summary_["batches"]) == ("kept", "streamed")

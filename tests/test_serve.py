@@ -18,8 +18,8 @@ from serving import SAMPLE, Asked, rating_model
 import autorec
 from autorec import extras
 from autorec.errors import AutoRecError
-from autorec.models.manifest import describe
 from autorec.serve.app import KEY
+from autorec.storage.manifest import describe
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,11 @@ import autorec
 from autorec import folders
 from autorec.errors import AutoRecError, InputError, ModelFileError, NotFittedError, ParameterError
 from autorec.hashes import hash_of
-from autorec.models import folder as model_folder
-from autorec.models import manifest, store
-from autorec.models.manifest import FILES, PARTS
+from autorec.models import store
 from autorec.ratings.convert import as_ratings
+from autorec.storage import folder as model_folder
+from autorec.storage import manifest
+from autorec.storage.manifest import FILES, PARTS
 
 ON_LINUX = sys.platform == "linux"
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 from autorec import set_threads
 from autorec.errors import ParameterError
-from autorec.models import topn
+from autorec.ranking import topn
 from autorec.threads import map_in_threads, run_in_threads, thread_count, torch_on_one_thread
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from autorec.models.topn import top_n
+from autorec.ranking.topn import top_n
 
 
 def sorted_whole(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from autorec.models.base import Recommender
 from autorec.models.load import load
-from autorec.models.manifest import describe
 from autorec.models.unknown import recommend_unknown
+from autorec.storage.manifest import describe
 
 COLUMN = "user"
 

@@ -10,8 +10,8 @@ from autorec.engines.job import Job
 from autorec.engines.ray import train_in_ray
 from autorec.engines.spark import train_in_spark
 from autorec.errors import AutoRecError, ParameterError
-from autorec.models.manifest import check_save_path, describe
 from autorec.models.presets import create
+from autorec.storage.manifest import check_save_path, describe
 from autorec.training.checkpoint import Checkpoint
 
 _PYTHON_ERROR = re.compile(r"^\s*((?!org\.|java|py4j)[\w.]*(?:Error|Exception)): (.+)$", re.MULTILINE)

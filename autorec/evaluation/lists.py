@@ -11,7 +11,7 @@ import numpy.typing as npt
 from autorec.evaluation.auc import auc
 from autorec.evaluation.metrics import Hits
 from autorec.models.base import Recommender
-from autorec.models.topn import best_of_rows
+from autorec.ranking.topn import best_of_rows
 from autorec.ratings.matrix import Ratings
 
 Int = npt.NDArray[np.int64]

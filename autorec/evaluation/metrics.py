@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autorec.models.dcg import discounts, ideal_dcg
+from autorec.ranking.dcg import discounts, ideal_dcg
 
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec.errors import ParameterError
+from autorec.fitting.settings import has_biases, has_mask, is_linear
 from autorec.models.adversarial import AdversarialAutoencoder
 from autorec.models.autorec import AutoRec
 from autorec.models.base import Recommender
@@ -27,7 +28,6 @@ from autorec.models.elsa import Elsa
 from autorec.models.joint import Joint
 from autorec.models.mf import BiasedMF
 from autorec.models.puresvd import PureSVD
-from autorec.models.settings import has_biases, has_mask, is_linear
 from autorec.models.svdae import SvdAE
 from autorec.network.activations import ACTIVATIONS, Activation
 from autorec.network.autoencoder import NORM_EPSILON, Autoencoder

@@ -22,7 +22,7 @@ from autorec.exports.formula import Arrays, Formula
 from autorec.exports.quantise import Rounded, Rounder, deflate, keep_floats, round_ease, round_vectors
 from autorec.models.base import Recommender
 from autorec.models.recommending import fallback_scores
-from autorec.models.topn import best_of_rows
+from autorec.ranking.topn import best_of_rows
 
 LIST, PARITY = 10, 0.9995  # items of a list, and the share of them that is to be the same; on histories not seen .999
 FINENESS = [2**k for k in range(8, 22)]  # root mean square of the scores, in steps

@@ -14,9 +14,9 @@ from autorec.errors import ParameterError
 from autorec.insight.joint_segments import divide_jointly
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
-from autorec.models.positives import positives
 from autorec.models.vector_tables import ids_of
 from autorec.models.vectors import Float32
+from autorec.ranking.positives import positives
 
 TYPICAL = 5  # items that describe a segment
 LIKED_BY = 0.1  # of a segment's users, and at least

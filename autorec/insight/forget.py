@@ -15,11 +15,11 @@ from autorec.insight.update import continue_fit
 from autorec.models.base import Recommender
 from autorec.models.hooks import FITTED_AGAIN
 from autorec.models.load import load
-from autorec.models.manifest import Manifest, check_save_path, describe
 from autorec.models.store import load_described
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import mark_valid
+from autorec.storage.manifest import Manifest, check_save_path, describe
 
 IntArray = npt.NDArray[np.integer[Any]]
 

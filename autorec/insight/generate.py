@@ -15,7 +15,6 @@ from autorec.insight.likeness import compare_choices, compare_histograms, find_n
 from autorec.models.adversarial import AdversarialAutoencoder
 from autorec.models.base import Recommender
 from autorec.models.choice_network import HEAD, normalised
-from autorec.models.positives import positives
 from autorec.models.registry import MODELS
 from autorec.models.row import Model
 from autorec.network.all_columns import rows_at_once
@@ -23,6 +22,7 @@ from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import make_batch
 from autorec.network.code import gaussian
 from autorec.network.code_prior import Prior
+from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
 

@@ -10,9 +10,9 @@ import torch
 from autorec.insight.joint_training import train_on
 from autorec.models.choice import ChoiceAutoencoder
 from autorec.models.choice_network import identify, normalised
-from autorec.models.positives import positives
 from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.batch import make_batch
+from autorec.ranking.positives import positives
 
 STRENGTH = 30.0  # of the labels, in nats a labelled user, beside the reconstruction of a user
 

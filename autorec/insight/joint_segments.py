@@ -11,11 +11,11 @@ from autorec.insight.joint_training import train_on, trainable
 from autorec.models.base import Recommender
 from autorec.models.choice import ChoiceAutoencoder
 from autorec.models.choice_network import identify, normalised
-from autorec.models.positives import positives
 from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.batch import make_batch
 from autorec.network.clustering import assign_softly, clustering_loss
 from autorec.network.example import Example
+from autorec.ranking.positives import positives
 
 STRENGTH = 1.0  # of the clusters, in nats a user, beside the reconstruction
 

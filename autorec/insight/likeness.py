@@ -11,10 +11,10 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.models.baselines import Popularity
 from autorec.models.ease import Ease
-from autorec.models.held_out_users import FEWEST_CHOICES, mean_ndcg, split_choices
 from autorec.models.histories import align
-from autorec.models.positives import positives
 from autorec.network.all_columns import rows_at_once
+from autorec.ranking.held_out_users import FEWEST_CHOICES, mean_ndcg, split_choices
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 
 PAIRED = 300  # items, those chosen most, whose pairs are correlated

@@ -10,7 +10,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.models.base import Recommender
 from autorec.models.histories import make_history
-from autorec.models.topn import best_of_rows, map_blocks
+from autorec.ranking.topn import best_of_rows, map_blocks
 from autorec.ratings.ids import as_collection, require_known
 
 FloatArray = npt.NDArray[np.floating[Any]]

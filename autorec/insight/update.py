@@ -12,7 +12,7 @@ from autorec import checks
 from autorec.errors import InputError, ParameterError
 from autorec.models import scoring
 from autorec.models.base import Recommender
-from autorec.models.topn import top_n
+from autorec.ranking.topn import top_n
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.join import join
 from autorec.ratings.matrix import Ratings

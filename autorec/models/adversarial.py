@@ -10,8 +10,6 @@ from scipy import sparse
 
 from autorec import checks, words
 from autorec.errors import ParameterError
-from autorec.models import network_arrays
-from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import OnValidation, RandomState, Recommender, Scores
 from autorec.models.choice_network import (
     HEAD,
@@ -28,7 +26,6 @@ from autorec.models.choice_network import (
     train_by_ndcg,
     training_bytes,
 )
-from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder
@@ -38,7 +35,10 @@ from autorec.network.corruption import CORRUPTIONS
 from autorec.network.critic import Critic
 from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.storage import network_arrays
+from autorec.storage.arrays import Arrays, Expected, Shape
 from autorec.training.adam import Adam
 from autorec.training.adversarial import MATCHES, RECONSTRUCTIONS, RIVALS, Players, Rules, deceive, judge, make_profile
 from autorec.training.loop import TrainingLog

@@ -10,18 +10,12 @@ from scipy import sparse
 
 from autorec import checks, words
 from autorec.errors import ParameterError
-from autorec.models import biases as bias_tools
-from autorec.models import network_arrays
-from autorec.models.arrays import Arrays, Expected, Shape
-from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
-from autorec.models.biases import Biases
-from autorec.models.columns import fit_columns, solve_columns, weigh_targets
-from autorec.models.csr_arrays import transposed
-from autorec.models.fit_summary import summarise, warn_if_worse
-from autorec.models.fitting import Fitted, encode_rows, fit_network
-from autorec.models.one_training import HEAD
-from autorec.models.scale import inside, outside, rows_inside
-from autorec.models.settings import (
+from autorec.fitting import biases as bias_tools
+from autorec.fitting.biases import Biases
+from autorec.fitting.fit import Fitted, encode_rows, fit_network
+from autorec.fitting.one_training import HEAD
+from autorec.fitting.scale import inside, outside, rows_inside
+from autorec.fitting.settings import (
     SEARCH_MOST,
     Settings,
     check_settings,
@@ -30,12 +24,18 @@ from autorec.models.settings import (
     has_mask,
     is_linear,
 )
+from autorec.fitting.summary import summarise, warn_if_worse
+from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
+from autorec.models.columns import fit_columns, solve_columns, weigh_targets
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.models.warm_start import continue_network, extend_model
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
+from autorec.storage import network_arrays
+from autorec.storage.arrays import Arrays, Expected, Shape
+from autorec.storage.csr_arrays import transposed
 from autorec.training.batches import BATCH_MOST, batch_size
 from autorec.training.distributed import current_shard
 from autorec.training.memory import training_memory

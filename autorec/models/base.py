@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 
 from autorec import checks, group, words
 from autorec.errors import InputError, NotFittedError, ParameterError
-from autorec.models import biases as bias_tools
+from autorec.fitting import biases as bias_tools
 from autorec.models import recommending, scoring, similarity, store, vector_tables
 from autorec.models.histories import align, check_histories
 from autorec.models.hooks import FloatArray as FloatArray
@@ -26,7 +26,7 @@ from autorec.models.hooks import Hooks
 from autorec.models.hooks import IntArray as IntArray
 from autorec.models.hooks import Scores as Scores
 from autorec.models.kept_fit import kept
-from autorec.models.topn import Result, map_blocks
+from autorec.ranking.topn import Result, map_blocks
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings

@@ -8,13 +8,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks, words
-from autorec.models import biases as bias_tools
-from autorec.models.arrays import Expected, Shape
+from autorec.fitting import biases as bias_tools
+from autorec.fitting.biases import Biases
+from autorec.fitting.dampings import dampings_of
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
-from autorec.models.biases import Biases
-from autorec.models.dampings import dampings_of
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 
 
 class GlobalMean(Recommender):
@@ -38,7 +38,7 @@ class GlobalMean(Recommender):
 
 
 class Bias(Recommender):
-    """r̂(u, i) = mean + user bias + item bias, both damped; see `autorec.models.biases.fit_biases`.
+    """r̂(u, i) = mean + user bias + item bias, both damped; see `autorec.fitting.biases.fit_biases`.
 
     user_damping, item_damping  number of extra ratings at the mean that each user and each item counts, from 0 up, or
                                 "auto": chosen on held-out ratings, see `choose_dampings`

@@ -18,13 +18,13 @@ from sklearn.utils.extmath import randomized_svd
 
 from autorec import checks, progress
 from autorec.errors import ParameterError
+from autorec.fitting.scale import inside, outside
 from autorec.models import gibbs
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.gibbs import Float32, Prior
-from autorec.models.scale import inside, outside
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 from autorec.threads import libraries_on_one_thread
 
 CERTAINTY, MOST_CERTAIN = 1.5, 400.0  # α to start from, and at most: beyond, float32 equations lose their digits

@@ -18,14 +18,14 @@ from scipy import optimize, sparse
 
 from autorec import checks
 from autorec.errors import ParameterError
-from autorec.models.arrays import Expected, Shape
+from autorec.fitting.scale import outside
+from autorec.fitting.settings import SEARCH_MOST
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.presets import create
 from autorec.models.registry import MODELS, find_model
-from autorec.models.scale import outside
-from autorec.models.settings import SEARCH_MOST
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 from autorec.training.held_out import held_out_entries
 
 LINEAR = ("AutoRec", "BayesianMF", "BiasedMF")  # classes whose presets are sums of products of vectors on 1 … 5

@@ -11,8 +11,6 @@ from scipy import sparse
 
 from autorec import checks, words
 from autorec.errors import ParameterError
-from autorec.models import network_arrays
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
 from autorec.models.level_columns import solve_columns
 from autorec.models.level_fitting import COSTS, HEAD, Settings, build_network, encode_rows, fit_network, summarise
@@ -23,6 +21,8 @@ from autorec.network.parts import parse_sum
 from autorec.network.penalty import PENALTIES
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
+from autorec.storage import network_arrays
+from autorec.storage.arrays import Expected, Shape
 
 _OUTPUTS = 2**21  # outputs computed at once
 _PAIRS = 1024  # pairs computed at once

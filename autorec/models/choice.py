@@ -12,8 +12,6 @@ from scipy import sparse
 
 from autorec import checks, progress, words
 from autorec.errors import ParameterError
-from autorec.models import network_arrays
-from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.models.base import IntArray, OnValidation, RandomState, Recommender
 from autorec.models.choice_features import distance_in_features, weighted_sum
 from autorec.models.choice_network import (
@@ -31,7 +29,6 @@ from autorec.models.choice_network import (
     train_by_ndcg,
     training_bytes,
 )
-from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder, Encoder
@@ -41,7 +38,10 @@ from autorec.network.likelihood import LIKELIHOODS, Likelihood
 from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
 from autorec.network.sampled_softmax import sampled_multinomial
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.storage import network_arrays
+from autorec.storage.arrays import Arrays, Expected, Shape
 from autorec.training.adam import Adam
 from autorec.training.loop import TrainingLog
 from autorec.training.objective import Loss, objective

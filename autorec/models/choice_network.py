@@ -12,8 +12,6 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import InputError
 from autorec.models.base import OnValidation, RandomState, Scores
-from autorec.models.held_out_users import HeldOut, hold_out_users, mean_ndcg
-from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.all_columns import rows_at_once
 from autorec.network.autoencoder import Autoencoder, Decoder, Encoder
@@ -22,6 +20,8 @@ from autorec.network.code import CODES
 from autorec.network.example import Example
 from autorec.network.parts import parse
 from autorec.network.rows import Rows
+from autorec.ranking.held_out_users import HeldOut, hold_out_users, mean_ndcg
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 from autorec.training.batches import partition
 from autorec.training.loop import TrainingLog, train

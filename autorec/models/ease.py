@@ -27,13 +27,13 @@ from sklearn.base import clone
 from autorec import checks
 from autorec.errors import NotEnoughMemoryError, ParameterError
 from autorec.memory import available_memory
-from autorec.models import csr_arrays
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender, Scores
-from autorec.models.positives import positives
 from autorec.network import kernels
 from autorec.network.ranges import run_in_ranges
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.storage import csr_arrays
+from autorec.storage.arrays import Expected, Shape
 
 _ROWS = 256  # of the matrix in a block
 _FEW_USERS = 0.25  # users an item, below which inverting [users × users] is faster and takes no more memory

@@ -19,7 +19,6 @@ import torch
 from scipy import sparse
 
 from autorec import checks, words
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import OnValidation, RandomState, Recommender
 from autorec.models.choice_network import (
     Choices,
@@ -30,12 +29,13 @@ from autorec.models.choice_network import (
     train_by_ndcg,
 )
 from autorec.models.ease import products
-from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
 from autorec.network import sparse as operations
 from autorec.network.batch import Batch
 from autorec.network.example import Example
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 from autorec.training.adam import Adam
 from autorec.training.loop import TrainingLog
 from autorec.training.schedule import warm_cosine

@@ -12,17 +12,17 @@ from scipy import sparse
 
 from autorec import checks, words
 from autorec.errors import ParameterError
-from autorec.models import network_arrays
-from autorec.models.arrays import Expected, Shape
+from autorec.fitting.scale import inside, outside
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import solve_columns
 from autorec.models.glocal_fitting import HEAD, Parts, Settings, chosen_epochs, encode_rows, fit_network, summarise
-from autorec.models.scale import inside, outside
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.global_kernel import BLOCK
 from autorec.ratings.matrix import Ratings
+from autorec.storage import network_arrays
+from autorec.storage.arrays import Expected, Shape
 from autorec.training.held_out import held_out_entries
 
 SMALL = 300_000  # ratings, up to which a last training has all of them

@@ -9,16 +9,16 @@ from scipy import sparse
 from sklearn.base import clone
 
 from autorec.errors import ParameterError
-from autorec.models import biases as bias_tools
+from autorec.fitting import biases as bias_tools
+from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models import similarity
-from autorec.models.arrays import Expected, Shape
-from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, Biases
 from autorec.models.histories import each_alone
 from autorec.models.registry import named
 from autorec.models.vectors import FloatArray as FloatArray
 from autorec.models.vectors import IntArray as IntArray
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 from autorec.training.loop import OnValidation
 
 Scores = npt.NDArray[np.float32]
@@ -115,7 +115,7 @@ class Hooks:
         ratings."""
         dampings = self._chosen_dampings()
         if dampings is None and self.rates:
-            from autorec.models.dampings import dampings_of  # which imports torch; models of choices need none
+            from autorec.fitting.dampings import dampings_of  # which imports torch; models of choices need none
 
             dampings = dampings_of(ratings)
         user, item = dampings or (USER_DAMPING, ITEM_DAMPING)

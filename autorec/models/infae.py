@@ -21,12 +21,12 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import NotEnoughMemoryError
 from autorec.memory import available_memory
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.ease import invert
-from autorec.models.positives import positives
+from autorec.ranking.positives import positives
 from autorec.ratings import validity
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 
 _ROWS = 256  # of the kernel matrix in a block
 

@@ -27,11 +27,11 @@ from scipy.special import ndtr
 
 from autorec import checks, words
 from autorec.memory import available_memory
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
 from autorec.models.presets import create
 from autorec.models.registry import named
 from autorec.ratings.matrix import Ratings, liked_from
+from autorec.storage.arrays import Expected, Shape
 
 # Of the models of choices. Chosen on validation parts of MovieLens and the built-in sample.
 CHOICES: Mapping[str, Mapping[str, float]] = {

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks
-from autorec.models import csr_arrays
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
-from autorec.models.positives import positives
-from autorec.models.topn import top_n
+from autorec.ranking.positives import positives
+from autorec.ranking.topn import top_n
 from autorec.ratings.matrix import Ratings
+from autorec.storage import csr_arrays
+from autorec.storage.arrays import Expected, Shape
 
 
 class ItemKNN(Recommender):

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec.errors import InputError
-from autorec.models.scale import rows_inside
+from autorec.fitting.scale import rows_inside
 from autorec.network.activations import HIGH, LOW
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings

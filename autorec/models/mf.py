@@ -17,13 +17,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks, progress
-from autorec.models.arrays import Expected, Shape
+from autorec.fitting.scale import inside, outside
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import ridge
 from autorec.models.ridge import Solutions, solve_rows, work_bytes
-from autorec.models.scale import inside, outside
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 
 
 class BiasedMF(Recommender):

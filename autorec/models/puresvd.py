@@ -13,12 +13,12 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
 
 from autorec import checks
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import OnValidation, RandomState, Recommender
 from autorec.models.ease import products
-from autorec.models.positives import positives
 from autorec.models.vectors import Vectors, vectors
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 
 
 class PureSVD(Recommender):

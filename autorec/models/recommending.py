@@ -14,11 +14,11 @@ from scipy import sparse
 
 from autorec import checks, progress
 from autorec.errors import InputError
-from autorec.models.biases import fold_in_users
-from autorec.models.filters import NO_FILTERS, Filters, make_filters
+from autorec.fitting.biases import fold_in_users
 from autorec.models.histories import make_history
-from autorec.models.rerank import candidates, rerank_rows
-from autorec.models.topn import ScoreRows, top_n
+from autorec.ranking.filters import NO_FILTERS, Filters, make_filters
+from autorec.ranking.rerank import candidates, rerank_rows
+from autorec.ranking.topn import ScoreRows, top_n
 from autorec.ratings.ids import as_collection
 
 FloatArray = npt.NDArray[np.floating[Any]]

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from autorec.models.dcg import ndcg_of_lists
-from autorec.models.topn import top_n
+from autorec.ranking.dcg import ndcg_of_lists
+from autorec.ranking.topn import top_n
 from autorec.ratings.matrix import Ratings, liked_from
 
 LIST = 10  # items

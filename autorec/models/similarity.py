@@ -11,8 +11,8 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models.registry import named
-from autorec.models.topn import top_n
 from autorec.models.vectors import Float32
+from autorec.ranking.topn import top_n
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
 

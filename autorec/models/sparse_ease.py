@@ -19,12 +19,12 @@ from scipy import sparse
 
 from autorec import checks
 from autorec.compiled import kernel
-from autorec.models import csr_arrays
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.knn import nearest_items
-from autorec.models.positives import positives
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.storage import csr_arrays
+from autorec.storage.arrays import Expected, Shape
 from autorec.threads import map_in_threads
 
 _BLOCK_BYTES = 2**22  # of the matrices G_NN that are solved together

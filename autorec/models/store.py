@@ -28,18 +28,18 @@ from scipy import sparse
 
 from autorec import __version__, checks, files, folders
 from autorec.errors import AutoRecError, ModelFileError, NotFittedError, ParameterError
+from autorec.fitting.biases import Biases
 from autorec.hashes import hash_of, sha256
-from autorec.models import folder as model_folder
-from autorec.models import id_arrays
-from autorec.models import manifest as manifests
-from autorec.models.arrays import Arrays, Expected, Shape, read_arrays
-from autorec.models.biases import Biases
-from autorec.models.folder import MANIFEST
-from autorec.models.manifest import FILES, PARTS, Manifest
 from autorec.models.registry import classes
 from autorec.ratings import validity
 from autorec.ratings.ids import make_table
 from autorec.ratings.matrix import Ratings
+from autorec.storage import folder as model_folder
+from autorec.storage import id_arrays
+from autorec.storage import manifest as manifests
+from autorec.storage.arrays import Arrays, Expected, Shape, read_arrays
+from autorec.storage.folder import MANIFEST
+from autorec.storage.manifest import FILES, PARTS, Manifest
 
 CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused
 

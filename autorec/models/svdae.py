@@ -14,14 +14,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks
-from autorec.models.arrays import Expected, Shape
 from autorec.models.base import FloatArray, OnValidation, RandomState, Recommender
 from autorec.models.ease import products
 from autorec.models.histories import each_alone
-from autorec.models.positives import positives
 from autorec.models.puresvd import truncated_svd
 from autorec.models.vectors import Vectors, vectors
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.storage.arrays import Expected, Shape
 
 
 class SvdAE(Recommender):

@@ -7,8 +7,8 @@ import pandas as pd
 
 from autorec import checks
 from autorec.models.base import Recommender
-from autorec.models.filters import make_filters
 from autorec.models.recommending import best_items, fallback_scores, make_table
+from autorec.ranking.filters import make_filters
 from autorec.ratings.ids import as_collection, as_ids, from_tokens
 
 

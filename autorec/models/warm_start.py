@@ -11,17 +11,17 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from autorec.models import biases as bias_tools
-from autorec.models.biases import Biases
-from autorec.models.csr_arrays import transposed
-from autorec.models.fitting import Fitted, choose_streaming, finish
-from autorec.models.one_training import HEAD, prepare, train_once
-from autorec.models.scale import inside
-from autorec.models.settings import Settings, has_biases
+from autorec.fitting import biases as bias_tools
+from autorec.fitting.biases import Biases
+from autorec.fitting.fit import Fitted, choose_streaming, finish
+from autorec.fitting.one_training import HEAD, prepare, train_once
+from autorec.fitting.scale import inside
+from autorec.fitting.settings import Settings, has_biases
 from autorec.network.autoencoder import Autoencoder, copy_weights
 from autorec.network.rows import Rows
 from autorec.ratings.join import find_changed
 from autorec.ratings.matrix import Ratings
+from autorec.storage.csr_arrays import transposed
 from autorec.training.batches import partition
 
 IntArray = npt.NDArray[np.integer[Any]]

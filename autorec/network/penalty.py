@@ -42,7 +42,7 @@ def l2(strength: float) -> Penalty:
 
 def bias(strength: float) -> Penalty:
     """d Σ ‖b‖² over the biases b [m] of the heads. With an offset of damped row biases b becomes the damped bias of the
-    columns, with damping d as in `autorec.models.biases`."""
+    columns, with damping d as in `autorec.fitting.biases`."""
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
         factor = 2 * strength * trace.example.share

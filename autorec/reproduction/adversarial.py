@@ -13,8 +13,8 @@ from sklearn.preprocessing import normalize
 from autorec.evaluation.evaluate import evaluate
 from autorec.models.adversarial import AdversarialAutoencoder
 from autorec.models.baselines import Popularity
-from autorec.models.positives import positives
 from autorec.models.presets import create
+from autorec.ranking.positives import positives
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, split
 

@@ -16,9 +16,9 @@ from autorec.insight.interview import interview as ask_about
 from autorec.insight.person import find_person
 from autorec.insight.what_if import edit
 from autorec.insight.what_if import what_if as what_if_list
-from autorec.models.filters import NO_FILTERS, make_filters
 from autorec.models.histories import join_history
 from autorec.models.recommending import best_items, predict_person, score_person
+from autorec.ranking.filters import NO_FILTERS, make_filters
 from autorec.serve.messages import (
     MOST_EXPLAINED,
     MOST_TAKEN_OUT,

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec.errors import AutoRecError
-from autorec.models.folder import MANIFEST
 from autorec.models.recommending import best_items, score_person
 from autorec.models.store import load_described
 from autorec.ratings.matrix import Ratings
+from autorec.storage.folder import MANIFEST
 
 log = logging.getLogger("autorec.serve")
 

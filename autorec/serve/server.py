@@ -13,7 +13,7 @@ from typing import Any
 from autorec import checks
 from autorec.errors import AutoRecError
 from autorec.extras import require
-from autorec.models.manifest import describe
+from autorec.storage.manifest import describe
 
 Serve = Callable[[socket.socket], None]  # answers until the process is told to end
 

@@ -7,7 +7,7 @@ import torch
 
 import autorec
 from autorec.evaluation.evaluate import measure_ranking
-from autorec.models.topn import BLOCK_BYTES, top_n
+from autorec.ranking.topn import BLOCK_BYTES, top_n
 from benchmarks.timing import Row, best, users_by_items
 
 LENGTHS = (10, 20, 50, 100)

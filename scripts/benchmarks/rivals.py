@@ -14,7 +14,7 @@ import torch
 from scipy import sparse
 
 import autorec
-from autorec.models import biases as bias_tools
+from autorec.fitting import biases as bias_tools
 from autorec.network.autoencoder import INITIAL_SPREAD
 from autorec.training.schedule import warm_cosine
 from benchmarks.ranking import top_ten

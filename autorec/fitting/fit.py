@@ -13,13 +13,13 @@ import numpy.typing as npt
 import torch
 
 from autorec import group
+from autorec.fitting import biases as bias_tools
+from autorec.fitting.biases import Biases
+from autorec.fitting.choosing import Interrupted, Trainings, search
+from autorec.fitting.dampings import Dampings, choose_dampings
+from autorec.fitting.one_training import HEAD, Data, prepare
+from autorec.fitting.settings import SEARCH_MOST, Settings
 from autorec.memory import available_memory
-from autorec.models import biases as bias_tools
-from autorec.models.biases import Biases
-from autorec.models.choosing import Interrupted, Trainings, search
-from autorec.models.dampings import Dampings, choose_dampings
-from autorec.models.one_training import HEAD, Data, prepare
-from autorec.models.settings import SEARCH_MOST, Settings
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.padding import trim

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec.models.dcg import ndcg_of_lists
-from autorec.models.positives import select_entries
-from autorec.models.topn import best_of_rows
+from autorec.ranking.dcg import ndcg_of_lists
+from autorec.ranking.positives import select_entries
+from autorec.ranking.topn import best_of_rows
 
 SHARE, MOST = 0.1, 500  # "auto": this share of the users, at most so many; their NDCG has a standard error of .01
 FEWEST_USERS = 20  # fewer say nothing

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from autorec import progress
-from autorec.models.fitting import TOLERANCE, Fitted
+from autorec.fitting.fit import TOLERANCE, Fitted
 
 WARN_FROM = 0.01  # relative gap to the RMSE of damped biases from which a warning says so; below it a note
 

@@ -9,8 +9,8 @@ import torch
 
 from autorec import checks, words
 from autorec.errors import ParameterError
-from autorec.models.biases import ITEM_DAMPING, USER_DAMPING
-from autorec.models.dampings import Dampings, Given
+from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING
+from autorec.fitting.dampings import Dampings, Given
 from autorec.network.activations import activation
 from autorec.network.code import CODES
 from autorec.network.corruption import CORRUPTIONS, Corruption

@@ -15,8 +15,8 @@ from typing import Any
 from autorec import __version__, checks, files, folders
 from autorec.errors import ModelFileError
 from autorec.hashes import OWN, hash_of, is_whole, seal
-from autorec.models import folder as model_folder
-from autorec.models.folder import MANIFEST
+from autorec.storage import folder as model_folder
+from autorec.storage.folder import MANIFEST
 
 FORMAT = "autorec model"
 VERSION = 4

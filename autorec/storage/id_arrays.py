@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from autorec.models.arrays import Arrays, Expected, Shape
 from autorec.ratings.ids import Ids
+from autorec.storage.arrays import Arrays, Expected, Shape
 
 _OFFSETS = ".offsets"
 

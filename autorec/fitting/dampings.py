@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autorec.models.biases import ITEM_DAMPING, USER_DAMPING, bias_fitter
-from autorec.models.compass import Point, compass
-from autorec.models.scale import rows_inside
+from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING, bias_fitter
+from autorec.fitting.compass import Point, compass
+from autorec.fitting.scale import rows_inside
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 

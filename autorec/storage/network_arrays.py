@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from autorec.models.arrays import Arrays, Expected, Shape
+from autorec.storage.arrays import Arrays, Expected, Shape
 
 Network = TypeVar("Network", bound=torch.nn.Module)
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autorec.models.biases import Biases
-from autorec.models.one_training import HEAD, Data, train_once
-from autorec.models.settings import L2_RATED, LONGEST, Settings, has_mask
+from autorec.fitting.biases import Biases
+from autorec.fitting.one_training import HEAD, Data, train_once
+from autorec.fitting.settings import L2_RATED, LONGEST, Settings, has_mask
 from autorec.network.autoencoder import Autoencoder
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.validation import validation_errors

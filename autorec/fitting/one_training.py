@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from autorec.models import biases as bias_tools
-from autorec.models.biases import Biases
-from autorec.models.dampings import Dampings
-from autorec.models.settings import Settings, has_mask
+from autorec.fitting import biases as bias_tools
+from autorec.fitting.biases import Biases
+from autorec.fitting.dampings import Dampings
+from autorec.fitting.settings import Settings, has_mask
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.padding import pad

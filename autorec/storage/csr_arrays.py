@@ -2,8 +2,8 @@
 
 from scipy import sparse
 
-from autorec.models.arrays import Arrays, Expected
 from autorec.ratings import validity
+from autorec.storage.arrays import Arrays, Expected
 
 
 def pack(csr: sparse.csr_array) -> Arrays:
