@@ -24,8 +24,8 @@ def place() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
-def told(what: Value) -> Value:
-    """What the first process says, in every process; without a group `what` itself. Travels as a pickle, between the
+def broadcast(what: Value) -> Value:
+    """`what` of the first process, in every process; without a group `what` itself. Travels as a pickle, between the
     processes alone."""
     if place()[1] == 1:
         return what

@@ -141,7 +141,7 @@ class Recording:
         from autorec.network.shard import Shard  # these need torch, which not every model does
         from autorec.training.tensor_tree import read_part
 
-        for epoch, paths in group.told(self._states()):
+        for epoch, paths in group.broadcast(self._states()):
             tree: Any = None
             try:
                 tree = read_part(paths, Shard(self._rank, self._size))
@@ -159,7 +159,7 @@ class Recording:
 
     def keep(self, epoch: int, course: dict[str, Any]) -> None:
         """Write the state after an epoch, if the last time is long enough ago."""
-        if group.told(time.monotonic() - self._last >= self._every):
+        if group.broadcast(time.monotonic() - self._last >= self._every):
             self._write(f"-epoch-{epoch}", course, finished=False)
             self._clear(KEPT)
             self._last = time.monotonic()
