@@ -243,7 +243,7 @@ def test_users_and_items_with_one_rating() -> None:
     ("seconds", "name"),
     [
         (1_000_000_000_000, "milliseconds"),
-        (int(time.time()) + 30 * 86_400, "future-dates"),
+        pytest.param(int(time.time()) + 30 * 86_400, "future-dates", id="in a month"),  # an id for every process
         (0, "old-dates"),
         (1_000_000_000, None),
     ],
