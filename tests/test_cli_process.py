@@ -100,6 +100,7 @@ def test_a_closed_stdin_is_told():
     assert done.returncode == 1 and done.stderr == "Error: stdin is closed; give a file\n"
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf_8(place, tmp_path):
     """A file system allows any bytes."""
     names = {kind: os.fsdecode(b"\xff\xe9." + kind) for kind in (b"csv", b"parquet", b"json")}

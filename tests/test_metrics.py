@@ -211,6 +211,7 @@ def test_auc_of_many_items_is_scikit_learns(how: str, n_items: int) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow  # ranx compiles for most of a minute
 @pytest.mark.filterwarnings("ignore:unsafe cast")  # in what ranx compiles
 def test_ranking_metrics_are_ranxs() -> None:
     """Where ranx defines the same thing. Its MAP divides by n, ours by min(k, n): equal where n ≤ k. Of equal scores

@@ -196,7 +196,7 @@ def test_one_streamed_batch_is_alive_at_a_time(optimizer: str) -> None:
     alive: weakref.WeakSet[Batch] = weakref.WeakSet()
 
     def make(index: int) -> Example:
-        gc.collect()
+        gc.collect(1)  # what is young: all is looked at in vain
         assert not alive
         batch = rows.batch(slice(10 * index, 10 * index + 10))
         alive.add(batch)
@@ -207,7 +207,7 @@ def test_one_streamed_batch_is_alive_at_a_time(optimizer: str) -> None:
     epoch(1), epoch(2)
 
 
-@pytest.mark.parametrize(("orientation", "most"), [("user", 3.5), ("item", 8)])
+@pytest.mark.parametrize(("orientation", "most"), [("user", 3.5), pytest.param("item", 8, marks=pytest.mark.slow)])
 def test_a_streamed_training_takes_few_bytes_a_rating(
     monkeypatch: pytest.MonkeyPatch, orientation: str, most: float
 ) -> None:

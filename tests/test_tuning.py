@@ -590,7 +590,7 @@ class Terminal:
 
 
 @POSIX
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ctrl_c_keeps_the_best_so_far_and_the_same_command_goes_on(place, tmp_path, jobs):
     """As a terminal does it: the signal goes to every process of the group."""
     preset = tmp_path / "p.json"
@@ -647,7 +647,7 @@ print(len(autorec.tune(frame, "bias", trials=4, jobs=2, repeats=1).trials))
 """
 
 
-@pytest.mark.parametrize("way", ["file", "stdin"])
+@pytest.mark.parametrize("way", ["file", pytest.param("stdin", marks=pytest.mark.slow)])
 def test_jobs_work_from_a_script_without_a_guard_and_from_stdin(tmp_path, way):
     (tmp_path / "script.py").write_text(SCRIPT)
     with (tmp_path / "script.py").open() as text:

@@ -61,7 +61,7 @@ class Plan:
 
     >>> plan = autorec.Plan({"ratings": 8_000_000}, False, 0, 100, 0.01, 0.0)
     >>> plan.to_facts()["epochs an hour"]
-    '3.6e+03'
+    '3,600'
     """
 
     memory: Mapping[str, int]
@@ -86,7 +86,7 @@ class Plan:
             "- of which network": f"{self.network_seconds:.3g}",
             "steps of an epoch": f"{self.steps:,}",
             "steps an hour": f"{3600 / self.step_seconds:,.0f}",
-            "epochs an hour": f"{self.epochs_an_hour:.3g}",
+            "epochs an hour": f"{self.epochs_an_hour:,.{0 if self.epochs_an_hour >= 10 else 2}f}",
         }
 
 
@@ -109,7 +109,7 @@ def plan(
 
     >>> plan = autorec.plan(10_000, 1_000, 1_000_000, hidden=16, workers=2)
     >>> sorted(plan.memory)
-    ['one batch', 'parameters and optimiser', 'ratings']
+    ['one batch', 'parameters and optimiser', 'ratings', 'ratings of all columns']
     """
     sizes = {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "hidden": hidden, "workers": workers}
     for name, size in sizes.items():
