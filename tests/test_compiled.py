@@ -179,6 +179,7 @@ _MAY_READ = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_sear
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of folders as POSIX has them")
 @pytest.mark.skipif(AS_ROOT and shutil.which("setpriv") is None, reason="root needs setpriv to be another user")
+@pytest.mark.slow  # all kernels are compiled once more
 def test_a_warmed_package_is_used_by_who_can_write_nowhere(image: Path) -> None:
     """As another user where the tests run as root, who may write everywhere; else as the same user, who may not here.
 

@@ -102,6 +102,7 @@ def test_the_pipeline_puts_what_would_be_rated_low_behind_all_others():
             assert (np.argsort(scores[row][part]) == np.argsort(plain[row][part])).all()
 
 
+@pytest.mark.slow
 def test_a_blend_is_told_beside_its_members_on_each_split_and_by_mean_and_spread(monkeypatch):
     monkeypatch.setattr(rating, "Blend", lambda: autorec.Blend("bayesian-mf+biased-mf"))
     splits = [autorec.random_split(autorec.load_sample(), 0.1, seed) for seed in range(2)]
