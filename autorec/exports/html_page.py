@@ -5,7 +5,7 @@ The arrays are rounded (`autorec.exports.quantise`), no more than that the lists
 """
 
 import base64
-import hashlib
+import functools
 import json
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from autorec.errors import AutoRecError
 from autorec.exports import recommend
 from autorec.exports.formula import Arrays, Formula
 from autorec.exports.quantise import Rounded, Rounder, deflate, keep_floats, round_ease, round_vectors
+from autorec.hashes import sha256
 from autorec.models.base import Recommender
 from autorec.models.recommending import fallback_scores
 from autorec.ranking.topn import best_of_rows
@@ -50,6 +51,7 @@ def make_page(
     def round_to(fineness: int) -> dict[str, Rounded]:
         return {name: make(step / fineness) for name, (make, step) in rounders.items()}
 
+    @functools.cache
     def keep(fineness: int) -> float:
         arrays = {name: one.array for name, one in round_to(fineness).items()}
         return _compare(formula.facts, arrays, histories, lists, compared)
@@ -122,7 +124,7 @@ def _assemble(model: Recommender, formula: Formula, names: dict[str, Any], round
         "model": {
             "name": "In this page alone: what you like stays in it",
             "class": type(model).__name__,
-            "hash": hashlib.sha256(data).hexdigest(),
+            "hash": sha256(data),
         },
     }
     facts = json.dumps(told).replace("<", "\\u003c")  # no title ends the script

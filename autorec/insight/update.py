@@ -76,7 +76,7 @@ def update(model: Recommender, new_ratings: Any, *, epochs: int = EPOCHS) -> Upd
     warning.
 
     AutoRec, and the part of `autorec` that rates, are trained on all ratings for so many `epochs` more, from the
-    weights that they have; weights of new users or items begin as in a fit. λ, inputs and dampings stay as they were
+    weights that they have; new columns begin as if they were folded in, not yet read. λ, inputs and dampings stay as they were
     chosen. With epochs=0 no weight changes, and new ratings are only encoded. Every other model, and the part of
     `autorec` that ranks, is fitted again on the joined ratings with the same parameters.
 

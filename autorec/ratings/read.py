@@ -51,7 +51,7 @@ def read_ratings(
     table or matrix in memory.
 
     Known: MovieLens u.data, ratings.dat, ratings.csv; RecBole .inter; Netflix Prize blocks; delimited text with or
-    without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd. In In
+    without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd. In
     memory: a DataFrame of pandas or polars, an Arrow table, a SciPy sparse matrix, which need no option of a file.
 
     columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or numbers from 1

@@ -15,7 +15,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # upper ends of the histogram
 _PATHS = (
-    *("/", "/recommend", "/predict", "/explain", "/what-if", "/similar", "/items"),
+    *("/", "/recommend", "/predict", "/explain", "/what-if", "/interview", "/similar", "/items"),
     *("/metrics", "/health/live", "/health/ready"),
 )
 
