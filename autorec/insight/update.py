@@ -77,8 +77,8 @@ def update(model: Recommender, new_ratings: Any, *, epochs: int = EPOCHS) -> Upd
 
     AutoRec, and the part of `autorec` that rates, are trained on all ratings for so many `epochs` more, from the
     weights that they have; new columns begin as if they were folded in, not yet read. λ, inputs and dampings
-    stay as they were chosen. With epochs=0 no weight changes, and new ratings are only encoded. Every other model, and the part of
-    `autorec` that ranks, is fitted again on the joined ratings with the same parameters.
+    stay as they were chosen. With epochs=0 no weight changes, and new ratings are only encoded. Every other model, and
+    the part of `autorec` that ranks, is fitted again on the joined ratings with the same parameters.
 
     InputError: there are no new ratings, or text ids where the model has whole numbers. ParameterError: users or items
     were folded into the model. Ctrl-C is a KeyboardInterrupt.
