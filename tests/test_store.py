@@ -335,7 +335,7 @@ def test_a_full_disk_leaves_the_old_model_and_no_litter(folder, ratings, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    for where in ("safetensors.numpy.save_file", "pyarrow.parquet.write_table", "os.fsync"):
+    for where in ("autorec.models.store.write_arrays", "pyarrow.parquet.write_table", "os.fsync"):
         with monkeypatch.context() as patch:
             patch.setattr(where, lambda *_, **__: full())
             with pytest.raises(OSError, match="No space"):

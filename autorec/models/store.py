@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
-import safetensors.numpy
 from scipy import sparse
 
 from autorec import __version__, checks, files, folders
@@ -37,7 +36,7 @@ from autorec.ratings.matrix import Ratings
 from autorec.storage import folder as model_folder
 from autorec.storage import id_arrays
 from autorec.storage import manifest as manifests
-from autorec.storage.arrays import Arrays, Expected, Shape, read_arrays
+from autorec.storage.arrays import Arrays, Expected, Shape, read_arrays, write_arrays
 from autorec.storage.folder import MANIFEST
 from autorec.storage.manifest import FILES, PARTS, Manifest
 
@@ -66,8 +65,8 @@ def save(model: Model, path: files.PathLike) -> None:
         raise NotFittedError(f"this {type(model).__name__} is not fitted; call fit(ratings) before save")
     manifest = _make_manifest(model, ratings)
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
-        safetensors.numpy.save_file(_collect_weights(model), folder / "weights.safetensors")
-        safetensors.numpy.save_file(_pack(ratings), folder / "ratings.safetensors")
+        write_arrays(folder / "weights.safetensors", _collect_weights(model))
+        write_arrays(folder / "ratings.safetensors", _pack(ratings))
         known = ({} if ratings.titles is None else {"title": ratings.titles}) | ratings.attributes
         tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **known}}
         for name, columns in tables.items():
@@ -140,8 +139,8 @@ def _collect_weights(model: Model) -> Arrays:
     fallback = model.fallback_
     arrays = {"mean": np.array([fallback.mean]), "user": fallback.user, "item": fallback.item}
     arrays["dampings"] = np.array([fallback.user_damping, fallback.item_damping])
-    named = {_FALLBACK + name: array for name, array in arrays.items()} | model._arrays()
-    return {name: np.ascontiguousarray(array) for name, array in named.items()}
+    own: Arrays = model._arrays()
+    return {_FALLBACK + name: array for name, array in arrays.items()} | own
 
 
 def _read_weights(model: Model, manifest: Manifest, content: bytearray) -> None:

@@ -1,16 +1,18 @@
-"""The arrays of a model's file: what a model expects, and safetensors files checked against it.
+"""Arrays as safetensors files: written, and checked against what a model expects when read.
 
 Names, types and shapes are compared with the header of the file before an array is made. The arrays are views of the
 bytes that were read, so that nothing is in memory twice.
 
 A safetensors file is the length of its header (8 bytes, little endian), the header, a JSON object that gives each name
-its type, its shape and where its bytes begin and end, and then these bytes.
+its type, its shape and where its bytes begin and end, and then these bytes. It is written here because the writer of
+the safetensors package makes a file of its own beside the one it is given, which stays when the process is killed.
 """
 
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ _TYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
     "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
 }  # fmt: skip
+_NAMES = {dtype: name for name, dtype in _TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,24 @@ class _Entry:
     dtype: str
     shape: Shape
     start: int
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], texts: Mapping[str, str] | None = None) -> None:
+    """Write arrays of any shape under their names, and texts as the metadata. KeyError: an array of another type."""
+    header: dict[str, Any] = {} if texts is None else {"__metadata__": dict(texts)}
+    names = sorted(arrays, key=lambda name: -arrays[name].itemsize)  # the widest first, so that all are aligned
+    end = 0
+    for name in names:
+        array, start, end = arrays[name], end, end + arrays[name].nbytes
+        header[name] = {"dtype": _NAMES[array.dtype.name], "shape": array.shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % _LENGTH)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(_LENGTH, "little") + text)
+        for name in names:
+            array = arrays[name]
+            ordered = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+            file.write(ordered.reshape(-1).view(np.uint8).data)
 
 
 def read_arrays(content: bytearray, expect: Expect) -> Arrays:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import safetensors
-import safetensors.torch
 import torch
 
 from autorec import files
 from autorec.network.shard import Shard
+from autorec.storage.arrays import write_arrays
 
 Tree = Any  # dict, list, tuple (read as a list), tensor, Columns, number, text, bool or None
 
@@ -34,11 +34,12 @@ class Columns:
 
 
 def write_tree(path: files.PathLike, tree: Tree) -> None:
-    """Write the file whole or not at all; tensors of any shape, type and device."""
+    """Write the file whole or not at all; tensors of any shape and device, and of the types that NumPy has."""
     tensors: dict[str, torch.Tensor] = {}
     text = json.dumps(_pack(tree, tensors))
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
     with files.atomic_file(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary, {_TREE: text, _HASH: _hash(text, tensors)})
+        write_arrays(temporary, arrays, {_TREE: text, _HASH: _hash(text, tensors)})
 
 
 def read_tree(path: files.PathLike) -> Tree:
