@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.compiled import kernel
 from autorec.evaluation.metrics import means
 
 LISTS = 100  # lists measured, evenly spaced over the users; the standard error of their mean is below 0.01
@@ -28,7 +29,8 @@ def diversity(
     lists = items[np.linspace(0, len(items) - 1, min(len(items), LISTS)).astype(np.int64)]
     recommended = np.unique(lists[lists >= 0])
     raters = sparse.csc_array(ratings[:, recommended])  # [users × recommended items]
-    weights = 1 / np.sqrt(np.maximum(counts[recommended], 1))
+    n_raters = counts[recommended]
+    weights = (n_raters > 0) / np.sqrt(np.maximum(n_raters, 1))
     values = [_measure_list(np.searchsorted(recommended, one[one >= 0]), ks, raters, weights) for one in lists]
     return means(np.array(values).reshape(len(lists), len(ks)))
 
@@ -39,18 +41,23 @@ def _measure_list(
     """[ks] mean of 1 − cos over the pairs of the first k items, which are these columns of `raters` [users × items].
 
     With x_i [users] 1/√(who rated i) for those who rated it, else 0, Σ_{i ≠ j} cos(i, j) = ‖Σ_i x_i‖² − Σ_i ‖x_i‖²: no
-    loop over pairs. weights [items]: the 1/√.
+    loop over pairs. weights [items]: the 1/√, 0 of an item that nobody rated.
     """
     values = np.full(len(ks), np.nan)
     total, rated = np.zeros(raters.shape[0]), 0  # Σ x_i, and Σ ‖x_i‖²: the items that somebody rated
     for at, (first, last) in enumerate(pairwise((0, *ks))):
         new = columns[first:last]
-        if len(new):
-            users = [raters.indices[raters.indptr[i] : raters.indptr[i + 1]] for i in new]
-            lengths = [len(one) for one in users]
-            total += np.bincount(np.concatenate(users), np.repeat(weights[new], lengths), minlength=len(total))
-            rated += sum(length > 0 for length in lengths)
+        _add_columns(raters.indptr, raters.indices, new, weights, total)
+        rated += np.count_nonzero(weights[new])
         n = min(last, len(columns))
         if n > 1:
             values[at] = 1 - (total @ total - rated) / (n * (n - 1))
     return values
+
+
+@kernel
+def _add_columns(ptr: Any, rows: Any, columns: Any, weights: Any, total: Any) -> None:
+    """Add weights[i] to total[row] for the rows of each of the columns i."""
+    for i in columns:
+        for k in range(ptr[i], ptr[i + 1]):
+            total[rows[k]] += weights[i]
