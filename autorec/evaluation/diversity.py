@@ -48,7 +48,7 @@ def _measure_list(
     for at, (first, last) in enumerate(pairwise((0, *ks))):
         new = columns[first:last]
         _add_columns(raters.indptr, raters.indices, new, weights, total)
-        rated += np.count_nonzero(weights[new])
+        rated += int(np.count_nonzero(weights[new]))
         n = min(last, len(columns))
         if n > 1:
             values[at] = 1 - (total @ total - rated) / (n * (n - 1))
