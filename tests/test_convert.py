@@ -91,3 +91,44 @@ def test_what_says_how_a_file_is_read_is_refused(frame):
         autorec.read_ratings(frame, sep=";")
     with pytest.raises(ParameterError, match="on_error is 'skip'"):
         autorec.read_ratings(frame, on_error="skip")
+
+
+def test_titles_come_from_a_table_as_from_a_file(frame, tmp_path):
+    films = pd.DataFrame({"title": ["Heat (1995)", "Alien"], "year": [1995.0, None], "film_id": [2, 1]})
+    films[["film_id", "title", "year"]].to_csv(tmp_path / "films.csv", index=False, float_format="%.0f")
+    of_file = autorec.read_ratings(frame, items=tmp_path / "films.csv")
+    for table in (films, films.set_index("film_id"), pl.from_pandas(films), pa.Table.from_pandas(films)):
+        found = autorec.read_ratings(frame, items=table)
+        assert found.titles.tolist() == of_file.titles.tolist() == ["Alien", "Heat (1995)"]
+        assert found.attributes["year"].tolist() == of_file.attributes["year"].tolist() == ["", "1995"]
+    with pytest.raises(InputError, match="the table of items has 1 titles and none of a rated item"):
+        autorec.read_ratings(frame, items=pd.DataFrame({"item": [9], "title": ["Ran"]}))
+    with pytest.raises(InputError, match="titles need two"):
+        autorec.read_ratings(frame, items=films[["film_id"]])
+
+
+def test_a_matrix_has_the_ids_of_the_model_it_is_given_to(frame):
+    ratings = autorec.read_ratings(frame)
+    model = autorec.Bias().fit(ratings)
+    assert model.score(ratings.csr) == model.score(ratings)
+    assert autorec.evaluate(model, ratings.csr).metrics["rmse"] == -model.score(ratings)
+    of_matrix, of_table = (
+        model.fold_in(new).ratings_ for new in (ratings.csr[:1], ratings.select(ratings.rows() == 0))
+    )
+    assert (of_matrix.csr != of_table.csr).nnz == 0 and of_matrix.user_ids.tolist() == [0]
+    columns = model.fold_in(ratings.csr[:, :1], of="items").ratings_
+    assert columns.item_ids.tolist() == [0] and columns.user_ids.tolist() == ["a", "b"]
+    with pytest.raises(InputError, match="a matrix of 1 users, which has no ids, for a model of 2"):
+        model.score(ratings.csr[:1])
+    with pytest.raises(InputError, match="a matrix of 1 items"):
+        model.fold_in(ratings.csr[:, :1])
+
+
+def test_ratings_are_chosen_by_their_rows():
+    ratings = autorec.load_sample()
+    rows = np.random.default_rng(0).permutation(len(ratings))[:50]
+    expected = ratings.to_frame().iloc[np.sort(rows)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(ratings[rows].to_frame(), expected)
+    assert ratings[:10].titles is not None and ratings.shape == (len(ratings),)
+    with pytest.raises(TypeError):
+        list(ratings)

@@ -23,7 +23,7 @@ from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metric
 from autorec.evaluation.slices import calibration, error_by_count
 from autorec.models import scoring
 from autorec.models.base import Recommender
-from autorec.ratings.convert import as_ratings
+from autorec.models.histories import as_ratings_of
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.report import frames
 from autorec.report.evaluation_report import Counts, Coverage, EvaluationReport, Settings, Slices
@@ -161,7 +161,7 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a fitted model on test ratings.
 
-    test      Ratings, DataFrame user, item, rating or sparse matrix [users × items]
+    test      Ratings, DataFrame user, item, rating, or a sparse matrix of the model's users × items
     k         length of the lists, or several
     relevant  the lowest test rating of a relevant item; None: low + ¾·(high − low) of the model's scale, 4 on 1 … 5
     fold_in   ratings, as `test`, of users whom the model has not seen; they become its users first
@@ -183,9 +183,7 @@ def evaluate(
     >>> [name for name in evaluation.metrics if name.startswith("ndcg")]
     ['ndcg@5', 'ndcg_graded@5', 'ndcg@10', 'ndcg_graded@10']
     """
-    test, chosen = as_ratings(test), sort_metrics(metrics)
-    if not len(test):
-        raise InputError("there are no test ratings")
+    chosen = sort_metrics(metrics)
     ks = tuple(sorted({checks.whole("k", one) for one in np.atleast_1d(np.asarray(k)).tolist()}))
     if not ks:
         raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
@@ -195,6 +193,9 @@ def evaluate(
     trained = model.ratings_
     if fold_in is not None:
         model = model.fold_in(fold_in)
+    test = as_ratings_of(test, model.ratings_)
+    if not len(test):
+        raise InputError("there are no test ratings")
     threshold = relevant_from(test, model.ratings_.scale, relevant)
     rows = test.rows()
     users, items = test.user_ids[rows], test.item_ids[test.csr.indices]

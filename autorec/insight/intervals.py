@@ -16,7 +16,7 @@ import pandas as pd
 from autorec import checks
 from autorec.errors import InputError, ParameterError
 from autorec.models.base import Recommender
-from autorec.ratings.convert import as_ratings
+from autorec.models.histories import as_ratings_of
 from autorec.ratings.matrix import Ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -75,7 +75,7 @@ class Intervals:
         group: "all", then thirds of the ratings by how many training ratings the user has, and the item. ratings: as
         for `fit`, none of which the model, or the calibration, has seen; of a later time the coverage may be off.
         """
-        asked = _require_unseen(self.model, as_ratings(ratings))
+        asked = _require_unseen(self.model, as_ratings_of(ratings, self.model.ratings_))
         users, items = asked.user_ids[asked.rows()], asked.item_ids[asked.csr.indices]
         table = self.predict(users, items, interval)
         inside = (asked.csr.data >= table["low"] - _ROUNDING) & (asked.csr.data <= table["high"] + _ROUNDING)
@@ -109,7 +109,7 @@ def calibrate(model: Recommender, ratings: Any) -> Intervals:
     """
     fitted = model._fitted()
     model._require_ratings()
-    kept = _require_unseen(model, as_ratings(ratings))
+    kept = _require_unseen(model, as_ratings_of(ratings, fitted))
     variances = _estimate_variances(model, fitted)
     made = Intervals(model, np.empty(0), *variances)
     users, items = kept.user_ids[kept.rows()], kept.item_ids[kept.csr.indices]

@@ -20,7 +20,7 @@ from autorec import checks, group, words
 from autorec.errors import InputError, NotFittedError, ParameterError
 from autorec.fitting import biases as bias_tools
 from autorec.models import recommending, scoring, similarity, store, vector_tables
-from autorec.models.histories import align, check_histories
+from autorec.models.histories import align, as_ratings_of, check_histories
 from autorec.models.hooks import FloatArray as FloatArray
 from autorec.models.hooks import Hooks
 from autorec.models.hooks import IntArray as IntArray
@@ -208,20 +208,24 @@ class Recommender(Hooks, BaseEstimator):
         return self._encode(check_histories(histories, self._fitted().n_items))
 
     def score(self, ratings: Any, y: None = None) -> float:
-        """How good the model is on test ratings, as for `fit`: −RMSE of one that rates, else NDCG@10; the higher the
-        better. For scikit-learn's `cross_validate` and `GridSearchCV`; y is ignored. More: `autorec.evaluate`."""
-        test = as_ratings(ratings)
+        """How good the model is on test ratings, as for `evaluate`: −RMSE of one that rates, else NDCG@10; the higher
+        the better. For scikit-learn's `cross_validate` and `GridSearchCV`, which split Ratings and tables by their
+        ratings; y is ignored. More: `autorec.evaluate`. InputError: a matrix of other users, as these split it."""
+        test = as_ratings_of(ratings, self._fitted())
         return -scoring.rmse(self, test) if self.rates else scoring.ndcg(self, test)
 
     def fold_in(self, new_ratings: Any, of: words.Side = "users") -> Self:
         """A model whose users (or items, `of="items"`) are those of `new_ratings`; no training, `self` does not change.
 
-        new_ratings: as for `fit`, DataFrame user, item, rating or [new users × items]. The other side is shared with
+        new_ratings: as for `fit`, DataFrame user, item, rating or, with users numbered from 0, a matrix [new users ×
+        items of the model] (`of="items"`: [users of the model × new items]). The other side is shared with
         `self`: ratings of items (users) that the model does not know are left out, with a warning that counts them.
         Ratings outside the training scale are clipped to it, with a warning.
         """
         checks.one_of("of", of, get_args(words.Side))
-        return self._folded(align(as_ratings(new_ratings), self._fitted(), of), of)
+        fitted = self._fitted()
+        shared = "items" if of == "users" else "users"
+        return self._folded(align(as_ratings_of(new_ratings, fitted, (shared,)), fitted, of), of)
 
     def _folded(self, ratings: Ratings, of: str) -> Self:
         """`fold_in` of ratings that are aligned to this model."""

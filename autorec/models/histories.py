@@ -10,12 +10,29 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autorec.errors import InputError
+from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection
 from autorec.ratings.join import clip_to_scale
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import check_matrix, check_values, mark_valid
 
 IntArray = npt.NDArray[np.integer[Any]]
+
+
+def as_ratings_of(data: Any, fitted: Ratings, sides: Sequence[str] = ("users", "items")) -> Ratings:
+    """`as_ratings`, where a SciPy matrix, which has no ids, has those of `fitted` on the given sides: its rows are the
+    users, its columns the items that the model was fitted on. InputError: a matrix of another size."""
+    made = as_ratings(data)
+    if not sparse.issparse(data):
+        return made
+    known = {"users": fitted.user_ids, "items": fitted.item_ids}
+    for side, size in zip(known, made.csr.shape, strict=True):
+        if side in sides and size != len(known[side]):
+            raise InputError(
+                f"a matrix of {size:,} {side}, which has no ids, for a model of {len(known[side]):,}: its rows are the "
+                "users and its columns the items that the model was fitted on; give Ratings or a table with ids"
+            )
+    return replace(made, **{f"{side[:-1]}_ids": known[side] for side in sides})
 
 
 def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:

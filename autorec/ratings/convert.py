@@ -43,7 +43,7 @@ def as_ratings(data: Any) -> Ratings:
 
 def is_in_memory(data: Any) -> bool:
     """Whether `parse_in_memory` takes it."""
-    return isinstance(data, pd.DataFrame) or sparse.issparse(data) or hasattr(data, "__arrow_c_stream__")
+    return is_table(data) or sparse.issparse(data)
 
 
 def parse_in_memory(data: Any, columns: Columns | None = None) -> Parsed:
@@ -68,6 +68,16 @@ def _refuse_type(data: Any) -> InputError:
         f"ratings of type {type(data).__name__}; give Ratings, a DataFrame with columns user, item, rating, "
         f"or a SciPy sparse matrix users × items{lazy}"
     )
+
+
+def take_frame(table: Any) -> pd.DataFrame:
+    """A table, see `is_in_memory`, as pandas has it."""
+    return table if isinstance(table, pd.DataFrame) else _take_table(table).to_pandas()
+
+
+def is_table(data: Any) -> bool:
+    """A DataFrame, an Arrow table, or what offers itself as one."""
+    return isinstance(data, pd.DataFrame) or hasattr(data, "__arrow_c_stream__")
 
 
 def _take_table(data: Any) -> Any:

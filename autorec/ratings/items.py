@@ -1,5 +1,5 @@
-"""Titles and attributes of items: MovieLens `movies.dat`, `u.item`, `movies.csv`, or any file whose first column is the
-item.
+"""Titles and attributes of items: MovieLens `movies.dat`, `u.item`, `movies.csv`, any file whose first column is the
+item, or a table in memory.
 
 An attribute is a further column. A | separates the values of an item that has several, as `Comedy|Romance`.
 """
@@ -9,16 +9,20 @@ import io
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from autorec.errors import InputError
+from autorec.ratings.convert import take_frame
 from autorec.ratings.ids import Ids, as_ids, look_up, make_index
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.roles import find_columns
 from autorec.ratings.source import decode_text, open_source
 
+TABLE = "the table of items"  # in messages
 _TITLE = ("title", "name", "movietitle", "booktitle", "itemname")
 _SEPARATORS = ("::", "\t", "|", ",", ";")
 _QUOTED = (",", ";")  # separators between fields that may be quoted
@@ -61,12 +65,10 @@ def read_items(path: str) -> Items:
     items: Items | None = None
     for number, row in _read_rows(path, text, separator):
         if items is None:
-            header = [name.strip().lower().replace("_", "").replace(" ", "") for name in row]
-            title = next((header.index(name) for name in _TITLE if name in header), 1)
-            named = header[title : title + 1] and header[title] in _TITLE
-            names = row if named else _known_names(separator, len(row))
-            items = Items({}, _name_columns(names, title, len(row)), title)
-            if named:
+            title = _find_title(row)
+            names = _known_names(separator, len(row)) if title is None else row
+            items = Items({}, _name_columns(names, title or 1, len(row)), title or 1)
+            if title is not None:
                 continue
         if len(row) <= items.title:
             raise InputError(f"{path}, line {number}: has {len(row)} columns; the title is in column {items.title + 1}")
@@ -77,20 +79,47 @@ def read_items(path: str) -> Items:
     return _join_flags(items) if items.names[len(_OF_U_ITEM) :] == [flag.lower() for flag in _FLAGS] else items
 
 
-def with_items(ratings: Ratings, path: str) -> Ratings:
-    """The ratings with titles and attributes of `path`; items that it does not name get "". InputError: it names
+def take_items(table: Any) -> Items:
+    """The items of a table of pandas, polars or Arrow: the item is the column with such a name, else the first; the
+    rest as `read_items`. A value that is missing is "". InputError: fewer than two columns; ids as in `ids.as_ids`."""
+    frame = take_frame(table)
+    frame = frame.reset_index() if frame.index.name else frame
+    names = [str(name) for name in frame.columns]
+    item = next(iter(find_columns(names, "item")), 0)
+    order = [item, *(number for number in range(len(names)) if number != item)]
+    if len(order) < 2:
+        raise InputError(f"{TABLE} has the columns {names}; titles need two: item and title")
+    title = _find_title([names[number] for number in order])
+    ids = as_ids(frame.iloc[:, item], f"column {names[item]} of {TABLE}")
+    fields = zip(map(str, ids), *(map(_write, frame.iloc[:, number]) for number in order[1:]), strict=True)
+    named = _name_columns([names[number] for number in order], title or 1, len(order))
+    return Items({row[0]: list(row) for row in fields}, named, title or 1)
+
+
+def _write(value: Any) -> str:
+    """A value of a table as a file has it."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return ""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def with_items(ratings: Ratings, source: Any) -> Ratings:
+    """The ratings with titles and attributes of `source`; items that it does not name get "". InputError: it names
     none."""
-    titles, attributes = describe_items(ratings.item_ids, path)
+    titles, attributes = describe_items(ratings.item_ids, source)
     return replace(ratings, titles=titles, attributes=attributes)
 
 
-def describe_items(item_ids: Ids, path: str) -> tuple[Texts, dict[str, Texts]]:
-    """(titles [items], name → attribute [items]) of `path` for these ids, "" where it does not name one. InputError: it
-    names none."""
-    items = read_items(path)
+def describe_items(item_ids: Ids, source: Any) -> tuple[Texts, dict[str, Texts]]:
+    """(titles [items], name → attribute [items]) of `source`, a path or a table, for these ids, "" where it does not
+    name one. InputError: it names none."""
+    items = read_items(source) if isinstance(source, str) else take_items(source)
     columns = look_up(as_ids(list(items.rows)), make_index(item_ids))
     if not (columns >= 0).any():
-        raise InputError(f"{path} has {len(items.rows)} titles and none of a rated item; is it the right file?")
+        where = (source, "file") if isinstance(source, str) else (TABLE, "table")
+        raise InputError(
+            f"{where[0]} has {len(items.rows)} titles and none of a rated item; is it the right {where[1]}?"
+        )
     found = {name: np.full(len(item_ids), "", dtype=object) for name in items.names[1:]}
     for column, fields in zip(columns, items.rows.values(), strict=True):
         if column >= 0:
@@ -98,6 +127,12 @@ def describe_items(item_ids: Ids, path: str) -> tuple[Texts, dict[str, Texts]]:
                 found[name][column] = value
     titles = found.pop(items.names[items.title])
     return titles, {name: of for name, of in found.items() if of.any()}
+
+
+def _find_title(header: list[str]) -> int | None:
+    """The column that is named as titles are."""
+    names = [name.strip().lower().replace("_", "").replace(" ", "") for name in header]
+    return next((names.index(name) for name in _TITLE if name in names), None)
 
 
 def _known_names(separator: str, n: int) -> list[str]:

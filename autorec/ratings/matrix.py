@@ -77,6 +77,19 @@ class Ratings:
     def __len__(self) -> int:
         return int(self.csr.nnz)
 
+    __iter__ = None  # a million objects are asked for by mistake only: see `to_frame`
+
+    def __getitem__(self, rows: Any) -> "Ratings":
+        """The ratings [n] of these rows of `to_frame`, by mask, numbers or slice; as scikit-learn splits them."""
+        kept = np.zeros(len(self), dtype=bool)
+        kept[rows] = True
+        return self.select(kept[self.ranks()])
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(ratings,); the matrix has `csr.shape`."""
+        return (len(self),)
+
     def __repr__(self) -> str:
         return f"Ratings({self.n_users} users × {self.n_items} items, {len(self)} ratings)"
 

@@ -13,7 +13,7 @@ from autorec import checks, words
 from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_parquet
-from autorec.ratings.convert import TABLE, is_in_memory, parse_in_memory
+from autorec.ratings.convert import TABLE, is_in_memory, is_table, parse_in_memory
 from autorec.ratings.delimited import parse_text
 from autorec.ratings.dialect import detect_dialect, head_lines
 from autorec.ratings.ids import Ids
@@ -41,7 +41,7 @@ def read_ratings(
     decimal: str = ".",
     format: words.Format | None = None,
     header: bool | None = None,
-    items: str | PathLike[str] | None = None,
+    items: Any = None,
     scale: tuple[float, float] | None = None,
     missing: float | Iterable[float] | None = None,
     on_error: words.OnError = "raise",
@@ -57,7 +57,7 @@ def read_ratings(
     columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or numbers from 1
     sep       text between columns; decimal: the decimal point, "." or ","
     header    whether the first line names the columns; format: text, netflix or parquet
-    items     file of titles and attributes (see `Ratings`); without it the one beside a MovieLens file is taken
+    items     titles and attributes (see `Ratings`): a file or a table; without it the file beside a MovieLens file
     scale     (lowest, highest) possible rating; else as observed
     missing   a rating, or several, that stands for none, as 99 in Jester; such rows are counted in `Ratings.missing`
     on_error  "raise", or "skip": rows that cannot be read are dropped and counted in `Ratings.skipped`
@@ -74,22 +74,22 @@ def read_ratings(
     Ratings(2 users × 2 items, 2 ratings)
     """
     check_options(sep, decimal, format, header, scale, on_error, member)
-    if items is not None:
-        checks.path("items", items)
+    if items is not None and not is_table(items):
+        items = fspath(checks.path("items", items))
     sentinels = parse_missing(missing)
-    titles = None
+    titles: Any = None
     chosen = parse_columns(columns)
     if is_in_memory(path):
         where = "a file is read: leave it out for a table or matrix"
         _refuse_options_of_files(where, sep=sep, format=format, header=header, member=member, on_error=on_error)
         ratings = _build(TABLE, parse_in_memory(path, chosen), scale, sentinels)
-        return with_items(ratings, fspath(items)) if items is not None else ratings
+        return with_items(ratings, items) if items is not None else ratings
     if isinstance(path, (str, PathLike)) and is_store(path):
         where = "a file is read: leave it out for a store, or give it to prepare"
         _refuse_options_of_files(where, sep=sep, format=format, header=header, member=member, on_error=on_error)
         _refuse_options_of_files(where, columns=columns, missing=sentinels or None)
         ratings = read_store(path, scale)
-        return with_items(ratings, fspath(items)) if items is not None else ratings
+        return with_items(ratings, items) if items is not None else ratings
     if isinstance(path, (str, PathLike)):
         path, titles = locate(fspath(path))
     source = open_source(path, member)
@@ -98,7 +98,7 @@ def read_ratings(
     else:
         parsed = _parse(source, chosen, sep, decimal, format, header, on_error)
     ratings = _build(source.name, parsed, scale, sentinels)
-    titles = fspath(items) if items is not None else titles
+    titles = items if items is not None else titles
     return with_items(ratings, titles) if titles is not None else ratings
 
 

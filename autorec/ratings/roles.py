@@ -76,15 +76,20 @@ def normalize(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
 
 
+def find_columns(header: Sequence[str], role: str) -> list[int]:
+    """The columns with the best known name of a role; several are equally good."""
+    ranked = [
+        (0 if name == role else 1 if name.endswith("id") else 2, number)
+        for number, name in enumerate(map(normalize, header))
+        if name in _NAMES[role]
+    ]
+    return [number for rank, number in ranked if rank == min(ranked)[0]]
+
+
 def _choose_by_name(source: str, header: Sequence[str], needed: Sequence[str]) -> dict[str, int]:
     chosen = {}
     for role in ROLES:
-        ranked = [
-            (0 if name == role else 1 if name.endswith("id") else 2, number)
-            for number, name in enumerate(map(normalize, header))
-            if name in _NAMES[role]
-        ]
-        best = [number for rank, number in ranked if rank == min(ranked)[0]]
+        best = find_columns(header, role)
         if len(best) > 1 and (role in needed or role == "timestamp"):
             raise InputError(
                 f"{source} has the columns {' and '.join(repr(header[number]) for number in best)}: "

@@ -50,6 +50,13 @@ class Source:
         return pa.BufferReader(self.data) if self.path is None else str(self.path)
 
 
+def _advise(given: Any) -> str:
+    """What to do with what holds ratings and is no file."""
+    if hasattr(given, "collect"):
+        return "; collect() a lazy frame first"
+    return "; make a DataFrame with columns user, item, rating of an array" if hasattr(given, "shape") else ""
+
+
 def open_source(given: Any, member: str | None = None) -> Source:
     """What `given` holds: a path, "-" for stdin, or an open file (anything with `read`), decompressed.
 
@@ -62,7 +69,9 @@ def open_source(given: Any, member: str | None = None) -> Source:
             raise ParameterError(f"{name} reads {type(content).__name__}; give a file that reads bytes or text")
         data = content.encode() if isinstance(content, str) else content
     elif not isinstance(given, (str, os.PathLike)):
-        raise ParameterError(f"a rating file of type {type(given).__name__}; give a path, - for stdin, or an open file")
+        raise ParameterError(
+            f"a rating file of type {type(given).__name__}; give a path, - for stdin, or an open file{_advise(given)}"
+        )
     elif os.fspath(given) == "-":
         name, data = "-", _read_stdin()
     else:
