@@ -32,7 +32,8 @@ def as_ratings_of(data: Any, fitted: Ratings, sides: Sequence[str] = ("users", "
                 f"a matrix of {size:,} {side}, which has no ids, for a model of {len(known[side]):,}: its rows are the "
                 "users and its columns the items that the model was fitted on; give Ratings or a table with ids"
             )
-    return replace(made, **{f"{side[:-1]}_ids": known[side] for side in sides})
+    ids: dict[str, Any] = {f"{side[:-1]}_ids": known[side] for side in sides}
+    return replace(made, **ids)
 
 
 def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
