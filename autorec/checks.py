@@ -97,6 +97,11 @@ def optional(check: Callable[[str, Any], T], name: str, value: Any) -> T | None:
     return None if value is None else check(name, value)
 
 
+def half_life(value: Any) -> float | str | None:
+    """None, the word auto, or days above 0."""
+    return optional(partial(auto_or, partial(number, above=0)), "half_life", value)
+
+
 def share(name: str, value: Any) -> float:
     """A number from 0 up, below 1."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:

@@ -136,12 +136,13 @@ def _drop(ratings: Ratings, rows: IntArray, columns: IntArray) -> Ratings:
     users, items = (np.delete(np.arange(n), gone) for n, gone in zip(ratings.csr.shape, (rows, columns), strict=True))
     if not len(users) or not len(items):
         raise InputError("no one would be left in the model; delete its folder instead")
+    kept = np.isin(ratings.rows(), users) & np.isin(ratings.csr.indices, items)
     return replace(
         ratings,
         csr=mark_valid(ratings.csr[users][:, items]),
         user_ids=ratings.user_ids[users],
         item_ids=ratings.item_ids[items],
-        timestamps=None,
+        timestamps=None if ratings.timestamps is None else ratings.timestamps[kept],
         order=None,
         titles=None if ratings.titles is None else ratings.titles[items],
         attributes={name: values[items] for name, values in ratings.attributes.items()},

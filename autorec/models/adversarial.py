@@ -72,7 +72,7 @@ class AdversarialAutoencoder(Recommender):
     penalty         "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
     corruption      of the inputs in training: "none", "masking:p", "gaussian:sd"
     learning_rate   of Adam, at its peak, on both sides
-    epochs, batch, validation, patience, relevant, random_state  as of `ChoiceAutoencoder`
+    epochs, batch, validation, patience, relevant, half_life, random_state  as of `ChoiceAutoencoder`
 
     Learned: `network_`, of choices [users × items]; `prior_`; `summary_` with the learning curve; not the critic.
 
@@ -105,6 +105,7 @@ class AdversarialAutoencoder(Recommender):
         validation: float | words.Auto = "auto",
         patience: int = 5,
         relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
         random_state: RandomState = 0,
     ) -> None:
         self.hidden = hidden
@@ -122,6 +123,7 @@ class AdversarialAutoencoder(Recommender):
         self.validation = validation
         self.patience = patience
         self.relevant = relevant
+        self.half_life = half_life
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
@@ -201,8 +203,8 @@ class AdversarialAutoencoder(Recommender):
         critic = 0 if self.matches == "code" else training_bytes(n_users, n_items, (self.critic_units,), self.batch)
         return super()._memory(n_users, n_items, n_ratings) + own + critic
 
-    def _encode(self, histories: sparse.csr_array) -> Vectors:
-        hidden = hidden_units(self.network_, positives(histories, self.ratings_.scale, self.relevant))
+    def _encode_choices(self, chosen: sparse.csr_array) -> Vectors:
+        hidden = hidden_units(self.network_, chosen)
         return vectors(hidden, np.zeros(len(hidden)))
 
     def _items(self) -> Vectors:

@@ -89,7 +89,7 @@ class Recommender(Hooks, BaseEstimator):
         if rank and not self.spreads:
             checkpoint = None
         with group.alone(not self.spreads), kept(self, ratings, checkpoint):
-            summary = self._fit(ratings, on_validation)  # where this ends in an error, the model stays as it was
+            summary = self._learn(ratings, on_validation)  # where this ends in an error, the model stays as it was
         if rank and self.spreads:
             return self
         if summary.get("stopped") == "interrupted":

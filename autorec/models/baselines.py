@@ -11,6 +11,7 @@ from autorec import checks, words
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.dampings import dampings_of
+from autorec.models import recency
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
@@ -115,7 +116,10 @@ class Popularity(Recommender):
     """score(u, i) = how many users rated i: the same list for everyone, without what each has seen. Predicts no
     ratings.
 
-    Learned: `counts_` [items].
+    half_life  days after which a rating counts half, by its age before the last rating of all; "auto": chosen on the
+               latest tenth of the ratings, see `autorec.models.recency`; None: all count alike
+
+    Learned: `counts_` [items], whole numbers without a half-life.
 
     >>> ratings = autorec.load_sample()
     >>> autorec.Popularity().fit(ratings).recommend(1, n=2)[["item", "title"]]
@@ -125,14 +129,29 @@ class Popularity(Recommender):
     """
 
     rates: ClassVar[bool] = False
-    counts_: npt.NDArray[np.int64]
+    counts_: npt.NDArray[np.int64] | npt.NDArray[np.float64]
+
+    def __init__(self, half_life: float | words.Auto | None = None) -> None:
+        self.half_life = half_life
+
+    def _check_parameters(self) -> None:
+        checks.half_life(self.half_life)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        self.counts_ = ratings.item_counts
-        return {}
+        found = recency.choose_half_life(self, ratings)
+        self.counts_ = _count(ratings, found["half_life"])
+        return found
+
+    def _with_half_life(self, days: float | None) -> "Popularity":
+        model: Popularity = super()._with_half_life(days)
+        model.counts_, model._right = _count(self.ratings_, days), None
+        return model
 
     def _encode(self, histories: sparse.csr_array) -> Vectors:
         return vectors(None, np.zeros(histories.shape[0]))
+
+    def _users(self, rows: IntArray) -> Vectors:
+        return vectors(None, np.zeros(len(rows)))
 
     def _items(self) -> Vectors:
         return vectors(None, self.counts_.astype(np.float32))
@@ -144,7 +163,17 @@ class Popularity(Recommender):
         return {"counts": self.counts_}
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        return {"counts": Expected("int64", (self.ratings_.n_items,), least=0)}
+        kind = "int64" if self.summary_.get("half_life") is None else "float64"
+        return {"counts": Expected(kind, (self.ratings_.n_items,), least=0)}
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.counts_ = arrays["counts"]
+
+
+def _count(ratings: Ratings, half_life: float | None) -> npt.NDArray[Any]:
+    """[items] ratings of each, weighted by age where there is a half-life."""
+    if half_life is None:
+        return ratings.item_counts
+    assert ratings.timestamps is not None
+    weights = recency.weigh(ratings.timestamps, ratings.timestamps.max(), half_life)
+    return np.bincount(ratings.csr.indices, weights=weights, minlength=ratings.n_items)

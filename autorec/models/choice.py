@@ -38,7 +38,6 @@ from autorec.network.likelihood import LIKELIHOODS, Likelihood
 from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
 from autorec.network.sampled_softmax import sampled_multinomial
-from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
@@ -84,6 +83,8 @@ class ChoiceAutoencoder(Recommender):
                    of a fifth of their choices. With fewer than 20 such users: none, and all epochs run
     patience       validations without a better one before the training stops
     relevant       the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life      days after which a choice in a user's history counts half; "auto": chosen on the latest
+                   ratings, none without dates; None: all count alike; see `autorec.models.recency`
     random_state   seed of everything random: same seed, same number of threads, same bits
 
     Learned: `network_`, of choices [users × items]; `summary_` with the learning curve.
@@ -117,6 +118,7 @@ class ChoiceAutoencoder(Recommender):
         validation: float | words.Auto = "auto",
         patience: int = 5,
         relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
         random_state: RandomState = 0,
     ) -> None:
         self.hidden = hidden
@@ -137,6 +139,7 @@ class ChoiceAutoencoder(Recommender):
         self.validation = validation
         self.patience = patience
         self.relevant = relevant
+        self.half_life = half_life
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
@@ -247,16 +250,13 @@ class ChoiceAutoencoder(Recommender):
         of_features = 4 * 4 * min(self.batch, n_users) * n_items if self.features else 0  # a profile, its gradient
         return super()._memory(n_users, n_items, n_ratings) + own + of_users + of_features
 
-    def _encode(self, histories: sparse.csr_array) -> Vectors:
-        return self._encode_users(histories, None)
+    def _encode_choices(self, chosen: sparse.csr_array, users: IntArray | None = None) -> Vectors:
+        """Of choices [B × items] of known users [B], or of new ones."""
+        hidden = hidden_units(self.network_, chosen, users)
+        return vectors(hidden, np.zeros(len(hidden)))
 
     def _users(self, rows: IntArray) -> Vectors:
-        return self._encode_users(self.ratings_.csr[rows], rows)
-
-    def _encode_users(self, histories: sparse.csr_array, users: IntArray | None) -> Vectors:
-        """Of histories [B × items] of known users [B], or of new ones."""
-        hidden = hidden_units(self.network_, positives(histories, self.ratings_.scale, self.relevant), users)
-        return vectors(hidden, np.zeros(len(hidden)))
+        return self._encode_choices(self._choices_of(rows), rows)
 
     def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
         """The network with vectors of the new users, all 0; its other weights are shared."""

@@ -101,6 +101,7 @@ def check_training(model: Any) -> None:
     checks.auto_or(checks.share, "validation", model.validation)
     checks.whole("patience", model.patience)
     checks.optional(checks.number, "relevant", model.relevant)
+    checks.half_life(model.half_life)
     checks.random_state("random_state", model.random_state)
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 from sklearn.base import clone
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import NotEnoughMemoryError, ParameterError
 from autorec.memory import available_memory
 from autorec.models.base import FloatArray, IntArray, OnValidation, Recommender, Scores
@@ -49,6 +49,8 @@ class Ease(Recommender):
     user_weight  q: the squared error of a user with n choices counts n^−q times, scaled to a mean of 1, so that those
                  who choose most do not decide alone; 0 is EASE
     relevant     the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life    days after which a choice in a user's history counts half; "auto": chosen on the latest
+                 ratings, none without dates; None: all count alike; see `autorec.models.recency`
 
     Learned: `weights_` B [items × items] and `inverse_diagonal_` diag(P) [items], float32. NotEnoughMemoryError: B does
     not fit.
@@ -75,12 +77,14 @@ class Ease(Recommender):
         diagonal: float = 0.0,
         user_weight: float = 0.0,
         relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
     ) -> None:
         self.l2 = l2
         self.dropout = dropout
         self.diagonal = diagonal
         self.user_weight = user_weight
         self.relevant = relevant
+        self.half_life = half_life
 
     def _check_parameters(self) -> None:
         checks.number("l2", self.l2, above=0)
@@ -88,6 +92,7 @@ class Ease(Recommender):
         checks.number("diagonal", self.diagonal, least=0)
         checks.number("user_weight", self.user_weight, least=0)
         checks.optional(checks.number, "relevant", self.relevant)
+        checks.half_life(self.half_life)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         if self._gram is None:
@@ -154,9 +159,9 @@ class Ease(Recommender):
             return 4e-11 * n_users**3 + 2e-9 * n_ratings * (n_users + n_items)
         return 1.5e-11 * n_items**3 + 2e-9 * n_ratings**2 / max(n_users, 1)
 
-    def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
+    def _encode_choices(self, chosen: sparse.csr_array) -> sparse.csr_array:
         self._refuse_folded()
-        return positives(histories, self.ratings_.scale, self.relevant)
+        return chosen
 
     def _users(self, rows: IntArray) -> sparse.csr_array:
         return super()._users(rows) if self._known is None else self._known[rows]
@@ -173,7 +178,7 @@ class Ease(Recommender):
         root = self._root_weights(np.diff(known.indptr))
         together = (_scale_rows(known, root).T @ _scale_rows(new, root)).toarray()  # [items × new items]
         together *= (self.inverse_diagonal_ / (1 - self.weights_.diagonal()))[:, None]  # 1 / m_j = P_jj / (1 − B_jj)
-        return {"weights_": together - self.weights_ @ together, "_known": known}
+        return {"weights_": together - self.weights_ @ together, "_known": self._users(np.arange(len(root)))}
 
     def _refuse_folded(self) -> None:
         if self._known is not None:

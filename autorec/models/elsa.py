@@ -33,7 +33,6 @@ from autorec.models.vectors import Vectors, vectors
 from autorec.network import sparse as operations
 from autorec.network.batch import Batch
 from autorec.network.example import Example
-from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
 from autorec.training.adam import Adam
@@ -53,6 +52,8 @@ class Elsa(Recommender):
     validation     share of the users held out for early stopping, or "auto", as for ChoiceAutoencoder
     patience       validations without a better one before the training stops
     relevant       the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life      days after which a choice in a user's history counts half; "auto": chosen on the latest
+                   ratings, none without dates; None: all count alike; see `autorec.models.recency`
     random_state   seed of everything random
 
     Scores are x AAᵀ: the − I of X̂ only lowers items that the user chose. Learned: `factors_` A [items × f] float32.
@@ -76,6 +77,7 @@ class Elsa(Recommender):
         validation: float | words.Auto = "auto",
         patience: int = 5,
         relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
         random_state: RandomState = 0,
     ) -> None:
         self.factors = factors
@@ -85,6 +87,7 @@ class Elsa(Recommender):
         self.validation = validation
         self.patience = patience
         self.relevant = relevant
+        self.half_life = half_life
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
@@ -128,8 +131,8 @@ class Elsa(Recommender):
         steps = max(n_users / self.batch, 1)
         return 1e-9 * self.epochs * self.factors * (n_ratings + steps * n_items * (10 + self.factors / 20))
 
-    def _encode(self, histories: sparse.csr_array) -> Vectors:
-        codes = products(positives(histories, self.ratings_.scale, self.relevant), self.factors_)  # [B × f]
+    def _encode_choices(self, chosen: sparse.csr_array) -> Vectors:
+        codes = products(chosen, self.factors_)  # [B × f]
         return vectors(codes, np.zeros(len(codes)))
 
     def _items(self) -> Vectors:

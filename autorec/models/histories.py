@@ -56,8 +56,9 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     pair = (rows, positions[columns]) if of == "users" else (positions[rows], columns)
     csr = sparse.csr_array((clip_to_scale(kept.csr.data, fitted.scale, stacklevel=4), pair), shape=shape)
     csr.sort_indices()
+    times = None if kept.timestamps is None else kept.timestamps[np.lexsort((pair[1], pair[0]))]
     mark_valid(csr)  # its ratings were checked before: no need to check at each fold-in
-    changed: dict[str, Any] = {"csr": csr, "timestamps": None, "order": None, "given_scale": fitted.scale}
+    changed: dict[str, Any] = {"csr": csr, "timestamps": times, "order": None, "given_scale": fitted.scale}
     if of == "users":
         return replace(fitted, user_ids=new.user_ids, **changed)
     return replace(fitted, item_ids=new.item_ids, titles=new.titles, attributes=new.attributes, **changed)

@@ -1,5 +1,6 @@
 """What a model brings: the methods that `Recommender` calls, each with what holds for most models."""
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -11,12 +12,13 @@ from sklearn.base import clone
 from autorec.errors import ParameterError
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING, Biases
-from autorec.models import similarity
+from autorec.models import recency, similarity
 from autorec.models.histories import each_alone
 from autorec.models.registry import named
 from autorec.models.vectors import FloatArray as FloatArray
 from autorec.models.vectors import IntArray as IntArray
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
+from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
 from autorec.training.loop import OnValidation
@@ -35,6 +37,7 @@ class Hooks:
     spreads: ClassVar[bool] = False  # whether several processes may fit it together; then the first has what is learned
     additive: ClassVar[bool] = False  # whether the score of a history is the sum of those of its ratings alone
 
+    relevant: float | None  # of models of choices: the lowest rating that is one
     ratings_: Ratings
     fallback_: Biases
     summary_: dict[str, Any]
@@ -44,24 +47,50 @@ class Hooks:
         """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
         raise NotImplementedError
 
+    def _learn(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        """`_fit`, and for a model of choices the half-life of its histories; the summary of both."""
+        summary = self._fit(ratings, on_validation)
+        if "half_life" in summary or not hasattr(self, "half_life"):
+            return summary
+        return summary | recency.choose_half_life(self, ratings)
+
     def _fit_from(self, old: Any, ratings: Ratings, epochs: int) -> dict[str, Any] | None:
         """`_fit`, so many epochs from what `old` learned, a fitted model of the same parameters on the same scale; with
         "how" in the summary. None: this model only learns from the beginning."""
         return None
 
     def _learn_from(self, old: Any, ratings: Ratings, epochs: int) -> dict[str, Any]:
-        """`_fit_from`, else `_fit`; "how" in the summary says which."""
+        """`_fit_from`, else `_learn`; "how" in the summary says which."""
         summary = self._fit_from(old, ratings, epochs)
-        return {**self._fit(ratings, None), "how": FITTED_AGAIN} if summary is None else summary
+        return {**self._learn(ratings, None), "how": FITTED_AGAIN} if summary is None else summary
 
     def _encode(self, histories: sparse.csr_array) -> Any:
         """Vectors [B] of the users whose ratings are the rows of `histories` [B × items]; nothing is learned or
-        changed."""
-        raise NotImplementedError
+        changed. A model of choices brings `_encode_choices` in its place."""
+        return self._encode_choices(positives(histories, self.ratings_.scale, self.relevant))
+
+    def _encode_choices(self, chosen: sparse.csr_array) -> Any:
+        """Vectors [B] of users with these choices [B × items], each with its weight."""
+        return chosen
 
     def _users(self, rows: IntArray) -> Any:
         """Vectors [B] of the users of the training in these rows [B]; overridden where they are learned."""
-        return self._encode(self.ratings_.csr[rows])
+        if self.summary_.get("half_life") is None:
+            return self._encode(self.ratings_.csr[rows])
+        return self._encode_choices(self._choices_of(rows))
+
+    def _choices_of(self, rows: IntArray) -> sparse.csr_array:
+        """Choices [B × items] of the users in these rows [B], weighted by age where there is a half-life and dates."""
+        ratings, half_life, weights = self.ratings_, self.summary_.get("half_life"), None
+        if half_life is not None and ratings.timestamps is not None:
+            weights = recency.weigh_histories(ratings, rows, half_life)
+        return positives(ratings.csr[rows], ratings.scale, self.relevant, weights)
+
+    def _with_half_life(self, days: float | None) -> Any:
+        """This fitted model with another half-life."""
+        model = copy.copy(self)
+        model.summary_ = {**self.summary_, "half_life": days}
+        return model
 
     def _items(self) -> Vectors:
         """Vectors [items] of all items."""

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.errors import NotEnoughMemoryError
 from autorec.memory import available_memory
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
@@ -34,8 +34,10 @@ _ROWS = 256  # of the kernel matrix in a block
 class InfAE(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    l2        λ, in units of the kernel's diagonal
-    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    l2         λ, in units of the kernel's diagonal
+    relevant   the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life  days after which a choice in a user's history counts half; "auto": chosen on the latest
+               ratings, none without dates; None: all count alike; see `autorec.models.recency`
 
     Learned: `choices_` X [n × items], of the n users with a choice; `inverse_` (K + λ·m·I)⁻¹ [n × n] float32.
     NotEnoughMemoryError: it does not fit.
@@ -49,13 +51,17 @@ class InfAE(Recommender):
     choices_: sparse.csr_array  # X [users × items], of the users of the training that chose anything
     inverse_: npt.NDArray[np.float32]  # (K + λ·m·I)⁻¹ [users × users]
 
-    def __init__(self, l2: float = 10.0, relevant: float | None = None) -> None:
+    def __init__(
+        self, l2: float = 10.0, relevant: float | None = None, half_life: float | words.Auto | None = None
+    ) -> None:
         self.l2 = l2
         self.relevant = relevant
+        self.half_life = half_life
 
     def _check_parameters(self) -> None:
         checks.number("l2", self.l2, above=0)
         checks.optional(checks.number, "relevant", self.relevant)
+        checks.half_life(self.half_life)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         chosen = _drop_empty_rows(positives(ratings.csr, ratings.scale, self.relevant))
@@ -77,9 +83,6 @@ class InfAE(Recommender):
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         return 1.5e-11 * n_users**3 + 2e-9 * n_ratings * n_users
-
-    def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
-        return positives(histories, self.ratings_.scale, self.relevant)
 
     def score_users(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → scores [B × items] float32; 0 for a user without a choice."""
@@ -131,8 +134,9 @@ def kernel(left: sparse.csr_array, right: sparse.csr_array) -> Scores:
 
 def _normalise(chosen: sparse.csr_array) -> sparse.csr_array:
     """Rows of length 1."""
-    counts = np.diff(chosen.indptr)
-    values = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
+    rows = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))  # [choices]
+    squares = np.bincount(rows, weights=np.square(chosen.data, dtype=np.float64), minlength=chosen.shape[0])
+    values = (chosen.data / np.sqrt(squares)[rows]).astype(np.float32)
     return sparse.csr_array((values, chosen.indices, chosen.indptr), shape=chosen.shape)
 
 

@@ -49,6 +49,7 @@ class Joint(Recommender):
     choice        the model of which items are rated: "ease" (EDLAE, dense), "sansa" (sparse), or "auto": ease for up to
                   20,000 items where its matrix fits the memory, else sansa
     relevant      the lowest rating that is liked; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life     of the histories of the model of choices, see `autorec.models.recency`: days, "auto" or None
     random_state  seed of the rating model
 
     `predict` gives ratings. `recommend` and `evaluate` rank by the probability that the user rates the item and likes
@@ -75,17 +76,20 @@ class Joint(Recommender):
         rating: str = "i-autorec",
         choice: str = "auto",
         relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
         random_state: RandomState = 0,
     ) -> None:
         self.rating = rating
         self.choice = choice
         self.relevant = relevant
+        self.half_life = half_life
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
         checks.one_of("rating", self.rating, named("ratings"))
         checks.one_of("choice", self.choice, ("auto", *CHOICES))
         checks.optional(checks.number, "relevant", self.relevant)
+        checks.half_life(self.half_life)
         checks.random_state("random_state", self.random_state)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
@@ -98,7 +102,7 @@ class Joint(Recommender):
         choice = self._make_choice(chosen, ratings.scale)
         rating = self._make_rating(checks.seed("random_state", self.random_state))
         for part, watch in ((choice, None), (rating, on_validation)):
-            part._adopt(ratings, part._fit(ratings, watch))
+            part._adopt(ratings, part._learn(ratings, watch))
         low, high = ratings.scale
         self.spread_ = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))
         return self._join(chosen, choice, rating, ratings)
@@ -120,7 +124,8 @@ class Joint(Recommender):
         self.threshold_ = _find_threshold(ratings, self.relevant)
         summary = {"choice": {"model": chosen, **choice.summary_}, "rating": {"model": self.rating, **rating.summary_}}
         ended = {name: value for name, value in rating.summary_.items() if name in ("best_epoch", "stopped")}
-        return ended | {"liked_from": self.threshold_, "spread": self.spread_} | summary
+        told = {"half_life": choice.summary_["half_life"], "liked_from": self.threshold_, "spread": self.spread_}
+        return ended | told | summary
 
     def _choose(self, n_users: int, n_items: int) -> str:
         """The name of the model of choices."""
@@ -132,7 +137,7 @@ class Joint(Recommender):
 
     def _make_choice(self, name: str, scale: tuple[float, float]) -> Recommender:
         """The model of choices, for which every rating is one."""
-        return create(name, **CHOICES[name], relevant=scale[0])
+        return create(name, **CHOICES[name], relevant=scale[0], half_life=self.half_life)
 
     def _make_rating(self, seed: int) -> Recommender:
         model = create(self.rating)

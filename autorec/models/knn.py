@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.ranking.positives import positives
 from autorec.ranking.topn import top_n
@@ -20,8 +20,10 @@ from autorec.storage.arrays import Expected, Shape
 class ItemKNN(Recommender):
     """score(u, i) = Σ_{j ∈ N(i), u chose j} cos(i, j), N(i) the k items nearest to i by cosine of choices [users].
 
-    k         neighbours of an item
-    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    k          neighbours of an item
+    relevant   the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life  days after which a choice in a user's history counts half; "auto": chosen on the latest
+               ratings, none without dates; None: all count alike; see `autorec.models.recency`
 
     Learned: `neighbours_` CSR [items × items], row i with the cosines of N(i).
 
@@ -34,13 +36,17 @@ class ItemKNN(Recommender):
     additive: ClassVar[bool] = True
     neighbours_: sparse.csr_array  # [items × items]: row i holds the cosines of N(i)
 
-    def __init__(self, k: int = 200, relevant: float | None = None) -> None:
+    def __init__(
+        self, k: int = 200, relevant: float | None = None, half_life: float | words.Auto | None = None
+    ) -> None:
         self.k = k
         self.relevant = relevant
+        self.half_life = half_life
 
     def _check_parameters(self) -> None:
         checks.whole("k", self.k)
         checks.optional(checks.number, "relevant", self.relevant)
+        checks.half_life(self.half_life)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
@@ -53,9 +59,6 @@ class ItemKNN(Recommender):
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         return 1e-9 * n_items**2 + 1e-8 * n_ratings**2 / max(n_users, 1)
-
-    def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
-        return positives(histories, self.ratings_.scale, self.relevant)
 
     def score_users(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the cosines to the items chosen."""

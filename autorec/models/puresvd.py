@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
 
-from autorec import checks
+from autorec import checks, words
 from autorec.models.base import OnValidation, RandomState, Recommender
 from autorec.models.ease import products
 from autorec.models.vectors import Vectors, vectors
@@ -26,6 +26,8 @@ class PureSVD(Recommender):
 
     factors       f; at most the number of users or of items
     relevant      the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life     days after which a choice in a user's history counts half; "auto": chosen on the latest
+                  ratings, none without dates; None: all count alike; see `autorec.models.recency`
     random_state  seed of the vector that ARPACK starts from
 
     Learned: `factors_` Q [items × f] float32.
@@ -39,15 +41,23 @@ class PureSVD(Recommender):
     additive: ClassVar[bool] = True
     factors_: npt.NDArray[np.float32]  # Q
 
-    def __init__(self, factors: int = 50, relevant: float | None = None, random_state: RandomState = 0) -> None:
+    def __init__(
+        self,
+        factors: int = 50,
+        relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
+        random_state: RandomState = 0,
+    ) -> None:
         self.factors = factors
         self.relevant = relevant
+        self.half_life = half_life
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
         checks.whole("factors", self.factors)
         checks.random_state("random_state", self.random_state)
         checks.optional(checks.number, "relevant", self.relevant)
+        checks.half_life(self.half_life)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         seed = checks.seed("random_state", self.random_state)
@@ -66,8 +76,7 @@ class PureSVD(Recommender):
         products, vectors = 10 * self.factors, 2 * self.factors + 1  # of the ratings with a vector; what ARPACK keeps
         return products * 4e-9 * n_ratings + 2e-9 * vectors**2 * (n_users + n_items)
 
-    def _encode(self, histories: sparse.csr_array) -> Vectors:
-        chosen = positives(histories, self.ratings_.scale, self.relevant)
+    def _encode_choices(self, chosen: sparse.csr_array) -> Vectors:
         return vectors(products(chosen, self.factors_), np.zeros(chosen.shape[0]))
 
     def _items(self) -> Vectors:

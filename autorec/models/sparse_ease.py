@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.compiled import kernel
 from autorec.models.base import IntArray, OnValidation, Recommender, Scores
 from autorec.models.knn import nearest_items
@@ -33,9 +33,11 @@ _BLOCK_BYTES = 2**22  # of the matrices G_NN that are solved together
 class SparseEase(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    k         neighbours of an item, the entries of a column of B
-    l2        λ
-    relevant  the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    k          neighbours of an item, the entries of a column of B
+    l2         λ
+    relevant   the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life  days after which a choice in a user's history counts half; "auto": chosen on the latest
+               ratings, none without dates; None: all count alike; see `autorec.models.recency`
 
     Learned: `weights_` Bᵀ, CSR [items × items], row j with the at most k entries of b_j.
 
@@ -48,15 +50,23 @@ class SparseEase(Recommender):
     additive: ClassVar[bool] = True
     weights_: sparse.csr_array  # Bᵀ [items × items]: row j holds b_j
 
-    def __init__(self, k: int = 100, l2: float = 100.0, relevant: float | None = None) -> None:
+    def __init__(
+        self,
+        k: int = 100,
+        l2: float = 100.0,
+        relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
+    ) -> None:
         self.k = k
         self.l2 = l2
         self.relevant = relevant
+        self.half_life = half_life
 
     def _check_parameters(self) -> None:
         checks.whole("k", self.k)
         checks.number("l2", self.l2, above=0)
         checks.optional(checks.number, "relevant", self.relevant)
+        checks.half_life(self.half_life)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         chosen = positives(ratings.csr, ratings.scale, self.relevant)
@@ -72,9 +82,6 @@ class SparseEase(Recommender):
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         k = min(self.k, n_items)
         return 1e-9 * n_items**2 + 2e-8 * n_ratings**2 / max(n_users, 1) + 2e-11 * n_items * k**3
-
-    def _encode(self, histories: sparse.csr_array) -> sparse.csr_array:
-        return positives(histories, self.ratings_.scale, self.relevant)
 
     def score_users(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""

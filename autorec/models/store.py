@@ -5,7 +5,7 @@ The files of the folder:
     model.json             format version, class, parameters, rating scale, training summary, SHA-256 of all files
     weights.safetensors    what the model learned; under `fallback.` the damped biases that answer unknown ids
     ratings.safetensors    the training ratings as CSR: data, indices, indptr, shape, scale; the raw ids, titles and
-                           attributes
+                           attributes; timestamps where the model has a half-life
     users.parquet          raw ids in the order of the rows, for people and other programs
     items.parquet          the same of the columns, and titles and attributes when given
 
@@ -66,7 +66,7 @@ def save(model: Model, path: files.PathLike) -> None:
     manifest = _make_manifest(model, ratings)
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
         write_arrays(folder / "weights.safetensors", _collect_weights(model))
-        write_arrays(folder / "ratings.safetensors", _pack(ratings))
+        write_arrays(folder / "ratings.safetensors", _pack(ratings) | _pack_times(model))
         known = ({} if ratings.titles is None else {"title": ratings.titles}) | ratings.attributes
         tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **known}}
         for name, columns in tables.items():
@@ -176,6 +176,12 @@ def _pack(ratings: Ratings) -> Arrays:
     )
 
 
+def _pack_times(model: Model) -> Arrays:
+    """The dates of the ratings, of a model that weighs them by age, or would when it is fitted again."""
+    times = model.ratings_.timestamps
+    return {} if times is None or getattr(model, "half_life", None) is None else {"timestamps": times}
+
+
 def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
     users, items, n = manifest["users"], manifest["items"], manifest["ratings"]
     low, high = manifest["scale"]
@@ -192,7 +198,8 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
         sizes = {"users": users, "items": items} | ({"titles": items} if has_titles else {})
         texts = (id_arrays.expect(of, size, shapes) for of, size in sizes.items())
         attributes = id_arrays.expect_columns("attributes", items, shapes)
-        return matrix | attributes | {name: spec for those in texts for name, spec in those.items()}
+        times = {"timestamps": Expected("int64", (n,))} if "timestamps" in shapes else {}
+        return matrix | times | attributes | {name: spec for those in texts for name, spec in those.items()}
 
     arrays = read_arrays(content, expect)
     if arrays["shape"].tolist() != [users, items] or arrays["scale"].tolist() != [low, high]:
@@ -204,7 +211,8 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
     titles = id_arrays.unpack("titles", arrays, distinct=False) if "titles" in arrays else None
     attributes = id_arrays.unpack_columns("attributes", arrays)
     csr = validity.adopt(csr)
-    model.ratings_ = Ratings(csr, user_ids, item_ids, titles=titles, attributes=attributes, given_scale=(low, high))
+    known = {"titles": titles, "attributes": attributes, "timestamps": arrays.get("timestamps")}
+    model.ratings_ = Ratings(csr, user_ids, item_ids, **known, given_scale=(low, high))
 
 
 _READERS = {"ratings.safetensors": _read_ratings, "weights.safetensors": _read_weights}  # the second needs the first

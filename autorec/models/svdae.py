@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec import checks
+from autorec import checks, words
 from autorec.models.base import FloatArray, OnValidation, RandomState, Recommender
 from autorec.models.ease import products
 from autorec.models.histories import each_alone
@@ -30,6 +30,8 @@ class SvdAE(Recommender):
     rank          of the decomposition as a share, 0 … 1, of the users or the items, whichever are fewer; f is at least
     1
     relevant      the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life     days after which a choice in a user's history counts half; "auto": chosen on the latest
+                  ratings, none without dates; None: all count alike; see `autorec.models.recency`
     random_state  seed of the vector that ARPACK starts from
 
     Learned: `basis_` D_i^−½ V and `factors_` (Σ⁻¹ Uᵀ X)ᵀ, [items × f] float32 each.
@@ -43,14 +45,22 @@ class SvdAE(Recommender):
     basis_: npt.NDArray[np.float32]  # D_i^−½ V [items × f], what a user's choices are multiplied by
     factors_: npt.NDArray[np.float32]  # (Σ⁻¹ Uᵀ X)ᵀ [items × f]
 
-    def __init__(self, rank: float = 0.04, relevant: float | None = None, random_state: RandomState = 0) -> None:
+    def __init__(
+        self,
+        rank: float = 0.04,
+        relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
+        random_state: RandomState = 0,
+    ) -> None:
         self.rank = rank
         self.relevant = relevant
+        self.half_life = half_life
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
         checks.share("rank", self.rank)
         checks.optional(checks.number, "relevant", self.relevant)
+        checks.half_life(self.half_life)
         checks.random_state("random_state", self.random_state)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
@@ -77,8 +87,7 @@ class SvdAE(Recommender):
         found = self._count_factors(n_users, n_items)
         return 4e-8 * found * n_ratings + 8e-9 * found**2 * (n_users + n_items)
 
-    def _encode(self, histories: sparse.csr_array) -> Vectors:
-        chosen = positives(histories, self.ratings_.scale, self.relevant)
+    def _encode_choices(self, chosen: sparse.csr_array) -> Vectors:
         found = products(chosen, self.basis_) * _inverse_root(np.diff(chosen.indptr))[:, None]
         return vectors(found, np.zeros(len(found)))
 

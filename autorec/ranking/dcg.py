@@ -21,7 +21,12 @@ def ideal_dcg(n: Counts, k: int) -> Float:
 
 
 def ndcg_of_lists(items: Counts, wanted: sparse.csr_array, n: Counts, k: int) -> float:
-    """Mean over the users of Σ_hits 1 / log₂(1 + rank) ÷ `ideal_dcg`(n, k), a scalar.
+    """Mean of `ndcg_of_each`, a scalar."""
+    return float(ndcg_of_each(items, wanted, n, k).mean())
+
+
+def ndcg_of_each(items: Counts, wanted: sparse.csr_array, n: Counts, k: int) -> Float:
+    """[users] Σ_hits 1 / log₂(1 + rank) ÷ `ideal_dcg`(n, k).
 
     items [users × length] best first, −1 for an empty rank; wanted [users × items] entries that are hits; n [users]
     relevant items of each, from 1; k: at which the lists and the ideal are cut, the length or more.
@@ -29,4 +34,4 @@ def ndcg_of_lists(items: Counts, wanted: sparse.csr_array, n: Counts, k: int) ->
     users, n_items = wanted.shape
     keys = np.repeat(np.arange(users), np.diff(wanted.indptr)) * n_items + wanted.indices
     hits = np.isin(np.arange(users)[:, None] * n_items + items, keys) & (items >= 0)
-    return float((hits @ discounts(items.shape[1]) / ideal_dcg(n, k)).mean())
+    return np.asarray(hits @ discounts(items.shape[1]) / ideal_dcg(n, k))

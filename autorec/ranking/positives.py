@@ -7,12 +7,18 @@ from scipy import sparse
 from autorec.ratings.matrix import liked_from
 
 
-def positives(csr: sparse.csr_array, scale: tuple[float, float], relevant: float | None = None) -> sparse.csr_array:
+def positives(
+    csr: sparse.csr_array,
+    scale: tuple[float, float],
+    relevant: float | None = None,
+    weights: npt.NDArray[np.float32] | None = None,
+) -> sparse.csr_array:
     """Ratings [users × items] → [users × items] float32 ones where a rating is `relevant` (None: `liked_from(scale)`)
-    or more; no other entries."""
-    chosen = select_entries(csr, csr.data >= (liked_from(scale) if relevant is None else relevant))
-    ones = np.ones(chosen.nnz, dtype=np.float32)
-    return sparse.csr_array((ones, chosen.indices, chosen.indptr), shape=csr.shape)
+    or more; no other entries. weights [nnz]: of the ratings, in place of the ones."""
+    entries = csr.data >= (liked_from(scale) if relevant is None else relevant)
+    chosen = select_entries(csr, entries)
+    values = np.ones(chosen.nnz, dtype=np.float32) if weights is None else weights[entries]
+    return sparse.csr_array((values, chosen.indices, chosen.indptr), shape=csr.shape)
 
 
 def select_entries(csr: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
