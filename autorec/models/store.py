@@ -211,7 +211,7 @@ def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
     titles = id_arrays.unpack("titles", arrays, distinct=False) if "titles" in arrays else None
     attributes = id_arrays.unpack_columns("attributes", arrays)
     csr = validity.adopt(csr)
-    known = {"titles": titles, "attributes": attributes, "timestamps": arrays.get("timestamps")}
+    known: dict[str, Any] = {"titles": titles, "attributes": attributes, "timestamps": arrays.get("timestamps")}
     model.ratings_ = Ratings(csr, user_ids, item_ids, **known, given_scale=(low, high))
 
 
