@@ -51,6 +51,8 @@ def test_the_parts_are_models_of_their_own(split, fitted):
     pd.testing.assert_frame_equal(fitted.recommend(by="rating"), item.recommend())
     pairs = np.arange(50), np.arange(50)
     np.testing.assert_array_equal(fitted.predict(*pairs), item.predict(*pairs))
+    same = ["epoch", "train_rmse", "validation_rmse"]
+    pd.testing.assert_frame_equal(fitted.learning_curve()[same], item.learning_curve()[same])
 
 
 def test_both_rank_liked_items_better_than_either(split, fitted):

@@ -21,7 +21,7 @@ from autorec import AutoRec, Bias, Comparison, compare, evaluate
 from autorec.cli.main import autorec as command
 from autorec.errors import AutoRecError
 from autorec.evaluation.slices import calibration, error_by_count
-from autorec.report.charts import Series, move_apart, short
+from autorec.report.charts import Series, keep_between, move_apart, short
 from autorec.report.comparison_report import ModelResult, Spread, Verdict
 from autorec.report.comparison_text import full_table, main_table
 from autorec.report.evaluation_report import Settings
@@ -157,11 +157,11 @@ def test_users_are_named_only_where_asked(compared: Comparison) -> None:
 
 def test_one_evaluation_is_a_page_too() -> None:
     frame = random_frame()
-    page = evaluate(Bias(user_damping=3).fit(frame), frame, k=(3, 5)).to_html()
+    page = evaluate(Bias(user_damping=3).fit(frame), frame, k=(3, 5), name="kept.csv").to_html()
     assert Tags(page).count["svg"] == 4
     said = words(page)
     assert "Bias(user_damping=3)" in said and f"{len(frame)} test ratings of 30 users" in said
-    assert "hits / k" in said and "precision@3 ↑" in said
+    assert "hits / k" in said and "precision@3 ↑" in said and "Evaluation on kept.csv" in said
 
 
 @pytest.mark.parametrize("name", ["jinja2", "matplotlib"])
@@ -225,6 +225,11 @@ def test_labels_are_moved_apart_in_order(values: list[float], gap: float) -> Non
         k for k, v in enumerate(values) if all(abs(v - w) > gap * len(values) for j, w in enumerate(values) if j != k)
     ]
     assert [moved[k] for k in alone] == pytest.approx([values[k] for k in alone])
+    room = len(values) * gap
+    kept = keep_between(moved, gap, -room, room)
+    assert np.all(np.diff(np.array(kept)[order]) >= gap * (1 - 1e-6) - 1e-9) and max(map(abs, kept), default=0) <= room
+    if all(abs(value) <= room for value in moved):
+        assert kept == pytest.approx(moved)
 
 
 def test_the_plot_of_differences_is_of_the_best_model_and_right_is_worse() -> None:

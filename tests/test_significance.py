@@ -108,3 +108,13 @@ def test_the_pairs_of_the_best_are_marked() -> None:
         ("a", "b"): "a",
     }
     assert {pair for pair, entry in found.items() if entry.of_best} == {("c", "a"), ("a", "b")}
+
+
+def test_the_best_is_the_one_ahead_also_where_two_win_as_often() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.exponential(size=300)
+    runs = {name: [fake(base + worse)] for name, worse in zip("abc", (0.001, 0, 0.5), strict=True)}
+    runs["a"] = [fake(base + 0.001 + rng.normal(0, 0.2, 300))]
+    found = verdicts(runs)
+    assert found[0].winner is None and found[0].difference > 0  # a and b are not told apart; b is ahead
+    assert [entry.models for entry in found if entry.of_best] == [("a", "b"), ("b", "c")]

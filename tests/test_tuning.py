@@ -387,8 +387,21 @@ def test_the_preset_tells_how_it_was_found(found, place):
     assert sum(told["tuned"]["trials"].values()) == 14
     assert told["tuned"]["conclusion"] == found.sentences()[-1]
     assert told["tuned"]["split"]["seed"] == 3
-    with pytest.raises(ParameterError, match=r"best.txt does not end in \.json"):
+    with pytest.raises(ParameterError, match=r"best.txt ends in \.txt; allowed: \.json, \.md, \.html, \.csv, \.tex"):
         found.save(place / "best.txt")
+
+
+def test_a_search_is_a_page_a_table_and_latex_with_the_best_trial_first(found, place):
+    best = found.to_frame().iloc[0]
+    for suffix in ("html", "md", "csv", "tex"):
+        found.save(place / f"best.{suffix}")
+        text = (place / f"best.{suffix}").read_text()
+        assert f"{best['rmse']:.4f}"[:5] in text and "penalty" in text
+    page, told = (place / "best.html").read_text(), found._repr_html_()
+    assert page.count("<svg") == 1 and "http" not in page and page.count('class="best"') > 1
+    assert found.sentences()[-1] in page and found.sentences()[-1] in (place / "best.md").read_text()
+    assert f"\\textbf{{{best['rmse']:.4f}}}" in found.to_latex() and f"<b>{best['rmse']:.4f}</b>" in told
+    assert "error" not in told  # where none failed
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import judging, model_settings, per_user_output, ratings_file, report_output
+from autorec.cli.options import judging, model_settings, per_user_output, ratings_file, report_output, source_name
 from autorec.cli.output import require_form, write_file, write_report
 from autorec.cli.paths import ModelName, SplitName
 from autorec.cli.text import show_findings, show_table
@@ -67,9 +67,7 @@ def compare(
     require_form(output)
     ratings = None if by.startswith("given:") else read()
     command = shlex.join(["autorec", *sys.argv[1:]])
-    source = str(click.get_current_context().params["ratings"])
-    name = "" if source == "-" else Path(source).resolve().name
-    options |= {"name": name, "command": command, "announce": say}
+    options |= {"name": source_name("ratings"), "command": command, "announce": say}
     result = autorec.compare(ratings, list(names), by=by, read=read, **options)
     if per_user is not None:
         write_file([result.per_user()], per_user)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import judging, per_user_output, ratings_file, report_output
+from autorec.cli.options import judging, per_user_output, ratings_file, report_output, source_name
 from autorec.cli.output import require_form, write_file, write_report
 from autorec.cli.paths import Input
 from autorec.cli.text import show_facts, show_table
@@ -39,7 +39,7 @@ def evaluate(
     """
     require_form(output)
     history = None if fold_in is None else read(fold_in)
-    result = autorec.evaluate(autorec.load(model), read(), fold_in=history, **options)
+    result = autorec.evaluate(autorec.load(model), read(), fold_in=history, name=source_name("test"), **options)
     if per_user is not None:
         write_file([result.per_user], per_user)
     write_report(result, output, as_json, _show)

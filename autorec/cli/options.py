@@ -90,6 +90,12 @@ per_user_output = output("values of each user", *_TABLES, names=("--per-user",))
 report_output = output("report", ".json", ".md", ".html", ".csv", ".tex")
 
 
+def source_name(argument: str) -> str:
+    """The name of the file or folder given as `argument` of the verb that runs; "" for stdin."""
+    source = str(click.get_current_context().params[argument])
+    return "" if source == "-" else Path(source).resolve().name
+
+
 def side(default: str) -> Callable[[Function], Function]:
     """--of items|users."""
     return click.option("--of", type=click.Choice(["items", "users"]), default=default, show_default=True)

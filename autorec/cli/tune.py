@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import ratings_file, settings
-from autorec.cli.output import write_json
+from autorec.cli.options import output as output_file
+from autorec.cli.options import ratings_file, settings, source_name
+from autorec.cli.output import require_form, write_json
 from autorec.cli.paths import ModelName, Output, SplitName
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import INTERRUPTED, say, verb
@@ -35,7 +36,8 @@ _SHOWN = 10  # trials
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at a time.")
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Fresh splits at the end.")
 @click.option("-o", "--output", type=Output(dir_okay=False), required=True, metavar="PRESET.json")
-def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **options: Any) -> None:
+@output_file("report", ".html", ".md", ".csv", ".tex", names=("--report",))
+def tune(read: Callable[..., Any], name: str, output: Path, report: Path | None, as_json: bool, **options: Any) -> None:
     """Search the settings of a model for RATINGS and write the best as a preset file, for -m of train and compare.
 
     No trial sees the test part that --by sets aside. At the end the best settings and the defaults are compared on it
@@ -44,20 +46,25 @@ def tune(read: Callable[..., Any], name: str, output: Path, as_json: bool, **opt
     if output.suffix != ".json":
         raise click.BadParameter(f"{str(output)!r} does not end in .json", param_hint="'-o'")
     require("tune", "tuning")
+    require_form(report)
     autorec.create(name, **options["fixed"])  # refuses a wrong name before a large file is read
     ratings = None if options["by"].startswith("given:") else read()
     say(
         f"Tuning {name} on {ratings or options['by']}: the defaults and {options['trials'] - 1} other settings are "
         "tried, then the best is compared with the defaults on test ratings. Ctrl-C keeps the best so far."
     )
-    options["settings"] = options.pop("fixed")
+    options |= {"settings": options.pop("fixed"), "name": source_name("ratings")}
     found = autorec.tune(ratings, name, read=read, **options)
     found.save(output)
+    if report is not None:
+        found.save(report)
     if as_json:
         write_json({**found.to_dict(), "output": str(output)})
     else:
         _show(found)
     say(f"Wrote the preset to {output}; train and compare take it: -m {output}")
+    if report is not None:
+        say(f"Wrote {report}.")
     if found.interrupted:
         more = "the same command goes on" if options["storage"] else "with --storage FILE a search can go on"
         say(f"Interrupted: the best settings so far are the ones written; {more}.")

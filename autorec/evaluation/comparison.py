@@ -25,7 +25,7 @@ from autorec.report.comparison_report import (
     SplitFacts,
     Verdict,
 )
-from autorec.report.comparison_text import comparison_markdown, title, verdict
+from autorec.report.comparison_text import comparison_markdown, sorted_models, title, verdict
 from autorec.report.page import comparison_page
 from autorec.report.plots import plot_comparison
 from autorec.report.save import save_result
@@ -185,14 +185,16 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         report = self.report()
-        frame = frames.comparison_frame(report)[[*report.main_metrics, "fit_seconds"]]
+        ordered = [model.name for model in sorted_models(report)]
+        frame = frames.comparison_frame(report).loc[ordered, [*report.main_metrics, "fit_seconds"]]
         facts = {"caution": report.audit.caution} if report.audit.caution else {}
         return frames.to_notebook(frame, self._title(), {**facts, "verdict": verdict(report)})
 
     def _title(self) -> str:
         splits = "one split" if self.split.splits == 1 else f"{self.split.splits} splits"
         on = self.data.name or f"{self.data.ratings:,} ratings"
-        return f"Comparison of {len(self.results)} models on {on}, {splits} by {self.split.by}"
+        models = f"{len(self.results)} model{'s' * (len(self.results) != 1)}"
+        return f"Comparison of {models} on {on}, {splits} by {self.split.by}"
 
     def metrics(self) -> list[str]:
         """Names of all metrics that a model has."""

@@ -31,6 +31,7 @@ from autorec.report.evaluation_text import evaluation_markdown
 from autorec.report.page import evaluation_page
 from autorec.report.plots import plot_evaluation
 from autorec.report.save import save_result
+from autorec.report.tables import arrow, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,6 +50,7 @@ class Evaluation:
     caution   a sentence where the model has test ratings, else None
     formulas  of each metric, by its name without @k; of one's own the first line of the docstring
     coverage  of intervals, None where none was asked for
+    name      of the test ratings, in titles
 
     >>> ratings = autorec.load_sample()
     >>> (one,) = autorec.split(ratings, "random:0.1")
@@ -69,6 +71,7 @@ class Evaluation:
     caution: str | None = None
     formulas: Mapping[str, str] = field(default_factory=dict)
     coverage: Coverage | None = None
+    name: str = ""
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -88,6 +91,7 @@ class Evaluation:
             formulas=self.formulas,
             caution=self.caution,
             coverage=self.coverage,
+            name=self.name,
         )
 
     def of_lists(self) -> "Evaluation":
@@ -115,7 +119,7 @@ class Evaluation:
 
     def to_latex(self) -> str:
         """`to_frame` as a table for the package booktabs. AutoRecError: the extra `report` is missing."""
-        return frames.to_latex(self.to_frame(), self.model)
+        return frames.to_latex(self.to_frame().rename(index=metric_label), self.model)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the report by the suffix: .json, .md, .html, .csv or .tex. ParameterError: another suffix."""
@@ -133,7 +137,9 @@ class Evaluation:
     def _repr_html_(self) -> str:
         facts = {"caution": self.caution} if self.caution else {}
         title = f"{self.model}, {self.counts.test_ratings:,} test ratings of {self.counts.test_users:,} users"
-        return frames.to_notebook(self.to_frame(), title, facts)
+        return frames.to_notebook(
+            self.to_frame().rename(index=lambda name: metric_label(name) + arrow(name)), title, facts
+        )
 
 
 def now() -> str:
@@ -158,6 +164,7 @@ def evaluate(
     cold: float | None = None,
     metrics: Sequence[Metric] = (),
     interval: float | None = None,
+    name: str = "",
 ) -> Evaluation:
     """Evaluate a fitted model on test ratings.
 
@@ -171,6 +178,7 @@ def evaluate(
               first k item ids and the set of the relevant ones, of which the mean over the users is taken; named as
               the function is, told by its docstring
     interval  a share: how many test ratings lie within intervals that are to hold it, see `measure_coverage`
+    name      of the test ratings, for titles
 
     Rating metrics take every test pair, also with an unknown user or item. Ranking metrics take test users whom the
     model knows and who have a relevant test item. `Evaluation.counts` counts the others, `Evaluation.caution` names
@@ -183,13 +191,10 @@ def evaluate(
     >>> [name for name in evaluation.metrics if name.startswith("ndcg")]
     ['ndcg@5', 'ndcg_graded@5', 'ndcg@10', 'ndcg_graded@10']
     """
-    chosen = sort_metrics(metrics)
-    ks = tuple(sorted({checks.whole("k", one) for one in np.atleast_1d(np.asarray(k)).tolist()}))
-    if not ks:
-        raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
-    for name, asked in (("relevant", relevant), ("cold", cold)):
+    chosen, ks = sort_metrics(metrics), _check_lengths(k)
+    for option, asked in (("relevant", relevant), ("cold", cold)):
         if asked is not None:
-            checks.number(name, asked)
+            checks.number(option, asked)
     trained = model.ratings_
     if fold_in is not None:
         model = model.fold_in(fold_in)
@@ -214,7 +219,16 @@ def evaluate(
         caution=caution(test, *{trained, model.ratings_}),
         formulas=_find_formulas(rating | ranking, chosen),
         coverage=None if interval is None else measure_coverage(model, test, interval),
+        name=name,
     )
+
+
+def _check_lengths(k: Sequence[int] | int) -> tuple[int, ...]:
+    """Lengths of lists, ascending."""
+    ks = tuple(sorted({checks.whole("k", one) for one in np.atleast_1d(np.asarray(k)).tolist()}))
+    if not ks:
+        raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
+    return ks
 
 
 def value_of(metric: str, model: Recommender, test: Ratings) -> float:

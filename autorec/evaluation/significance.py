@@ -48,16 +48,19 @@ def verdicts(tables: dict[str, Sequence[pd.DataFrame]]) -> list[Verdict]:
             [
                 _make_verdict(*pair, metric, size, half, p, lower_is_better)
                 for pair, (size, half, _), p in zip(pairs, measured, corrected, strict=True)
-            ]
+            ],
+            lower_is_better,
         )
     return entries
 
 
-def _mark_best(entries: list[Verdict]) -> list[Verdict]:
+def _mark_best(entries: list[Verdict], lower_is_better: bool) -> list[Verdict]:
     """With of_best, what a reader wants first."""
-    names = dict.fromkeys(name for entry in entries for name in entry.models)
-    wins = {name: sum(entry.winner == name for entry in entries) for name in names}
-    best = max(wins, key=wins.__getitem__, default=None)
+    ahead = dict.fromkeys((name for entry in entries for name in entry.models), 0)
+    for entry in entries:
+        first, second = entry.models
+        ahead[first if (entry.difference < 0) == lower_is_better else second] += 1
+    best = max(ahead, key=ahead.__getitem__, default=None)
     return [replace(entry, of_best=best in entry.models) for entry in entries]
 
 

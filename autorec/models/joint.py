@@ -123,7 +123,7 @@ class Joint(Recommender):
         self.choice_, self.rating_ = choice, rating
         self.threshold_ = _find_threshold(ratings, self.relevant)
         summary = {"choice": {"model": chosen, **choice.summary_}, "rating": {"model": self.rating, **rating.summary_}}
-        ended = {name: value for name, value in rating.summary_.items() if name in ("best_epoch", "stopped")}
+        ended = {name: value for name, value in rating.summary_.items() if name in ("best_epoch", "stopped", "curve")}
         told = {"half_life": choice.summary_["half_life"], "liked_from": self.threshold_, "spread": self.spread_}
         return ended | told | summary
 

@@ -118,6 +118,18 @@ def short(name: str) -> str:
 
 def plot_line(axes: "Axes", series: Series) -> None:
     """Draw one series [points] as a line with its points; faint points and the segments at them are pale."""
+    plot_points(axes, series)
+    shade = colour(series.colour)
+    x, y, faint = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float), np.asarray(series.faint)
+    segments = faint[:-1] | faint[1:]  # [points − 1] whether a part touches a faint point
+    for pale in np.unique(segments):
+        broken = np.insert(y, np.arange(1, len(y)), np.where(segments == pale, (y[:-1] + y[1:]) / 2, np.nan))
+        middles = np.insert(x, np.arange(1, len(x)), (x[:-1] + x[1:]) / 2)
+        axes.plot(middles, broken, color=shade, alpha=0.25 if pale else 1)
+
+
+def plot_points(axes: "Axes", series: Series) -> None:
+    """Draw the points [points] of a series alone, faint ones pale."""
     shade = colour(series.colour)
     x, y, faint = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float), np.asarray(series.faint)
     for pale in np.unique(faint):
@@ -125,11 +137,6 @@ def plot_line(axes: "Axes", series: Series) -> None:
         tips = json.dumps([label for label, inside in zip(series.labels, here, strict=True) if inside])
         alpha = 0.35 if pale else 1
         axes.plot(x[here], y[here], "o", color=shade, alpha=alpha, mec=PAPER, mew=0.6, zorder=2.1, gid=f"tips {tips}")
-    segments = faint[:-1] | faint[1:]  # [points − 1] whether a part touches a faint point
-    for pale in np.unique(segments):
-        broken = np.insert(y, np.arange(1, len(y)), np.where(segments == pale, (y[:-1] + y[1:]) / 2, np.nan))
-        middles = np.insert(x, np.arange(1, len(x)), (x[:-1] + x[1:]) / 2)
-        axes.plot(middles, broken, color=shade, alpha=0.25 if pale else 1)
 
 
 def label_ends(axes: "Axes", series: Sequence[Series]) -> None:
@@ -156,7 +163,8 @@ def _move_labels_apart(axes: "Axes", series: Sequence[Series]) -> list[float]:
     """The last y of each line, moved apart by the height of a label."""
     low, high = axes.get_ylim()
     height = axes.get_window_extent().height / axes.figure.dpi * _POINT
-    return move_apart([one.y[-1] for one in series], (high - low) * _LABEL_HEIGHT / height)
+    gap = (high - low) * _LABEL_HEIGHT / height
+    return keep_between(move_apart([one.y[-1] for one in series], gap), gap, low + gap / 4, high - gap / 4)
 
 
 def move_apart(values: Sequence[float], gap: float) -> list[float]:
@@ -173,6 +181,17 @@ def move_apart(values: Sequence[float], gap: float) -> list[float]:
         start = _start(group, values, gap)
         for rank, k in enumerate(group):
             moved[k] = start + rank * gap
+    return moved
+
+
+def keep_between(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Values [n] at least `gap` apart → [n] within low … high, still apart and in order; above it where there is too
+    little room."""
+    order, moved = sorted(range(len(values)), key=lambda k: values[k]), list(values)
+    for rank, k in enumerate(reversed(order)):
+        moved[k] = min(moved[k], high - rank * gap)
+    for rank, k in enumerate(order):
+        moved[k] = max(moved[k], low + rank * gap)
     return moved
 
 

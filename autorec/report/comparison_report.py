@@ -146,7 +146,7 @@ class Verdict:
 
     difference  first − second, with its 95 % interval (None when there is none)
     p           corrected; winner: None when the models cannot be told apart
-    of_best     whether the model that won most often by this metric is one of the two
+    of_best     whether the model that is ahead of all others by this metric is one of the two
     """
 
     models: tuple[str, str]

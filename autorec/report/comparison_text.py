@@ -14,6 +14,7 @@ from autorec.report.tables import (
     better,
     metric_label,
     number,
+    seconds,
     size,
     with_interval,
 )
@@ -117,7 +118,7 @@ def main_table(report: ComparisonReport) -> Table:
         if model.refused:
             return [Cell(model.name), *[Cell("–")] * len(names), Cell("refused"), Cell("–")]
         cells = [_make_cell(model, name, best[name]) for name in names]
-        return [Cell(model.name), *cells, Cell(f"{model.fit_seconds or 0:.1f}"), Cell(size(model.fit_memory))]
+        return [Cell(model.name), *cells, Cell(seconds(model.fit_seconds)), Cell(size(model.fit_memory))]
 
     groups = [("Asked for", [m for m in models if not m.baseline]), ("Baselines", [m for m in models if m.baseline])]
     head = [Head("model"), *(_make_head(report, name) for name in names)]
@@ -232,7 +233,7 @@ def first_counts(report: ComparisonReport) -> str:
 
 def item_text(item: Item) -> str:
     """Title, or the raw id, and the rating when there is one."""
-    rating = "" if item.rating is None else f" ({item.rating:g})"
+    rating = "" if item.rating is None else f": {item.rating:g}"
     return f"{item.title or item.item}{rating}"
 
 

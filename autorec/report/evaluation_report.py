@@ -122,7 +122,7 @@ class EvaluationReport:
     """One model. metrics: name → value, NaN where undefined; intervals: 95 % over the test users, not for all metrics;
     slices: None for a model that predicts no ratings; formulas: of each metric, by its name without @k. model: its
     class and settings; date: when it was evaluated; caution: a sentence that is to be read first, None without one;
-    coverage: of intervals, None where none was asked for."""
+    coverage: of intervals, None where none was asked for; name: of the test ratings, "" where they have none."""
 
     model: str
     date: str
@@ -134,6 +134,7 @@ class EvaluationReport:
     formulas: Mapping[str, str]
     caution: str | None = None
     coverage: Coverage | None = None
+    name: str = ""
 
     def to_dict(self) -> Json:
         """An undefined metric is None."""

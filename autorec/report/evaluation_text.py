@@ -15,9 +15,20 @@ def evaluation_markdown(report: EvaluationReport) -> str:
     table = markdown_table(["metric", "value", INTERVAL], rows)
     caution = f"**{report.caution}**" if report.caution else ""
     counts = counts_text(report.counts, report.settings)
-    parts = ["# Evaluation", caution, table, *_coverage_markdown(report.coverage), counts]
+    facts = "; ".join(evaluation_facts(report)) + "."
+    parts = [f"# {evaluation_title(report)}", facts, caution, table, *_coverage_markdown(report.coverage), counts]
     parts.append(formulas_text(report.formulas))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def evaluation_title(report: EvaluationReport) -> str:
+    return f"Evaluation on {report.name}" if report.name else "Evaluation"
+
+
+def evaluation_facts(report: EvaluationReport) -> list[str]:
+    """Which model, on how many ratings, when."""
+    counts = report.counts
+    return [report.model, f"{counts.test_ratings:,} test ratings of {counts.test_users:,} users", report.date]
 
 
 def coverage_rows(groups: Sequence[CoverageGroup]) -> list[list[str]]:
@@ -34,9 +45,9 @@ def coverage_texts(coverage: Coverage) -> tuple[str, str]:
     )
     if coverage.by_time is None:
         return at_random, ""
-    off = coverage.by_time[0].coverage - coverage.interval
+    off = f"{coverage.by_time[0].coverage - coverage.interval:+.4f}".replace("-", "−")
     return at_random, (
-        f"The earlier half of the test ratings made the intervals, the later half is counted: off by {off:+.4f}. The "
+        f"The earlier half of the test ratings made the intervals, the later half is counted: off by {off}. The "
         "guarantee is for ratings that could come in any order; later ratings could not, so it does not hold here."
     )
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from html import escape
-from typing import get_args
+from math import isnan
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -10,7 +11,9 @@ from autorec import checks, words
 from autorec.extras import require
 from autorec.report.comparison_report import ComparisonReport
 from autorec.report.evaluation_report import EvaluationReport
-from autorec.report.tables import better, metric_label
+from autorec.report.tables import arrow, better, metric_label, seconds
+
+_VALUES = ("value", "low", "high")  # columns of an evaluation
 
 
 def evaluation_frame(report: EvaluationReport) -> pd.DataFrame:
@@ -36,8 +39,8 @@ def comparison_frame(report: ComparisonReport, of: words.Statistic = "mean") -> 
 
 
 def to_latex(frame: pd.DataFrame, caption: str = "") -> str:
-    """A frame of numbers as a `tabular` with four digits, for the package booktabs; of the columns that are metrics
-    the best value is bold. AutoRecError: the extra `report` is missing.
+    """A frame as a `tabular` with four digits, for the package booktabs; of the columns that are metrics the best value
+    is bold. AutoRecError: the extra `report` is missing.
 
     caption: makes it a `table` with that caption.
     """
@@ -65,7 +68,24 @@ def _escape(text: str) -> str:
 
 
 def to_notebook(frame: pd.DataFrame, title: str, facts: Mapping[str, str] | None = None) -> str:
-    """A frame as HTML for a notebook: title, table, facts below."""
-    table = frame.to_html(float_format="{:.4f}".format, na_rep="–", border=0)
+    """A frame as HTML for a notebook: title, table with the best of each metric in bold, facts below."""
+    texts = {
+        escape(metric_label(name) + arrow(name)): [_format(value, name, frame[name]) for value in frame[name]]
+        for name in map(str, frame.columns)
+    }
+    shown = pd.DataFrame(texts, index=[escape(str(name)) for name in frame.index])
+    table = shown.to_html(escape=False, border=0)
     below = "".join(f"<div>{escape(name)}: {escape(value)}</div>" for name, value in (facts or {}).items())
     return f"<div><strong>{escape(title)}</strong>{table}{below}</div>"
+
+
+def _format(value: object, name: str, column: "pd.Series[Any]") -> str:
+    """A value of a column as HTML: metrics and their intervals with four decimals, other numbers with four digits."""
+    if not isinstance(value, float):
+        return escape(str(value))
+    if isnan(value):
+        return "–"
+    if not better(name):
+        return seconds(value) if name.endswith("seconds") else f"{value:.4f}" if name in _VALUES else f"{value:g}"
+    best = column.min() if better(name) < 0 else column.max()
+    return f"<b>{value:.4f}</b>" if value == best and len(column) > 1 else f"{value:.4f}"

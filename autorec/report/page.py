@@ -17,6 +17,8 @@ from autorec.report.evaluation_text import (
     counts_text,
     coverage_rows,
     coverage_texts,
+    evaluation_facts,
+    evaluation_title,
     interval_text,
 )
 from autorec.report.figures import difference_figures, model_figures
@@ -66,20 +68,15 @@ def evaluation_page(report: EvaluationReport) -> str:
         ]
         for name, value in report.metrics.items()
     ]
-    counts = report.counts
     return render(
         "evaluation.html",
-        title="Evaluation",
-        facts=[
-            report.model,
-            f"{counts.test_ratings:,} test ratings of {counts.test_users:,} users",
-            report.date,
-        ],
+        title=evaluation_title(report),
+        facts=evaluation_facts(report),
         caution=report.caution,
         main=Table([Head("metric"), Head("value"), Head(INTERVAL), Head("formula")], [Group("", rows)]),
         coverage=_coverage_tables(report.coverage),
         figures=model_figures([_to_result(report)]),
-        counts=counts_text(counts, report.settings),
+        counts=counts_text(report.counts, report.settings),
     )
 
 

@@ -46,12 +46,15 @@ def plot_comparison(report: ComparisonReport, metric: str | None = None, ax: "Ax
 def plot_trials(trials: pd.DataFrame, metric: str, ax: "Axes | None" = None) -> "Axes":
     """The metric of each trial, and the best so far as a line; returns the axes. trials: those of a `Tuning`."""
     axes = _axes(ax)
+    from matplotlib.ticker import MaxNLocator
+
     known = trials.dropna(subset=[metric])
     best = known[metric].cummin() if metric == "rmse" else known[metric].cummax()
     axes.plot(known["trial"], known[metric], "o", alpha=0.6, label="trial")
     axes.step(known["trial"], best, where="post", label="best so far")
     axes.set_xlabel("trial, 0 is the defaults")
     axes.set_ylabel(metric_label(metric) + arrow(metric))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return axes
 

@@ -13,7 +13,7 @@ from autorec.plain_json import to_json
 
 
 class Result(Protocol):
-    """What `save_result` writes: an Evaluation or a Comparison."""
+    """What `save_result` writes: an Evaluation, a Comparison or a Tuning."""
 
     def to_dict(self) -> dict[str, Any]: ...
     def to_frame(self) -> pd.DataFrame: ...

@@ -52,9 +52,10 @@ def better(metric: str) -> int:
 
 
 def metric_label(metric: str) -> str:
-    """As the field writes it: RMSE, NDCG@10, recall@10."""
+    """As the field writes it: RMSE, NDCG@10, recall@10, graded NDCG@10."""
     name, at, k = metric.partition("@")
-    return f"{name.upper() if name in _INITIALS else name.replace('_', ' ')}{at}{k}"
+    name = {"ndcg_graded": "graded_ndcg", "recall_truncated": "truncated_recall"}.get(name, name)
+    return " ".join(word.upper() if word in _INITIALS else word for word in name.split("_")) + at + k
 
 
 def arrow(metric: str) -> str:
@@ -77,7 +78,12 @@ def with_interval(spread: Spread | None) -> tuple[str, str]:
 
 def size(value: int | None) -> str:
     """Bytes as MiB; a dash where unknown."""
-    return "–" if value is None else f"{value / 2**20:.0f}"
+    return "–" if value is None else "< 1" if value < 2**20 else f"{value / 2**20:.0f}"
+
+
+def seconds(value: float | None) -> str:
+    """Two digits below a second, one decimal above; a dash where unknown."""
+    return "–" if value is None else f"{value:.2f}" if value < 1 else f"{value:.1f}"
 
 
 def printable(text: str) -> str:

@@ -51,6 +51,7 @@ def tune(
     jobs: int = 1,
     repeats: int = 3,
     read: Callable[[str], Ratings] = read_ratings,
+    name: str = "",
 ) -> Tuning:
     """Search settings of a preset for ratings [users × items] with Optuna (`pip install 'autorec-cf[tune]'`).
 
@@ -62,6 +63,7 @@ def tune(
     jobs      trials at a time, each in its own process; fewer, with a warning, when their memory is not free.
               Results repeat with the same seed at jobs=1
     repeats   fresh splits on which the winner and the defaults are compared
+    name      of the ratings, for titles
 
     Trials of rmse that learn in epochs are pruned by the median of the others' learning curves. Ctrl-C keeps what was
     found once a trial is complete. InputError: a storage made by another search. ParameterError: what is not allowed,
@@ -91,7 +93,9 @@ def tune(
         raise KeyboardInterrupt
     held_out = comparison = None
     if not interrupted:
-        held_out, comparison, interrupted = _compare_with_defaults(task, best, data, by, repeats, read)
+        held_out, comparison, interrupted = _compare_with_defaults(
+            task, best, data, by=by, repeats=repeats, read=read, name=name
+        )
     sizes = {"test": len(outer.test), "validation": len(inner.test), "train": len(inner.train)}
     how = {"by": by, "seed": seed, "validation": f"random:{VALIDATION:g}", "sizes": sizes}
     return _make_result(task, found, best, how, (held_out, comparison), interrupted)
@@ -142,22 +146,23 @@ def _make_fingerprint(task: Task, outer: Split, by: str) -> dict[str, Any]:
 
 
 def _compare_with_defaults(
-    task: Task, best: Trial, data: Ratings | None, by: str, repeats: int, read: Callable[[str], Ratings]
+    task: Task, best: Trial, data: Ratings | None, *, repeats: int, **asked: Any
 ) -> tuple[Comparison | None, Comparison | None, bool]:
-    """(comparison on the test part set aside, comparison on fresh splits, whether Ctrl-C ended them)."""
+    """(comparison on the test part set aside, comparison on fresh splits, whether Ctrl-C ended them). asked: by, read
+    and name, as for `compare`."""
     models = [("defaults", create(task.model, **task.fixed))]
     if best.number != 0:
         models.insert(0, ("tuned", create(task.model, **(task.fixed | best.settings))))
 
     def measured(seed: int, repeats: int) -> Comparison:
-        made = compare(data, models, by=by, repeats=repeats, seed=seed, k=(task.k,), baselines="none", read=read)
+        made = compare(data, models, repeats=repeats, seed=seed, k=(task.k,), baselines="none", **asked)
         if any(summary.get("stopped") == "interrupted" for result in made.results for summary in result.summaries):
             raise KeyboardInterrupt  # a training that was cut short compares nothing
         return made
 
     try:
         held_out = measured(task.seed, 1)
-        drawn = by.partition(":")[0] in DRAWN
+        drawn = asked["by"].partition(":")[0] in DRAWN
         return held_out, measured(task.seed + 1, repeats) if drawn else None, False
     except KeyboardInterrupt:
         return None, None, True

@@ -3,13 +3,13 @@
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from autorec import __version__, files
-from autorec.errors import ParameterError
 from autorec.evaluation.comparison import Comparison
 from autorec.models.base import Recommender
 from autorec.models.presets import create
@@ -17,6 +17,8 @@ from autorec.plain_json import to_json
 from autorec.report.comparison_report import Verdict
 from autorec.report.frames import to_notebook
 from autorec.report.plots import plot_trials
+from autorec.report.save import save_result
+from autorec.report.tuning_report import TuningReport, tuning_latex, tuning_markdown, tuning_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,14 +146,49 @@ class Tuning:
         return {"model": self.model, "settings": self.settings, "tuned": tuned}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the preset file. ParameterError: the name does not end in .json, so nothing would read it."""
-        if not str(path).endswith(".json"):
-            raise ParameterError(f"{path} does not end in .json; that is how a preset file is recognised")
-        files.write_text(path, to_json(self.preset(), indent=2))
+        """Write the preset file, a path that ends in .json, or the report: .html, .md, .csv or .tex. ParameterError:
+        another suffix."""
+        if Path(path).suffix.lower() == ".json":
+            files.write_text(path, to_json(self.preset(), indent=2))
+        else:
+            save_result(self, path)
+
+    def report(self) -> TuningReport:
+        """What pages and files print."""
+        measured = {"On the test part set aside": self.held_out, "On fresh splits": self.comparison}
+        *sentences, conclusion = self.sentences()
+        return TuningReport(
+            model=self.model,
+            metric=self.metric,
+            settings=self.settings,
+            trials=self._known_trials(),
+            sentences=sentences,
+            conclusion=conclusion,
+            how=self.how,
+            measured={title: one.report() for title, one in measured.items() if one is not None},
+        )
+
+    def to_html(self) -> str:
+        """One HTML page with what was measured and the trials. AutoRecError: the extra `report` is missing."""
+        return tuning_page(self.report())
+
+    def to_markdown(self) -> str:
+        """The same as Markdown, without the figure."""
+        return tuning_markdown(self.report())
+
+    def to_latex(self) -> str:
+        """The trials, the best first, as a table for the package booktabs. AutoRecError: the extra `report` is
+        missing."""
+        return tuning_latex(self.report())
 
     def to_frame(self) -> pd.DataFrame:
-        """The trials, the best first: DataFrame trial, state, the metric, settings, seconds."""
+        """The trials, the best first: DataFrame trial, state, the metric, settings, seconds, error."""
         return self.trials.sort_values(self.metric, ascending=self.metric == "rmse", kind="stable", ignore_index=True)
+
+    def _known_trials(self) -> pd.DataFrame:
+        """`to_frame` without the errors where none failed."""
+        table = self.to_frame()
+        return table if table["error"].notna().any() else table.drop(columns="error")
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the metric of each trial on matplotlib axes, the current ones by default; returns the axes."""
@@ -163,7 +200,9 @@ class Tuning:
 
     def _repr_html_(self) -> str:
         facts = {"settings": ", ".join(f"{name}={value}" for name, value in self.settings.items())}
-        return to_notebook(self.to_frame(), repr(self).strip("<>"), {**facts, "result": self._conclusion()})
+        return to_notebook(
+            self._known_trials().set_index("trial"), repr(self).strip("<>"), {**facts, "result": self._conclusion()}
+        )
 
     def _differs(self) -> bool:
         return self.value != self.default_value
