@@ -153,3 +153,25 @@ def test_the_example_of_the_readme_runs_as_it_is_written(tmp_path, monkeypatch):
     assert list(frame.index) == ["NewestFirst", "popularity"][:2] + list(frame.index[2:])
     np.testing.assert_allclose(frame["share_of_hits@10"], frame["precision@10"])
     assert (tmp_path / "report.html").stat().st_size > 1000
+
+
+def test_of_a_split_a_model_is_fitted_first() -> None:
+    ratings = autorec.load_sample()
+    (one,) = autorec.split(ratings, "per-user:0.2")
+    expected = autorec.evaluate(autorec.Popularity().fit(one.train), one.test).metrics
+    for model in ("popularity", autorec.Popularity(), autorec.Popularity().fit(one.train)):
+        assert autorec.evaluate(model, one).metrics["ndcg@10"] == expected["ndcg@10"]
+    assert autorec.evaluate(Counting(), one).metrics["ndcg@10"] > 0
+    (strong,) = autorec.split(ratings, "strong:50")
+    compared = autorec.compare(ratings, "bias", by=[strong], baselines="none").to_frame()
+    found = autorec.evaluate("bias", strong)
+    assert found.metrics["ndcg@10"] == compared.loc["bias", "ndcg@10"] and "rmse" not in found.metrics
+    for wrong, test, said in (
+        (Counting(), one.test, "a model of type Counting; allowed: a fitted model; with a Split"),
+        (["ease"], one, "compare takes several"),
+        ("eese", one, "did you mean ease"),
+    ):
+        with pytest.raises(ParameterError, match=said):
+            autorec.evaluate(wrong, test)
+    with pytest.raises(ParameterError, match="fold_in is given beside a Split"):
+        autorec.evaluate("bias", one, fold_in=one.train)

@@ -18,6 +18,7 @@ from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.cautions import caution, relevant_from
 from autorec.evaluation.coverage import measure_coverage
 from autorec.evaluation.diversity import diversity
+from autorec.evaluation.fitted import take_fitted
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metrics
 from autorec.evaluation.slices import calibration, error_by_count
@@ -25,6 +26,7 @@ from autorec.models import scoring
 from autorec.models.base import Recommender
 from autorec.models.histories import as_ratings_of
 from autorec.ratings.matrix import Ratings, liked_from
+from autorec.ratings.split import Split
 from autorec.report import frames
 from autorec.report.evaluation_report import Counts, Coverage, EvaluationReport, Settings, Slices
 from autorec.report.evaluation_text import evaluation_markdown
@@ -155,7 +157,7 @@ def _find_formulas(names: Iterable[str], own: OwnMetrics) -> dict[str, str]:
 
 
 def evaluate(
-    model: Recommender,
+    model: Any,
     test: Any,
     *,
     k: Sequence[int] | int = (10,),
@@ -166,9 +168,10 @@ def evaluate(
     interval: float | None = None,
     name: str = "",
 ) -> Evaluation:
-    """Evaluate a fitted model on test ratings.
+    """Evaluate a model on test ratings.
 
-    test      Ratings, DataFrame user, item, rating, or a sparse matrix of the model's users × items
+    model     a fitted one; of a Split also a name, an estimator or a model of one's own, which is fitted first
+    test      Ratings, DataFrame user, item, rating, a sparse matrix of the model's users × items, or a Split
     k         length of the lists, or several
     relevant  the lowest test rating of a relevant item; None: low + ¾·(high − low) of the model's scale, 4 on 1 … 5
     fold_in   ratings, as `test`, of users whom the model has not seen; they become its users first
@@ -191,10 +194,9 @@ def evaluate(
     >>> [name for name in evaluation.metrics if name.startswith("ndcg")]
     ['ndcg@5', 'ndcg_graded@5', 'ndcg@10', 'ndcg_graded@10']
     """
-    chosen, ks = sort_metrics(metrics), _check_lengths(k)
-    for option, asked in (("relevant", relevant), ("cold", cold)):
-        if asked is not None:
-            checks.number(option, asked)
+    chosen, ks = sort_metrics(metrics), _check_asked(k, relevant=relevant, cold=cold)
+    of_choices = isinstance(test, Split) and test.rated is not None
+    model, test, fold_in = take_fitted(model, test, fold_in)
     trained = model.ratings_
     if fold_in is not None:
         model = model.fold_in(fold_in)
@@ -202,14 +204,12 @@ def evaluate(
     if not len(test):
         raise InputError("there are no test ratings")
     threshold = relevant_from(test, model.ratings_.scale, relevant)
-    rows = test.rows()
-    users, items = test.user_ids[rows], test.item_ids[test.csr.indices]
-    known = model.known(users, items)
+    known = model.known(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
     rating, errors, slices = _measure_ratings(model, test, known, cold, chosen) if model.rates else ({}, {}, None)
     ranking, per_user, ranked = measure_ranking(model, test, ks, threshold, chosen)
     table = pd.DataFrame({"user": test.user_ids, "ratings": np.diff(test.csr.indptr)} | errors | per_user)
     counts = Counts(len(test), test.n_users, int((~known).sum()), **ranked)
-    return Evaluation(
+    found = Evaluation(
         rating | ranking,
         counts,
         table,
@@ -221,10 +221,14 @@ def evaluate(
         coverage=None if interval is None else measure_coverage(model, test, interval),
         name=name,
     )
+    return found.of_lists() if of_choices else found
 
 
-def _check_lengths(k: Sequence[int] | int) -> tuple[int, ...]:
+def _check_asked(k: Sequence[int] | int, **ratings: float | None) -> tuple[int, ...]:
     """Lengths of lists, ascending."""
+    for option, asked in ratings.items():
+        if asked is not None:
+            checks.number(option, asked)
     ks = tuple(sorted({checks.whole("k", one) for one in np.atleast_1d(np.asarray(k)).tolist()}))
     if not ks:
         raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
