@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from scipy.stats import norm
 
 import autorec
 from autorec.models import joint
 from autorec.models.joint import CHOICES, Joint
+from autorec.ranking.held_out_users import hold_out_users
+from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 
 
@@ -45,7 +48,8 @@ def test_the_score_is_the_probability_of_both(fitted):
 
 
 def test_the_parts_are_models_of_their_own(split, fitted):
-    ease = autorec.Ease(relevant=1, **CHOICES["ease"]).fit(split.train)
+    settings = CHOICES["ease"] | {"l2": fitted.summary_["choice"]["l2"]}
+    ease = autorec.Ease(relevant=1, **settings).fit(split.train)
     item = autorec.AutoRec().fit(split.train)
     pd.testing.assert_frame_equal(fitted.recommend(by="choice"), ease.recommend())
     pd.testing.assert_frame_equal(fitted.recommend(by="rating"), item.recommend())
@@ -53,6 +57,48 @@ def test_the_parts_are_models_of_their_own(split, fitted):
     np.testing.assert_array_equal(fitted.predict(*pairs), item.predict(*pairs))
     same = ["epoch", "train_rmse", "validation_rmse"]
     pd.testing.assert_frame_equal(fitted.learning_curve()[same], item.learning_curve()[same])
+
+
+def test_the_search_for_the_l2_of_choices_ends_where_its_neighbours_are_worse(split, fitted):
+    """Against the same held-out users, one after the other, and a model fitted anew for each λ."""
+    told = fitted.summary_["choice"]
+    ratings = split.train
+    liked = positives(ratings.csr, ratings.scale)
+    learned, held_out = hold_out_users(liked, "auto", np.random.default_rng(0))
+    aside = np.setdiff1d(np.flatnonzero(np.diff(liked.indptr)), learned)
+    train = ratings.select(~np.isin(ratings.rows(), aside), compact=False)
+
+    def score(l2):
+        model = autorec.Ease(relevant=1, **(CHOICES["ease"] | {"l2": l2})).fit(train)
+        found = []
+        for row, wanted in zip(aside, held_out.wanted, strict=True):
+            history = ratings.csr[[row]].toarray()[0]
+            history[wanted.indices] = 0
+            scores = model.score_users(sparse.csr_array(history[None] > 0, dtype=np.float32))[0]
+            rated = fitted.rating_.encode_users(sparse.csr_array(history[None]))
+            rated = fitted.rating_._to_ratings(fitted.rating_.score_users(rated))[0]
+            liked = norm.cdf(rated, loc=fitted.threshold_, scale=fitted.spread_)
+            scores = np.where(scores > 0, scores * liked, scores)
+            order = np.argsort(-np.where(history > 0, -np.inf, scores), kind="stable")[:100]
+            gains = np.isin(order, wanted.indices) / np.log2(np.arange(2, len(order) + 2))
+            found.append(gains.sum() / (1 / np.log2(np.arange(2, wanted.nnz + 2))).sum())
+        return np.mean(found)
+
+    best = told["l2"]
+    assert told["tried"][f"{best:.4g}"] == pytest.approx(score(best), abs=1e-4) == max(told["tried"].values())
+    for near in (best / 2**0.5, best * 2**0.5):
+        assert told["tried"][f"{near:.4g}"] == pytest.approx(score(near), abs=1e-4)
+
+
+def test_its_choices_may_be_the_liked_items_alone(split):
+    model = Joint("biased-mf", "ease", learns="liked").fit(split.train)
+    ease = autorec.Ease(**(CHOICES["ease"] | {"l2": model.choice_.l2})).fit(split.train)
+    pd.testing.assert_frame_equal(model.recommend(by="choice"), ease.recommend())
+
+
+def test_too_few_users_leave_the_l2_of_choices_as_it_is(split):
+    few = split.train.select(split.train.rows() < 30)
+    assert Joint("biased-mf", "ease").fit(few).summary_["choice"]["l2"] == CHOICES["ease"]["l2"]
 
 
 def test_both_rank_liked_items_better_than_either(split, fitted):
@@ -91,6 +137,7 @@ def test_liked_is_above_the_middle_of_two_ratings_that_occur(frame):
     [
         ({"rating": "ease"}, "rating is 'ease'; allowed: i-autorec, u-autorec"),
         ({"choice": "eas"}, "choice is 'eas'; allowed: auto, ease, sansa; did you mean ease"),
+        ({"learns": "loved"}, "learns is 'loved'; allowed: rated, liked"),
         ({"relevant": "x"}, "relevant is 'x'; allowed: a finite number"),
     ],
 )

@@ -18,22 +18,26 @@ once.
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.special import ndtr
+from sklearn.base import clone
 
 from autorec import checks, words
 from autorec.memory import available_memory
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
+from autorec.models.choice_l2 import choose_l2
+from autorec.models.ease import Ease
 from autorec.models.presets import create
 from autorec.models.registry import named
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.storage.arrays import Expected, Shape
 
-# Of the models of choices. Chosen on validation parts of MovieLens and the built-in sample.
+# Of the models of choices. Chosen on validation parts of MovieLens and the built-in sample; from l2 a search begins.
 CHOICES: Mapping[str, Mapping[str, float]] = {
     "ease": {"l2": 500.0, "dropout": 0.33, "user_weight": 0.5},
     "sansa": {},
@@ -46,8 +50,11 @@ class Joint(Recommender):
     """A model of choices and a model of ratings, fitted on the same ratings.
 
     rating        the model that rates: i-autorec, u-autorec, or another of the group "ratings"
-    choice        the model of which items are rated: "ease" (EDLAE, dense), "sansa" (sparse), or "auto": ease for up to
-                  20,000 items where its matrix fits the memory, else sansa
+    choice        the model of which items are rated: "ease" (EDLAE, dense, its λ as in `autorec.models.choice_l2`),
+                  "sansa" (sparse), or "auto": ease for up to 20,000 items where its matrix fits the memory, else sansa
+    learns        what the model of choices learns from and is given of a history: "rated", all items that were rated,
+                  or "liked", those rated `relevant` or more. With the first, "choice" ranks by what is rated; with the
+                  second, lists of what users like after their last ratings are better on MovieLens
     relevant      the lowest rating that is liked; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
     half_life     of the histories of the model of choices, see `autorec.models.recency`: days, "auto" or None
     random_state  seed of the rating model
@@ -75,12 +82,14 @@ class Joint(Recommender):
         self,
         rating: str = "i-autorec",
         choice: str = "auto",
+        learns: words.Chosen = "rated",
         relevant: float | None = None,
         half_life: float | words.Auto | None = None,
         random_state: RandomState = 0,
     ) -> None:
         self.rating = rating
         self.choice = choice
+        self.learns = learns
         self.relevant = relevant
         self.half_life = half_life
         self.random_state = random_state
@@ -88,6 +97,7 @@ class Joint(Recommender):
     def _check_parameters(self) -> None:
         checks.one_of("rating", self.rating, named("ratings"))
         checks.one_of("choice", self.choice, ("auto", *CHOICES))
+        checks.one_of("learns", self.learns, get_args(words.Chosen))
         checks.optional(checks.number, "relevant", self.relevant)
         checks.half_life(self.half_life)
         checks.random_state("random_state", self.random_state)
@@ -99,21 +109,33 @@ class Joint(Recommender):
                 f"{ratings.n_items:,} items are too many for a dense matrix: the choices are learned by {chosen}",
                 stacklevel=3,
             )
-        choice = self._make_choice(chosen, ratings.scale)
         rating = self._make_rating(checks.seed("random_state", self.random_state))
-        for part, watch in ((choice, None), (rating, on_validation)):
-            part._adopt(ratings, part._learn(ratings, watch))
+        rating._adopt(ratings, rating._learn(ratings, on_validation))
         low, high = ratings.scale
-        self.spread_ = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))
+        spread = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))
+        choice = self._fit_choice(chosen, rating, spread, ratings)
+        self.spread_ = spread
         return self._join(chosen, choice, rating, ratings)
 
+    def _fit_choice(self, name: str, rating: Recommender, spread: float, ratings: Ratings) -> Recommender:
+        """The model of choices of that name; λ of ease is that with which it ranks best beside the rating model."""
+        choice, told = self._make_choice(name, ratings.scale), {}
+        if isinstance(choice, Ease):
+            threshold = _find_threshold(ratings, self.relevant)
+            weigh = partial(_by_liking, rating, threshold=threshold, spread=spread)
+            told = choose_l2(choice, ratings, self.relevant, lambda given: weigh(rating._encode(given)))
+            choice.set_params(l2=told["l2"])
+        choice._adopt(ratings, choice._learn(ratings, None) | told)
+        return choice
+
     def _fit_from(self, old: "Joint", ratings: Ratings, epochs: int) -> dict[str, Any]:
-        """Each part from its own of `old`; σ stays."""
+        """Each part from its own of `old`; σ stays, and λ."""
         chosen = old.summary_["choice"]["model"]
-        choice = self._make_choice(chosen, ratings.scale)
+        choice: Recommender = clone(old.choice_)
         rating = self._make_rating(checks.seed("random_state", self.random_state))
         for part, of_old in ((choice, old.choice_), (rating, old.rating_)):
             part._adopt(ratings, part._learn_from(of_old, ratings, epochs))
+        choice.summary_ |= {name: value for name, value in old.choice_.summary_.items() if name in ("l2", "tried")}
         self.spread_ = old.spread_
         how = "; ".join(f"{name} {part.summary_['how']}" for name, part in ((self.rating, rating), (chosen, choice)))
         return self._join(chosen, choice, rating, ratings) | {"how": how}
@@ -136,8 +158,9 @@ class Joint(Recommender):
         return "ease" if n_items <= DENSE_ITEMS and fits else "sansa"
 
     def _make_choice(self, name: str, scale: tuple[float, float]) -> Recommender:
-        """The model of choices, for which every rating is one."""
-        return create(name, **CHOICES[name], relevant=scale[0], half_life=self.half_life)
+        """The model of choices, for which every rating is one, or every liked item."""
+        lowest = scale[0] if self.learns == "rated" else self.relevant
+        return create(name, **CHOICES[name], relevant=lowest, half_life=self.half_life)
 
     def _make_rating(self, seed: int) -> Recommender:
         model = create(self.rating)
@@ -176,10 +199,8 @@ class Joint(Recommender):
         users: (vectors of choices, vectors of ratings), each [B].
         """
         choice, vectors = users
-        scores, rated = self.choice_.score_users(choice), self.rating_._to_ratings(self.rating_.score_users(vectors))
-        liked = ndtr((rated - np.float32(self.threshold_)) / np.float32(self.spread_))
-        np.multiply(scores, liked, out=scores, where=scores > 0)
-        return scores
+        finish = _by_liking(self.rating_, vectors, threshold=self.threshold_, spread=self.spread_)
+        return finish(self.choice_.score_users(choice))
 
     def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """[pairs] ratings."""
@@ -227,9 +248,19 @@ class Joint(Recommender):
         """Both parts by the beginning of the names of their arrays; of a file, they have learned nothing yet."""
         told = self.summary_["choice"], self.summary_["rating"]
         parts = self._make_choice(told[0]["model"], self.ratings_.scale), self._make_rating(0)
+        if "l2" in told[0]:
+            parts[0].set_params(l2=told[0]["l2"])
         for part, summary in zip(parts, told, strict=True):
             part.ratings_, part.summary_ = self.ratings_, {k: v for k, v in summary.items() if k != "model"}
         return {"choice.": parts[0], "rating.": parts[1]}
+
+
+def _by_liking(rating: Recommender, vectors: Any, *, threshold: float, spread: float) -> Callable[[Scores], Scores]:
+    """A function of scores of choices [B × items] → scores of the joint model, in the same array, of the users with
+    these vectors [B] of the rating model."""
+    rated = rating._to_ratings(rating.score_users(vectors))
+    liked = ndtr((rated - np.float32(threshold)) / np.float32(spread))  # [B × items]
+    return lambda scores: np.multiply(scores, liked, out=scores, where=scores > 0)
 
 
 def _find_threshold(ratings: Ratings, relevant: float | None) -> float:

@@ -1,0 +1,84 @@
+"""λ of a linear autoencoder of choices, chosen on held-out users, coarse to fine.
+
+A tenth of the users, at most 500, are kept aside, and a fifth of what they like is wanted: by the rest of their ratings
+all items are ranked as the joint model does, by choices learned from the others. Only λ is chosen on these users: how
+they would like an item is told by the rating model as it is, which knows all ratings.
+
+From a first λ on, the search goes to the better neighbour at 4 times and a quarter as long as there is one, then at 2
+and at √2. The Gram matrix is the same for all λ.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import clone
+
+from autorec import progress
+from autorec.models.base import Scores
+from autorec.models.ease import Ease
+from autorec.ranking.held_out_users import HeldOut, hold_out_users, mean_ndcg
+from autorec.ranking.positives import positives, select_entries
+from autorec.ratings.matrix import Ratings
+
+LEAST, MOST = 5.0, 20_000.0  # of λ
+STEPS = (4.0, 2.0, math.sqrt(2))
+MOST_ITEMS = 8_000  # beyond, an inverse takes more than some ten seconds, and the first λ is taken
+
+
+def choose_l2(
+    model: Ease,
+    ratings: Ratings,
+    relevant: float | None,
+    weigh: Callable[[sparse.csr_array], Callable[[Scores], Scores]],
+) -> dict[str, Any]:
+    """{"l2": λ}, and where it was chosen "tried": λ → NDCG@100; model: unfitted, its λ the first to try. relevant: the
+    lowest rating that is liked, None as for `positives`. weigh: ratings [B × items] of some users → a function of the
+    scores [B × items] of their choices, those by which items are ranked.
+
+    With more than 8,000 items, or too few users to hold some out, it is the first λ.
+    """
+    liked = positives(ratings.csr, ratings.scale, relevant)
+    learned, held_out = hold_out_users(liked, "auto", np.random.default_rng(0))
+    if held_out is None or ratings.n_items > MOST_ITEMS:
+        return {"l2": model.l2}
+    aside = np.setdiff1d(np.flatnonzero(np.diff(liked.indptr)), learned)  # rows in the order of `held_out`
+    theirs = ratings.csr[aside]
+    given = select_entries(theirs, ~np.isin(_number(theirs), _number(held_out.wanted)))
+    asked = HeldOut(positives(given, ratings.scale, model.relevant), held_out.wanted)
+    finish = weigh(given)
+    others = ratings.select(~np.isin(ratings.rows(), aside), compact=False)
+    fit_with = clone(model).set_params(half_life=None)._fitter(others)
+    tried: dict[float, float] = {}
+
+    def score(l2: float) -> float:
+        if l2 not in tried:
+            fitted = fit_with(l2=l2)
+            tried[l2] = mean_ndcg(lambda chosen: finish(fitted.score_users(chosen)), asked)
+        return tried[l2]
+
+    best = model.l2
+    for step in STEPS:
+        best = _climb(score, best, step)
+    progress.note(f"The model of choices: λ {best:.4g}, NDCG@100 {tried[best]:.4f} of {len(aside)} held-out users.")
+    return {"l2": best, "tried": {f"{l2:.4g}": tried[l2] for l2 in sorted(tried)}}
+
+
+def _number(csr: sparse.csr_array) -> npt.NDArray[np.int64]:
+    """[entries] a number for each place of a matrix [n × m]: row · m + column."""
+    rows = np.repeat(np.arange(csr.shape[0], dtype=np.int64), np.diff(csr.indptr))
+    return rows * csr.shape[1] + csr.indices
+
+
+def _climb(score: Callable[[float], float], start: float, step: float) -> float:
+    """The λ from which neither λ · step nor λ / step is better, first looked for from `start`."""
+    best = start
+    while True:
+        near = [l2 for l2 in (best / step, best * step) if LEAST <= l2 <= MOST]
+        found: float = max([best, *near], key=score)
+        if found == best:
+            return best
+        best = found
