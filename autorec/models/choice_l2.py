@@ -5,7 +5,8 @@ all items are ranked as the joint model does, by choices learned from the others
 they would like an item is told by the rating model as it is, which knows all ratings.
 
 From a first λ on, the search goes to the better neighbour at 4 times and a quarter as long as there is one, then at 2
-and at √2. The Gram matrix is the same for all λ.
+and at √2. What it finds is taken where it is better by more than the standard error of the difference. The Gram matrix
+is the same for all λ.
 """
 
 import math
@@ -18,9 +19,9 @@ from scipy import sparse
 from sklearn.base import clone
 
 from autorec import progress
-from autorec.models.base import Scores
+from autorec.models.base import FloatArray, Scores
 from autorec.models.ease import Ease
-from autorec.ranking.held_out_users import HeldOut, hold_out_users, mean_ndcg
+from autorec.ranking.held_out_users import HeldOut, hold_out_users, ndcg_of_users
 from autorec.ranking.positives import positives, select_entries
 from autorec.ratings.matrix import Ratings
 
@@ -52,19 +53,22 @@ def choose_l2(
     finish = weigh(given)
     others = ratings.select(~np.isin(ratings.rows(), aside), compact=False)
     fit_with = clone(model).set_params(half_life=None)._fitter(others)
-    tried: dict[float, float] = {}
+    tried: dict[float, FloatArray] = {}  # λ → NDCG@100 [held-out users]
 
     def score(l2: float) -> float:
         if l2 not in tried:
             fitted = fit_with(l2=l2)
-            tried[l2] = mean_ndcg(lambda chosen: finish(fitted.score_users(chosen)), asked)
-        return tried[l2]
+            tried[l2] = ndcg_of_users(lambda chosen: finish(fitted.score_users(chosen)), asked)
+        return float(tried[l2].mean())
 
     best = model.l2
     for step in STEPS:
         best = _climb(score, best, step)
-    progress.note(f"The model of choices: λ {best:.4g}, NDCG@100 {tried[best]:.4f} of {len(aside)} held-out users.")
-    return {"l2": best, "tried": {f"{l2:.4g}": tried[l2] for l2 in sorted(tried)}}
+    gain = tried[best] - tried[model.l2]
+    if gain.mean() <= gain.std(ddof=1) / math.sqrt(len(gain)):
+        best = model.l2
+    progress.note(f"The model of choices: λ {best:.4g}, NDCG@100 {score(best):.4f} of {len(aside)} held-out users.")
+    return {"l2": best, "tried": {f"{l2:.4g}": score(l2) for l2 in sorted(tried)}}
 
 
 def _number(csr: sparse.csr_array) -> npt.NDArray[np.int64]:

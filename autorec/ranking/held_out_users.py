@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec.ranking.dcg import ndcg_of_lists
+from autorec.ranking.dcg import ndcg_of_each
 from autorec.ranking.positives import select_entries
 from autorec.ranking.topn import best_of_rows
 
@@ -57,7 +57,12 @@ def split_choices(chosen: sparse.csr_array, rng: np.random.Generator) -> HeldOut
 
 
 def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) -> float:
-    """Mean NDCG@100 of the wanted items, a scalar; given items are not ranked. Binary gains, ideal cut at min(100,
+    """Mean of `ndcg_of_users`, a scalar."""
+    return float(ndcg_of_users(score, held_out).mean())
+
+
+def ndcg_of_users(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) -> npt.NDArray[np.float64]:
+    """[held-out users] NDCG@100 of the wanted items; given items are not ranked. Binary gains, ideal cut at min(100,
     wanted).
 
     score: choices [B × items] → scores [B × items], a new array.
@@ -65,4 +70,4 @@ def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) ->
     users, n_items = held_out.given.shape
     k = min(LIST, n_items)
     items, _ = best_of_rows(score(held_out.given), k, np.arange(users), held_out.given)  # [B × k]
-    return ndcg_of_lists(items, held_out.wanted, np.diff(held_out.wanted.indptr), k)
+    return ndcg_of_each(items, held_out.wanted, np.diff(held_out.wanted.indptr), k)
