@@ -4,14 +4,18 @@ no group."""
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from autorec.errors import ParameterError
+
 Value = TypeVar("Value")
 
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
+_mesh: ContextVar[str | None] = ContextVar("mesh", default=None)
 
 _HERE = "LOCAL_WORLD_SIZE"  # processes of the group on this machine, as torchrun says
 
@@ -22,6 +26,39 @@ def place() -> tuple[int, int]:
     if _alone.get() or dist is None or not dist.is_available() or not dist.is_initialized():
         return 0, 1
     return dist.get_rank(), dist.get_world_size()
+
+
+def shape() -> tuple[int, int]:
+    """(groups of processes, each with some of the rows of a batch; processes of a group, each with some of the
+    columns), as `mesh` says, by default one group. ParameterError: they are not as many as there are processes."""
+    size = place()[1]
+    return (1, size) if size == 1 else parse_mesh(_mesh.get(), size)
+
+
+def parse_mesh(text: str | None, size: int) -> tuple[int, int]:
+    """ "2x4" → (2, 4) of 8 processes; None: one group. ParameterError: it is something else."""
+    if text is None:
+        return 1, size
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.strip().lower())
+    if found is None:
+        raise ParameterError(
+            f"mesh is {text!r}; allowed: groups of rows x parts of the columns, such as 2x4 for 8 processes"
+        )
+    rows, columns = map(int, found.groups())
+    if rows * columns != size:
+        raise ParameterError(f"mesh {text} is for {rows * columns} processes; there are {size}")
+    return rows, columns
+
+
+@contextlib.contextmanager
+def mesh(text: str | None) -> Iterator[None]:
+    """Within the block a fit by several processes has them in a mesh "DxS": D groups, each with some of the rows of a
+    batch, of S processes, each with some of the columns. None: as it was."""
+    token = _mesh.set(_mesh.get() if text is None else text)
+    try:
+        yield
+    finally:
+        _mesh.reset(token)
 
 
 def broadcast(what: Value) -> Value:
@@ -50,7 +87,12 @@ def wait() -> None:
 
 def is_launched() -> bool:
     """Whether torchrun started this process as one of several, which are to make a group."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return "TORCHELASTIC_RUN_ID" in os.environ and launched() > 1
+
+
+def launched() -> int:
+    """How many processes torchrun says that it started; 1 where it did not."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from autorec.errors import ParameterError
 from autorec.network.code_prior import Prior
 from autorec.network.critic import Critic, Side
 from autorec.network.parts import parse
+from autorec.network.shard import Mesh
 from autorec.training.adam import Adam
 from autorec.training.adversarial import RIVALS, Players, Rules, judge
 from autorec.training.steps import descend
@@ -81,7 +82,7 @@ def trained_critic(rival: str, real: torch.Tensor, made: torch.Tensor, steps: in
     rules = Rules(lambda *_: (draw(real), draw(made)), told_by, lambda example, _: example)
     players = Players(lambda *_: None, None, Prior(real.shape[1], 0, random), critic)  # type: ignore[arg-type]
     step = descend(judge(players, rules, random), Adam(critic.parameters(), lambda step: 0.003))
-    example = type("Nothing", (), {"inputs": (None,)})
+    example = type("Nothing", (), {"inputs": (None,), "mesh": Mesh()})
     terms = [step(example, number) for number in range(steps)]  # type: ignore[arg-type]
     return critic, {name: np.mean([one[name] for one in terms[-100:]]) for name in terms[0]}
 

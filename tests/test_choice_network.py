@@ -16,7 +16,7 @@ from autorec.errors import InputError, ParameterError
 from autorec.network import all_columns
 from autorec.network.autoencoder import Autoencoder, Decoder, Encoder, Trace
 from autorec.network.batch import Batch, make_batch
-from autorec.network.code import gaussian
+from autorec.network.code import drawn_by, gaussian
 from autorec.network.example import Example
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.penalty import ACTIVITY, PENALTIES
@@ -149,7 +149,7 @@ def test_large_outputs_overflow_nothing() -> None:
 
 def test_a_gaussian_code_has_its_mean_and_variance() -> None:
     layer = torch.tensor([[1.0, -2.0, math.log(4.0), math.log(0.25)]]).repeat(20_000, 1)
-    code, mean, log_var = gaussian(layer, torch.Generator().manual_seed(0))
+    code, mean, log_var = gaussian(layer, drawn_by(torch.Generator().manual_seed(0), len(layer)))
     assert log_var is not None and torch.equal(log_var, layer[:, 2:])
     torch.testing.assert_close(code.mean(dim=0), torch.tensor([1.0, -2.0]), atol=0.05, rtol=0)
     torch.testing.assert_close(code.std(dim=0), torch.tensor([2.0, 0.5]), atol=0.05, rtol=0)
@@ -192,7 +192,7 @@ def test_the_divergence_from_the_composite_prior_is_its_integral() -> None:
     generator = torch.Generator().manual_seed(0)
     layer = torch.tensor([[0.7, -1.0, -0.4, 0.2]])  # two units, mean and log variance
     earlier = torch.tensor([[0.5, 2.0, -0.6, -1.0]])
-    code, mean, log_var = gaussian(layer.expand(100_000, 4), generator)
+    code, mean, log_var = gaussian(layer.expand(100_000, 4), drawn_by(generator, 100_000))
     assert log_var is not None
     found = composite_divergence(code, mean, log_var, earlier).mean().item()
     exact = integrate_composite(0.7, -0.4, (0.5, -0.6)) + integrate_composite(-1.0, 0.2, (2.0, -1.0))
@@ -202,7 +202,7 @@ def test_the_divergence_from_the_composite_prior_is_its_integral() -> None:
 def test_the_composite_prior_of_one_standard_normal_is_the_divergence_in_closed_form() -> None:
     generator = torch.Generator().manual_seed(0)
     layer = torch.randn(1, 6, generator=generator) / 2
-    code, mean, log_var = gaussian(layer.expand(100_000, 6), generator)
+    code, mean, log_var = gaussian(layer.expand(100_000, 6), drawn_by(generator, 100_000))
     assert log_var is not None
     drawn = composite_divergence(code, mean, log_var, torch.zeros(1, 6), (1.0, 0.0, 0.0))
     closed = 0.5 * (layer[:, :3].square() + layer[:, 3:].exp() - 1 - layer[:, 3:]).sum()

@@ -1,13 +1,16 @@
 """Several processes that share the columns learn what one process learns."""
 
+import itertools
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +22,26 @@ import torch.distributed as dist
 from click.testing import CliRunner
 
 import autorec
+from autorec import group
 from autorec.cli.main import autorec as command
 from autorec.errors import NotFittedError, ParameterError
 from autorec.fitting.one_training import HEAD, new_network, prepare
 from autorec.fitting.settings import check_settings
+from autorec.models import choice_network
+from autorec.network.autoencoder import Autoencoder
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
-from autorec.network.shard import Shard
+from autorec.network.shard import Mesh, Shard
 from autorec.ratings.convert import as_ratings
 from autorec.training import tensor_tree
 from autorec.training.adam import Adam
 from autorec.training.batches import partition
-from autorec.training.distributed import current_shard
-from autorec.training.objective import objective
-from autorec.training.steps import descend
+from autorec.training.distributed import meshed
+from autorec.training.objective import Loss, objective
+from autorec.training.state import State
+from autorec.training.steps import Examples, Step, descend
 from autorec.training.tensor_tree import Columns, read_part, write_tree
 from tests.conftest import random_frame
 
@@ -70,7 +77,7 @@ def start_group(size: int, folder: Path, work: Work, arguments: tuple[Any, ...])
 
 def exit_codes(started: list[Any]) -> list[int]:
     for process in started:
-        process.join(200)
+        process.join(800)
     return [process.exitcode for process in started]
 
 
@@ -88,101 +95,157 @@ CASES: dict[str, dict[str, Any]] = {
     "deep": {"hidden": "6-4", "penalty": "l2:3+l1:0.1", "decoder": "sigmoid"},
     "drawn": {"hidden": 4, "code": "gaussian", "penalty": "l2:3+gaussian_kl:0.5", "inputs": "ratings"},
     "contractive": {"hidden": 5, "penalty": "contractive:0.1", "inputs": "ratings", "offset": "none"},
+    "noisy": {"hidden": 5, "penalty": "l2:3", "corruption": "masking:0.3"},
 }
-STEPS = {"item": 50, "user": 50}  # of the other cases FEW
-FEW = 10
+CHOICES: dict[str, dict[str, Any]] = {  # presets
+    "mult-dae": {"hidden": 5},
+    "mult-vae": {"hidden": 4, "sample": 30},
+    "rec-vae": {"hidden": "6-6-4", "encoder_steps": 0},
+}
+Course = tuple[str, str, int]  # case, mesh, steps
+NORMAL: list[Course] = [
+    ("item", "2x2", 50),
+    ("mult-dae", "2x2", 10),
+    ("mult-vae", "1x4", 5),
+    ("drawn", "2x2", 5),
+    ("noisy", "4x1", 5),
+]
+
+Learned = tuple[list[dict[str, float]], list[list[torch.Tensor]], list[str]]
 
 
-def learn(name: str) -> tuple[list[dict[str, float]], list[list[torch.Tensor]], list[str]]:
+def learn(name: str, mesh: Mesh, steps: int) -> Learned:
     """(terms of the loss, gradients of all parameters) of each step, names of the parameters; of the own columns."""
+    network, examples, loss, step = (of_choices if name in CHOICES else of_ratings)(name, mesh)
+    terms, gradients = [], []
+    for number in range(steps):
+        example = examples[number % len(examples)]
+        network.zero_grad()
+        torch.stack(list(loss(example, number).values())).sum().backward()
+        rows = example.mesh.rows
+        gradients.append([rows.total(parameter.grad.clone()) for parameter in network.parameters()])
+        terms.append(step(example, number))
+    return terms, gradients, [name for name, _ in network.named_parameters()]
+
+
+Parts = tuple[Autoencoder, Examples, Loss, Step]  # the loss draws what the step does
+
+
+def of_choices(name: str, mesh: Mesh) -> Parts:
+    model = autorec.create(name, **CHOICES[name])
+    data = choice_network.prepare(as_ratings(taste_frame()), 4.0, 0.0, 0)
+    n_items = data.chosen.shape[1]
+    network = model._build(data.n_users, n_items, torch.Generator().manual_seed(0), mesh.columns)
+    examples = choice_network.make_choice_examples(data, 20, mesh=mesh)
+    if "composite_kl" in model.penalty:
+        with torch.no_grad():
+            examples = [replace(one, earlier=network.encoder(one.inputs, one.identity)) for one in examples]
+    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+    step = model._make_step(network, model._choose_likelihood(n_items, generators[1]), 100, generators[1], State([]))
+    likelihoods = {choice_network.HEAD: model._choose_likelihood(n_items, generators[0])}
+    corruption = parse("corruption", model.corruption, CORRUPTIONS)
+    loss = objective(network, likelihoods, model._penalties(), corruption, generators[0])
+    return network, examples, loss, step
+
+
+def of_ratings(name: str, mesh: Mesh) -> Parts:
     model = autorec.AutoRec(**CASES[name])
     settings = check_settings(model.get_params())
     rows = model._rows_of(as_ratings(taste_frame()).csr, (1.0, 5.0))
     parts = partition(rows.shape[0], 20, np.random.default_rng(0))
     inputs = settings.inputs if settings.inputs != "auto" else "residuals" if settings.biases else "ratings"
     dampings = (3.0, 5.0) if settings.biases else (0.0, 0.0)
-    data = prepare(rows, rows.only(np.arange(0)), parts, dampings, inputs, settings, False, shard=current_shard())
+    data = prepare(rows, rows.only(np.arange(0)), parts, dampings, inputs, settings, False, mesh=mesh)
     network = new_network(data, settings)
     likelihoods = {HEAD: parse("likelihood", "gaussian", LIKELIHOODS)}
     penalties = parse_sum("penalty", f"{model.penalty}+bias:2", PENALTIES)
-    corruption = parse("corruption", "none", CORRUPTIONS)
+    corruption = parse("corruption", model.corruption, CORRUPTIONS)
     # Two generators, so that the pass for the gradients draws the codes of the step.
     losses = [
         objective(network, likelihoods, penalties, corruption, torch.Generator().manual_seed(3)) for _ in range(2)
     ]
     step = descend(losses[1], Adam(network.parameters(), lambda number: 0.003))
-    terms, gradients = [], []
-    for number in range(STEPS.get(name, FEW)):
-        example = data.examples[number % len(data.examples)]
-        network.zero_grad()
-        torch.stack(list(losses[0](example, number).values())).sum().backward()
-        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
-        terms.append(step(example, number))
-    return terms, gradients, [name for name, _ in network.named_parameters()]
+    return network, data.examples, losses[0], step
 
 
-def learn_all() -> dict[str, Any]:
-    return {name: learn(name) for name in CASES}
+def learn_all(courses: list[Course]) -> list[Learned]:
+    learned = []
+    for name, shape, steps in courses:
+        with group.mesh(shape), meshed() as mesh:
+            learned.append(learn(name, mesh, steps))
+    return learned
 
 
-def assert_learned_the_same(several: list[dict[str, Any]]) -> None:
-    for name in CASES:
-        terms, gradients, names = learn(name)
+def assert_learned_the_same(courses: list[Course], several: list[list[Learned]]) -> None:
+    for index, (name, shape, steps) in enumerate(courses):
+        terms, gradients, names = learn(name, Mesh(), steps)
         assert terms[0] != terms[-1]
-        for learned, _, _ in (one[name] for one in several):
-            for ours, theirs in zip(terms, learned, strict=True):
+        for rank, (found, in_mesh, _) in enumerate(one[index] for one in several):
+            for ours, theirs in zip(terms, found, strict=True):
                 assert theirs == pytest.approx(ours, rel=1e-6)
-        for step in range(len(terms)):
-            for index, parameter in enumerate(names):
-                expected = gradients[step][index]
+            shares = int(shape[-1])
+            for step, parameter in itertools.product(range(steps), range(len(names))):
+                expected = gradients[step][parameter]
                 bound = 1e-6 * max(expected.abs().max().item(), 1.0)
-                for rank, one in enumerate(several):
-                    found = one[name][1][step][index]
-                    own = expected[Shard(rank, len(several)).columns] if of_columns(parameter) else expected
-                    assert (found - own).abs().max() <= bound, f"{name}, {parameter}, step {step}, process {rank}"
+                own = expected[Shard(rank % shares, shares).own] if of_columns(names[parameter]) else expected
+                worst = (in_mesh[step][parameter] - own).abs().max()
+                assert worst <= bound, f"{name}, {shape}, {names[parameter]}, step {step}, process {rank}"
 
 
 def of_columns(parameter: str) -> bool:
-    return parameter.startswith(("encoder.weights", "heads.rating.weight", "heads.rating.bias"))
+    return re.fullmatch(r"encoder\.weights\.\d|heads\.\w+\.(weight|bias)", parameter) is not None
 
 
 FITS: dict[str, dict[str, Any]] = {
+    "u-autorec": {"hidden": 6, "epochs": 4, "penalty": "l2:20", "inputs": "ratings", "batch": 60},
+    "mult-vae": {"hidden": "8-6", "epochs": 4, "batch": 60, "validation": 0.3},
+}
+CHOOSING: dict[str, dict[str, Any]] = {  # what serves from the data too; in the slow tier
     "i-autorec": {"hidden": 6, "epochs": 8},
     "u-autorec": {"hidden": 6, "epochs": 8, "penalty": "l2:20", "batch": 20},
 }
 
 
-def fit(name: str) -> autorec.Recommender:
+def fit(name: str, given: dict[str, Any]) -> autorec.Recommender:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # so few epochs may end worse than biases
-        return autorec.create(name, **FITS[name]).fit(taste_frame(120, 60))
+        return autorec.create(name, **given).fit(taste_frame(120, 60))
 
 
-def fit_and_save(folder: Path) -> list[str]:
+def fit_and_save(folder: Path, fits: dict[str, dict[str, Any]]) -> list[str]:
     """What processes other than the first say when asked for predictions; what all say to what they cannot train."""
     said = []
-    for name in FITS:
-        model = fit(name)
+    for name, given in fits.items():
+        model = fit(name, given)
         try:
-            model.predict([0], [0])
+            model.recommend([0])
             model.save(folder / name)
         except NotFittedError as error:
             said.append(str(error))
     autorec.create("ease").fit(taste_frame()).recommend([0])  # each process for itself
-    for refused in (
-        autorec.AutoRec(optimizer="lbfgs"),
-        autorec.AutoRec(corruption="masking:0.2"),
+    for refused, mesh in (
+        (autorec.AutoRec(optimizer="lbfgs"), None),
+        (autorec.AutoRec(penalty="mmd:1", epochs=1), f"{dist.get_world_size()}x1"),
+        (autorec.ChoiceAutoencoder(half_life="auto"), None),
+        (autorec.ChoiceAutoencoder(features=1.0), None),
+        (autorec.AutoRec(), "3x7"),
     ):
-        with pytest.raises(ParameterError) as caught:
+        with pytest.raises(ParameterError) as caught, group.mesh(mesh):
             refused.fit(taste_frame())
         said.append(str(caught.value))
     return said
 
 
-def assert_fitted_the_same(folder: Path, said: list[list[str]]) -> None:
+def assert_fitted_the_same(folder: Path, fits: dict[str, dict[str, Any]], said: list[list[str]]) -> None:
     frame = taste_frame(120, 60)
-    for name in FITS:
-        one, several = fit(name), autorec.load(folder / name)
+    for name, given in fits.items():
+        one, several = fit(name, given), autorec.load(folder / name)
+        if name == "mult-vae":
+            assert several.summary_["best_epoch"] == one.summary_["best_epoch"]
+            assert several.summary_["validation_ndcg"] == pytest.approx(one.summary_["validation_ndcg"], abs=0.0005)
+            for found, expected in zip(several._items(), one._items(), strict=True):
+                assert np.allclose(found, expected, rtol=0, atol=1e-4)
+            continue
         for key in ("l2", "inputs", "best_epoch", "stopped", "train_ratings", "parameters", "user_damping"):
             assert several.summary_[key] == one.summary_[key]
         ours, theirs = ([record["validation_rmse"] for record in model.summary_["tried"]] for model in (one, several))
@@ -192,20 +255,39 @@ def assert_fitted_the_same(folder: Path, said: list[list[str]]) -> None:
         assert rmse[0] == pytest.approx(rmse[1], abs=0.0005)
         assert rmse[0] < frame["rating"].std()
     for rank, sentences in enumerate(said):
-        assert sum("is not fitted" in sentence for sentence in sentences) == (len(FITS) if rank else 0)
-        assert sentences[-2] == "optimizer lbfgs trains in one process; several share one by adam"
-        assert sentences[-1].startswith("corruption masking is drawn rating by rating, in one process; several share")
+        assert sum("is not fitted" in sentence for sentence in sentences) == (len(fits) if rank else 0)
+        assert sentences[-5] == "optimizer lbfgs trains in one process; several share one by adam"
+        assert sentences[-4].startswith("penalty mmd compares the rows of a batch, which")
+        assert sentences[-3].startswith("half_life auto is chosen by one process; give several")
+        assert sentences[-2].startswith("features are computed of all items, in one process; several")
+        assert sentences[-1].startswith("mesh 3x7 is for 21 processes; there are")
 
 
-def learn_and_fit(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    return learn_all(), fit_and_save(folder)
+def learn_and_fit(folder: Path, courses: list[Course], fits: dict[str, dict[str, Any]]) -> tuple[Any, list[str]]:
+    learned = learn_all(courses)
+    with group.mesh(courses[0][1]):
+        return learned, fit_and_save(folder, fits)
 
 
-@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_several_processes_learn_and_fit_what_one_does(size: int, tmp_path: Path):
-    learned, said = zip(*in_group(size, tmp_path / "group", learn_and_fit, tmp_path), strict=True)
-    assert_learned_the_same(list(learned))
-    assert_fitted_the_same(tmp_path, list(said))
+def every(*meshes: str) -> list[Course]:
+    return [(name, mesh, 50) for mesh in meshes for name in (*CASES, *CHOICES)]
+
+
+@pytest.mark.parametrize(
+    ("size", "courses", "fits"),
+    [
+        (4, NORMAL, FITS),
+        pytest.param(2, every("1x2", "2x1"), FITS | CHOOSING, marks=pytest.mark.slow),
+        pytest.param(4, every("2x2", "1x4", "4x1"), FITS | CHOOSING, marks=pytest.mark.slow),
+    ],
+    ids=["four", "two, all", "four, all"],
+)
+@pytest.mark.timeout(900)  # hundreds of meetings of four processes, however few processors there are
+def test_several_processes_learn_and_fit_what_one_does(size: int, courses: list[Course], fits: Any, tmp_path: Path):
+    """Losses and gradients of each step; the fitted models; in meshes of rows and columns."""
+    learned, said = zip(*in_group(size, tmp_path / "group", learn_and_fit, tmp_path, courses, fits), strict=True)
+    assert_learned_the_same(courses, list(learned))
+    assert_fitted_the_same(tmp_path, fits, list(said))
 
 
 def test_a_state_is_read_by_any_number_of_processes_bit_for_bit(tmp_path: Path):
@@ -232,7 +314,7 @@ def test_a_state_is_read_by_any_number_of_processes_bit_for_bit(tmp_path: Path):
             assert all(torch.equal(own[name], full[name][rank::size]) for name in ("weight", "bias"))
 
 
-def fit_in_folder(folder: Path, dies: int | None = None) -> dict[str, np.ndarray]:
+def fit_in_folder(folder: Path, given: dict[str, Any], dies: int | None = None) -> dict[str, np.ndarray]:
     """The arrays of a model whose states are in a folder, in the first process; process 1 dies at its write `dies`."""
     writes, write = 0, tensor_tree.write_tree
 
@@ -244,19 +326,20 @@ def fit_in_folder(folder: Path, dies: int | None = None) -> dict[str, np.ndarray
         write(path, tree)
 
     tensor_tree.write_tree = write_or_die
-    model = autorec.create("u-autorec", **FITS["u-autorec"])
+    model = autorec.create("u-autorec", **given)
     model.fit(taste_frame(120, 60), checkpoint=autorec.Checkpoint(folder, every=0, resume=True))
     return model._arrays() if dist.get_rank() == 0 else {}
 
 
 def test_a_process_that_dies_changes_no_bit(tmp_path: Path):
     """The other one has written a state that the dead one has not; both go on from the one before."""
-    expected = in_group(2, tmp_path / "whole", fit_in_folder, tmp_path / "other")[0]
-    for dies in (4, 10):  # of an epoch; the end of the first training
+    given = FITS["u-autorec"]
+    expected = in_group(2, tmp_path / "whole", fit_in_folder, tmp_path / "other", given)[0]
+    for dies in (2, 5):  # of an epoch; the end of the first training
         with pytest.raises(AssertionError):
-            in_group(2, tmp_path / f"killed {dies}", fit_in_folder, tmp_path / "kept", dies)
+            in_group(2, tmp_path / f"killed {dies}", fit_in_folder, tmp_path / "kept", given, dies)
     assert list((tmp_path / "kept").glob("training-*.0-of-2.safetensors"))
-    found = in_group(2, tmp_path / "resumed", fit_in_folder, tmp_path / "kept")[0]
+    found = in_group(2, tmp_path / "resumed", fit_in_folder, tmp_path / "kept", given)[0]
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
     assert not list((tmp_path / "kept").glob("*-epoch-*"))
@@ -274,6 +357,8 @@ def test_torchrun_is_for_train_alone(tmp_path: Path, monkeypatch: pytest.MonkeyP
             "Ease is trained by one process; several, as torchrun starts them, share",
         ),
         (["-", "-m", "i-autorec"], "stdin, which several processes cannot share"),
+        ([str(tmp_path / "r.csv"), "--mesh", "3x3"], "mesh 3x3 is for 9 processes; there are 2"),
+        ([str(tmp_path / "r.csv"), "--mesh", "two"], "mesh is 'two'; allowed: groups of rows x parts of the columns"),
     ):
         told = CliRunner().invoke(command, ["train", *words, "-o", str(tmp_path / "model")])
         assert told.exit_code == 1 and sentence in told.output
@@ -282,10 +367,12 @@ def test_torchrun_is_for_train_alone(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments_change_no_bit(tmp_path: Path):
     """SIGKILL of one of two processes, wherever it is; all are started again, as torchrun does."""
-    expected = in_group(2, tmp_path / "whole", fit_in_folder, tmp_path / "other")[0]
+    expected = in_group(2, tmp_path / "whole", fit_in_folder, tmp_path / "other", CHOOSING["u-autorec"])[0]
     rng, killed = np.random.default_rng(0), 0
     for number in range(20):
-        started = start_group(2, tmp_path / f"group {number}", fit_in_folder, (tmp_path / "kept",))
+        started = start_group(
+            2, tmp_path / f"group {number}", fit_in_folder, (tmp_path / "kept", CHOOSING["u-autorec"])
+        )
         started[0].join(rng.uniform(0.05, 1.0))
         first, other = rng.permutation(started)
         killed += first.exitcode is None
@@ -294,7 +381,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path: Path):
         other.kill()
         exit_codes(started)
     assert killed >= 10
-    found = in_group(2, tmp_path / "resumed", fit_in_folder, tmp_path / "kept")[0]
+    found = in_group(2, tmp_path / "resumed", fit_in_folder, tmp_path / "kept", CHOOSING["u-autorec"])[0]
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
@@ -305,7 +392,7 @@ def test_torchrun_starts_again_what_is_killed(tmp_path: Path):
     taste_frame(120, 60).to_csv(tmp_path / "ratings.csv", index=False)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "9"]
     command += ["-m", "autorec", "train", str(tmp_path / "ratings.csv"), "-m", "u-autorec", "--quiet"]
-    command += [word for name, value in FITS["u-autorec"].items() for word in ("--set", f"{name}={value}")]
+    command += [word for name, value in CHOOSING["u-autorec"].items() for word in ("--set", f"{name}={value}")]
 
     def run(name: str, kills: int) -> None:
         folder = tmp_path / f"kept {name}"
@@ -327,7 +414,7 @@ def test_torchrun_starts_again_what_is_killed(tmp_path: Path):
     run("killed", 2)
     one, other = (autorec.load(tmp_path / name)._arrays() for name in ("whole", "killed"))
     assert all(np.array_equal(one[name], other[name]) for name in one)
-    ended = autorec.create("u-autorec", **FITS["u-autorec"])
+    ended = autorec.create("u-autorec", **CHOOSING["u-autorec"])
     resume = autorec.Checkpoint(tmp_path / "kept killed", resume=True)
     assert ended.fit(autorec.read_ratings(tmp_path / "ratings.csv"), checkpoint=resume)
     assert all(np.array_equal(one[name], value) for name, value in ended._arrays().items() if "network" in name)

@@ -5,16 +5,21 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
+from scipy.stats import kstest
 from test_sparse_operations import random_batch
 from test_training import examples_of, loss_of, network_for, rows_of_ratings
 
 from autorec import AutoRec
 from autorec.errors import ParameterError
 from autorec.network.activations import ACTIVATIONS
+from autorec.network.batch import make_batch
 from autorec.network.corruption import CORRUPTIONS
+from autorec.network.draws import draw_uniform
 from autorec.network.example import Example
 from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
+from autorec.network.shard import Mesh, Shard
 
 
 def test_a_part_is_written_back_as_it_was_meant() -> None:
@@ -134,3 +139,16 @@ def test_every_part_trains_through_the_estimator_and_repeats(orientation: str, s
     scores = [model.predict(np.arange(30), np.arange(30)) for model in (plain, one, two)]
     np.testing.assert_array_equal(scores[1], scores[2])
     assert not np.array_equal(scores[0], scores[1])
+
+
+def test_the_noise_of_an_entry_is_uniform_and_that_of_its_place_in_the_whole() -> None:
+    batch = make_batch(sparse.csr_array(np.ones((300, 400), dtype=np.float32)))
+    whole = draw_uniform(batch, Mesh(), torch.Generator().manual_seed(1)).reshape(300, 400)
+    assert whole.min() > 0 and whole.max() < 1
+    assert kstest(whole.flatten(), "uniform").pvalue > 0.01
+    for ours, theirs in ((whole[1:], whole[:-1]), (whole[:, 1:], whole[:, :-1])):  # of neighbours
+        assert abs(np.corrcoef(ours.flatten(), theirs.flatten())[0, 1]) < 0.01
+    mesh = Mesh(Shard(1, 2), Shard(2, 3))
+    part = make_batch(sparse.csr_array(np.ones((150, 133), dtype=np.float32)))
+    own = draw_uniform(part, mesh, torch.Generator().manual_seed(1)).reshape(150, 133)
+    assert torch.equal(own, whole[1::2, 2::3])

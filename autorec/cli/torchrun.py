@@ -25,8 +25,9 @@ def joined(model: Any, ratings: str) -> Iterator[bool]:
         return
     if not model.spreads:
         raise ParameterError(
-            f"{type(model).__name__} is trained by one process; several, as torchrun starts them, share i-autorec and "
-            "u-autorec: give -m i-autorec, or the command without torchrun"
+            f"{type(model).__name__} is trained by one process; several, as torchrun starts them, share AutoRec and "
+            "ChoiceAutoencoder (i-autorec, u-autorec, mult-dae, mult-vae, rec-vae, …): give one of these, or the "
+            "command without torchrun"
         )
     if ratings == "-":
         raise ParameterError("ratings is '-', stdin, which several processes cannot share; give a file or a store")
@@ -37,7 +38,7 @@ def joined(model: Any, ratings: str) -> Iterator[bool]:
     if rank:
         be_quiet()
     signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
-    on_gpu = str(model.device).startswith("cuda")
+    on_gpu = str(getattr(model, "device", "cpu")).startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")

@@ -56,6 +56,12 @@ from autorec.cli.verb import INTERRUPTED, say, verb
 @click.option("--resume", is_flag=True, help="Go on from what is in DIR; where there is nothing, begin.")
 @click.option("--engine", type=click.Choice(["ray", "spark"]), help="Train in processes of such a cluster.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="How many processes, with --engine.")
+@click.option(
+    "--mesh",
+    metavar="DxS",
+    help="Of D x S processes: D groups, each with some of the rows of a batch, of S, each with some of the columns. By "
+    "default one group.",
+)
 @click.option("-o", "--output", type=OutputModel(), required=True, metavar="MODEL")
 def train(
     read: Reader,
@@ -68,6 +74,7 @@ def train(
     resume: bool,
     engine: str | None,
     workers: int | None,
+    mesh: str | None,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -75,7 +82,7 @@ def train(
 
     RATINGS is a file, a folder of a known data set, or - for stdin. With --from they are a day's ratings, say: they are
     added to those of an earlier model, whose settings stay, and it is told what changed; -o may be that model. Under
-    torchrun several processes train i-autorec or u-autorec together: torchrun --nproc-per-node 2 -m autorec train …
+    torchrun several processes train one model together: torchrun --nproc-per-node 2 -m autorec train … -m i-autorec
     """
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR")
@@ -87,6 +94,8 @@ def train(
         return
     if (engine is None) != (workers is None):
         raise click.UsageError("--engine and --workers go together")
+    if mesh is not None:
+        _check_mesh(mesh, workers)
     kept = checkpoint and autorec.Checkpoint(checkpoint, every, resume)
     model = autorec.create(name, **chosen)
     if seed is not None and "random_state" in model.get_params():
@@ -94,11 +103,12 @@ def train(
         chosen["random_state"] = seed
     if engine is not None:
         start = time.perf_counter()
-        where: dict[str, Any] = {"parameters": chosen, "reading": read.how, "workers": workers, "checkpoint": kept}
+        where: dict[str, Any] = {"parameters": chosen, "reading": read.how, "workers": workers}
+        where |= {"checkpoint": kept, "mesh": mesh}
         told = autorec.train_on(engine, read.path, output, name, **where)
         _show(name, output, time.perf_counter() - start, told["parameters"], told["summary"], as_json)
         return
-    with joined(model, read.path) as first:
+    with group.mesh(mesh), joined(model, read.path) as first:
         ratings = read()
         say(f"Training {name} on {ratings}.")
         start = time.perf_counter()
@@ -111,6 +121,13 @@ def train(
     if model.summary_.get("stopped") == "interrupted":
         say("Interrupted: the best model so far is the one written.")
         raise SystemExit(INTERRUPTED)
+
+
+def _check_mesh(mesh: str, workers: int | None) -> None:
+    """A usage error without several processes, an error where they are not as many as the mesh has."""
+    if workers is None and not group.is_launched():
+        raise click.UsageError("--mesh is for several processes: use torchrun, or --engine and --workers")
+    group.parse_mesh(mesh, workers or group.launched())
 
 
 def _show(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autorec import group
 from autorec.models.presets import create
 from autorec.ratings.read import read_ratings
 from autorec.training.checkpoint import Checkpoint
@@ -19,6 +20,7 @@ class Job:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reading: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
+    mesh: str | None = None
 
     @property
     def on_gpu(self) -> bool:
@@ -30,7 +32,8 @@ def train_here(job: Job) -> None:
     import torch.distributed as dist
 
     ratings = read_ratings(job.ratings, **job.reading)
-    model = create(job.model, **job.parameters).fit(ratings, checkpoint=job.checkpoint)
+    with group.mesh(job.mesh):
+        model = create(job.model, **job.parameters).fit(ratings, checkpoint=job.checkpoint)
     if dist.get_rank() == 0:
         model.save(job.output)
     dist.barrier()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from autorec import checks, files
+from autorec import checks, files, group
 from autorec.engines.job import Job
 from autorec.engines.ray import train_in_ray
 from autorec.engines.spark import train_in_spark
@@ -29,6 +29,7 @@ def train_on(
     reading: Mapping[str, Any] | None = None,
     workers: int = 2,
     checkpoint: Checkpoint | None = None,
+    mesh: str | None = None,
 ) -> dict[str, Any]:
     """Train on a cluster and write the model, the same folder as of one process; returns what `describe` says of it.
 
@@ -39,6 +40,8 @@ def train_on(
     workers     processes, a group of torch.distributed; which models share their columns among them, and which learn
                 in each, says `fit`
     checkpoint  as for `fit`
+    mesh        "DxS" of D · S workers: D groups, each with some of the rows of a batch, of S, each with some of the
+                columns; None: one group
 
     An engine that runs already (RAY_ADDRESS, a Spark session) is used, else one is started on this machine.
     ParameterError, ModelFileError: what `create` and `save` refuse, before anything starts. AutoRecError: a process has
@@ -48,6 +51,7 @@ def train_on(
     """
     checks.one_of("engine", engine, list(ENGINES))
     checks.whole("workers", workers)
+    group.parse_mesh(mesh, workers)
     chosen = dict(parameters or {})
     create(model, **chosen)._check_parameters()
     check_save_path(output)
@@ -57,7 +61,8 @@ def train_on(
     how = dict(reading or {})
     if how.get("items") is not None:
         how["items"] = str(files.resolved(how["items"]))
-    job = Job(str(files.resolved(ratings)), str(files.resolved(output)), model, chosen, how, _absolute(checkpoint))
+    paths = str(files.resolved(ratings)), str(files.resolved(output))
+    job = Job(*paths, model, chosen, how, _absolute(checkpoint), mesh)
     try:
         ENGINES[engine](job, workers)
     except AutoRecError:

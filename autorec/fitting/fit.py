@@ -18,15 +18,15 @@ from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
 from autorec.fitting.dampings import Dampings, choose_dampings
 from autorec.fitting.one_training import HEAD, Data, prepare
-from autorec.fitting.settings import SEARCH_MOST, Settings
+from autorec.fitting.settings import SEARCH_MOST, Settings, check_shared
 from autorec.memory import available_memory
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.padding import trim
 from autorec.network.rows import Rows
-from autorec.network.shard import WHOLE, Shard
+from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.training.batches import batch_size, partition, read_inputs
-from autorec.training.distributed import gather
+from autorec.training.distributed import check_mesh, gather
 from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.memory import should_stream, training_memory
@@ -70,20 +70,20 @@ class Fitted:
     streamed: bool
 
 
-def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings, shard: Shard = WHOLE) -> bool:
+def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings, mesh: Mesh = WHOLE_MESH) -> bool:
     """Whether to make batches again at each use, so that the training fits memory; see `autorec.training.memory`."""
     if settings.device.type != "cpu":
         return False
     (rows, columns), batch = shape, batch_size(shape[0], settings.batch)
-    sizes = (n_ratings // shard.size, rows, shard.count(columns), settings.hidden, batch, settings.optimizer)
-    own = settings.own_inputs
-    kept, again = (training_memory(*sizes, streams=streams, own_inputs=own) for streams in (False, True))
+    sizes = (n_ratings, rows, columns, settings.hidden, batch, settings.optimizer)
+    how: dict[str, Any] = {"own_inputs": settings.own_inputs, "shape": (mesh.rows.size, mesh.columns.size)}
+    kept, again = (training_memory(*sizes, streams=streams, **how) for streams in (False, True))
     available = available_memory()
     return should_stream(kept, again, settings.hidden, available and available // group.processes_here())
 
 
 def fit_network(
-    rows: Rows, settings: Settings, on_validation: OnValidation | None = None, shard: Shard = WHOLE
+    rows: Rows, settings: Settings, on_validation: OnValidation | None = None, mesh: Mesh = WHOLE_MESH
 ) -> Fitted:
     """Train on rows [rows × columns], ratings 1 … 5.
 
@@ -91,10 +91,13 @@ def fit_network(
     ratings, where each counts, a last training includes the validation ratings: the same settings and schedule, stopped
     at the best epoch. Where damped biases are better than the best training, the model is these biases.
 
-    shard: which of the columns this process trains. All processes are given all rows; process 0 alone has the whole
-    network in its result.
+    mesh: what of rows and columns this process trains. All processes are given all rows; process 0 alone has the
+    whole network in its result.
     """
-    stream = choose_streaming(rows.nnz, rows.shape, settings, shard)
+    if mesh.size > 1:
+        check_shared(settings)
+        check_mesh(mesh, rows.n_columns, settings.penalties)
+    stream = choose_streaming(rows.nnz, rows.shape, settings, mesh)
     dampings = (0.0, 0.0)
     if settings.biases:
         dampings = choose_dampings(rows, settings.dampings, settings.default_dampings, settings.seed)
@@ -103,7 +106,7 @@ def fit_network(
     parts = partition(rows.shape[0], settings.batch, rng)
 
     def data_of(seen: Rows, unseen: Rows, inputs: str) -> Data:
-        return prepare(seen, unseen, parts, dampings, inputs, settings, stream, shard=shard)
+        return prepare(seen, unseen, parts, dampings, inputs, settings, stream, mesh=mesh)
 
     unseen, seen = rows.only(aside), rows.without(aside)
     many = rows.nnz > SEARCH_MOST
@@ -120,7 +123,7 @@ def fit_network(
     n_columns = len(last.biases.item)
     falls_back = settings.biases and best.log.best_score > biases_rmse * (1 + TOLERANCE)
     return Fitted(
-        network=finish(last.network, last.biases if falls_back else None, n_columns),
+        network=finish(last.network, last.biases if falls_back else None, n_columns, mesh),
         mean=last.biases.mean,
         row_bias=last.biases.user,
         inputs=last.inputs,
@@ -150,20 +153,22 @@ def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Sett
     return float(np.sqrt(np.mean(np.square(predicted - batch.values.numpy()))))
 
 
-def finish(network: Autoencoder, biases: Biases | None = None, n_columns: int = 0) -> Autoencoder:
+def finish(
+    network: Autoencoder, biases: Biases | None = None, n_columns: int = 0, mesh: Mesh = WHOLE_MESH
+) -> Autoencoder:
     """The trained network on the CPU, without padding and gradients, in process 0 with all n_columns. biases: what it
     is reduced to, None for nothing: all weights become 0, and the output bias the damped biases of the columns."""
     if biases is not None:
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
-            own = np.ascontiguousarray(biases.item[network.encoder.shard.columns])
+            own = np.ascontiguousarray(biases.item[mesh.columns.own])
             network.head(HEAD).bias.copy_(torch.from_numpy(own).float())
     trim(network)
     for parameter in network.parameters():
         parameter.grad = None
     network = network.cpu()
-    gather(network, n_columns)
+    gather(network, n_columns, mesh)
     return network
 
 

@@ -21,7 +21,7 @@ from autorec.network.padding import pad
 from autorec.network.parts import parse
 from autorec.network.penalty import PENALTIES
 from autorec.network.rows import Rows
-from autorec.network.shard import WHOLE, Shard
+from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.threads import torch_on_one_thread
 from autorec.training.adam import Adam
 from autorec.training.batches import make_examples, reconstruct
@@ -50,9 +50,9 @@ class Data:
     inputs      "ratings", "residuals" or "residuals+rated"
     centre      [columns] as in `reconstruct`
     start       [columns] initial output biases
-    examples    [batches] of the shard's columns
+    examples    [batches] of the mesh' rows and columns
     validation  None without held-out ratings
-    shard       which of the columns this process trains
+    mesh        which rows of a batch, and which columns, this process has
     """
 
     shape: tuple[int, int]
@@ -64,7 +64,7 @@ class Data:
     start: FloatArray
     examples: Examples
     validation: Validation | None
-    shard: Shard = WHOLE
+    mesh: Mesh = WHOLE_MESH
 
 
 def prepare(
@@ -76,20 +76,21 @@ def prepare(
     settings: Settings,
     stream: bool,
     biases: Biases | None = None,
-    shard: Shard = WHOLE,
+    mesh: Mesh = WHOLE_MESH,
 ) -> Data:
     """The data of a training on the rows `seen` [rows × columns], in batches of the row indices `parts`.
 
-    unseen: the held-out ratings, those left out of `seen`. inputs, shard: as in `Data`. biases: None for those of
+    unseen: the held-out ratings, those left out of `seen`. inputs, mesh: as in `Data`. biases: None for those of
     `seen`.
     """
     biases = _fit_biases(seen, dampings, settings) if biases is None else biases
     centre = biases.item.astype(np.float32) if inputs != "ratings" else None
-    own, own_centre = seen.of(shard), None if centre is None else np.ascontiguousarray(centre[shard.columns])
+    own = _rows_here(seen, parts, mesh)
+    own_centre = None if centre is None else np.ascontiguousarray(centre[mesh.columns.own])
     offset = (biases.mean + biases.user).astype(np.float32)
     make = reconstruct(offset, settings.device, HEAD, own_centre, has_mask(inputs))
-    examples = make_examples(own, parts, make, stream=stream)
-    validation = prepare_validation(own, unseen, parts, examples, make, stream=stream, shard=shard)
+    examples = make_examples(own, parts, make, stream=stream, mesh=mesh)
+    validation = prepare_validation(own, unseen, parts, examples, make, stream=stream, mesh=mesh)
     n_ratings = seen.nnz - unseen.nnz
     return Data(
         shape=seen.shape,
@@ -101,8 +102,19 @@ def prepare(
         start=_starting_bias(seen, biases, settings),
         examples=examples,
         validation=validation,
-        shard=shard,
+        mesh=mesh,
     )
+
+
+def _rows_here(rows: Rows, parts: list[IntArray], mesh: Mesh) -> Rows:
+    """The entries [rows × own columns] of the rows that the mesh takes of the parts."""
+    own = rows.of(mesh.columns)
+    if mesh.rows.size == 1:
+        return own
+    here = np.zeros(rows.shape[0], dtype=bool)
+    for part in parts:
+        here[part[mesh.rows.own]] = True
+    return own.only(np.flatnonzero(np.repeat(here, np.diff(own.indptr))))
 
 
 def train_once(
@@ -189,11 +201,10 @@ def new_network(data: Data, settings: Settings) -> Autoencoder:
     generator = torch.Generator().manual_seed(settings.seed)
     shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
     n_inputs = 2 if has_mask(data.inputs) else 1
-    network = build_autoencoder(
-        *shape, generator, n_inputs=n_inputs, centred=settings.centred, code=settings.code, head=HEAD, shard=data.shard
-    )
+    how: dict[str, Any] = {"n_inputs": n_inputs, "centred": settings.centred, "code": settings.code, "head": HEAD}
+    network = build_autoencoder(*shape, generator, shard=data.mesh.columns, **how)
     if settings.centred:
         head = network.head(HEAD)
         with torch.no_grad():
-            head.bias.copy_(head.activation.inverse(torch.from_numpy(data.start[data.shard.columns]).float()))
+            head.bias.copy_(head.activation.inverse(torch.from_numpy(data.start[data.mesh.columns.own]).float()))
     return network

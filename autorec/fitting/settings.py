@@ -109,14 +109,9 @@ def check_settings(given: Mapping[str, Any]) -> Settings:
 
 
 def check_shared(settings: Settings) -> None:
-    """ParameterError: several processes, each with a part of the columns, cannot train with these settings."""
+    """ParameterError: several processes cannot share a training with these settings."""
     if settings.optimizer != "adam":
         raise ParameterError(f"optimizer {settings.optimizer} trains in one process; several share one by adam")
-    if settings.corruption.name != "none":
-        raise ParameterError(
-            f"corruption {settings.corruption.name} is drawn rating by rating, in one process; several share a "
-            "training with corruption none"
-        )
 
 
 def is_linear(decoder: str) -> bool:

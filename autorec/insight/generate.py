@@ -20,7 +20,7 @@ from autorec.models.row import Model
 from autorec.network.all_columns import rows_at_once
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import make_batch
-from autorec.network.code import gaussian
+from autorec.network.code import drawn_by, gaussian
 from autorec.network.code_prior import Prior
 from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
@@ -137,7 +137,8 @@ def _draw_of_users(
     """[n × K] codes of the users in these rows [n], drawn as in training."""
     chosen = positives(real.csr, real.scale, real.scale[0])[rows]
     with torch.no_grad():
-        return network.code(network.encoder([normalised(make_batch(chosen))]), generator)[0]
+        layer = network.encoder([normalised(make_batch(chosen))])
+        return network.code(layer, drawn_by(generator, len(layer)))[0]
 
 
 def _draw_prior(model: Recommender, network: Autoencoder, n: int, generator: torch.Generator) -> torch.Tensor:

@@ -30,6 +30,7 @@ from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import make_batch
+from autorec.network.code import drawn_by
 from autorec.network.code_prior import Prior
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.critic import Critic
@@ -226,7 +227,7 @@ class AdversarialAutoencoder(Recommender):
         generator = torch.Generator().manual_seed(checks.seed("random_state", random_state))
         with torch.no_grad():
             layer = self.network_.encoder([normalised(make_batch(chosen))])
-            return np.asarray(self.network_.code(layer, generator)[0])
+            return np.asarray(self.network_.code(layer, drawn_by(generator, len(layer)))[0])
 
     # --- file -----------------------------------------------------------------------------------------------
 

@@ -8,22 +8,14 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from autorec import checks, words
+from autorec import checks, group, words
 from autorec.errors import ParameterError
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.fit import Fitted, encode_rows, fit_network
 from autorec.fitting.one_training import HEAD
 from autorec.fitting.scale import inside, outside, rows_inside
-from autorec.fitting.settings import (
-    SEARCH_MOST,
-    Settings,
-    check_settings,
-    check_shared,
-    has_biases,
-    has_mask,
-    is_linear,
-)
+from autorec.fitting.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
 from autorec.fitting.summary import summarise, warn_if_worse
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import fit_columns, solve_columns, weigh_targets
@@ -37,7 +29,7 @@ from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
 from autorec.storage.csr_arrays import transposed
 from autorec.training.batches import BATCH_MOST, batch_size
-from autorec.training.distributed import current_shard
+from autorec.training.distributed import meshed
 from autorec.training.memory import training_memory
 
 NETWORK = "network."  # begins the names of its arrays in a file
@@ -164,14 +156,12 @@ class AutoRec(Recommender):
         return check_settings(self.get_params(deep=False) | others)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        settings, shard = self._check_settings(), current_shard()
-        if shard.size > 1:
-            check_shared(settings)
+        settings = self._check_settings()
         factor = _factor(ratings)
         watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)
-        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
-            fitted = fit_network(self._rows_of(ratings.csr, ratings.scale), settings, watch, shard)
-        return {} if shard.rank else self._keep(ratings, fitted)
+        with meshed() as mesh, torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
+            fitted = fit_network(self._rows_of(ratings.csr, ratings.scale), settings, watch, mesh)
+        return {} if group.place()[0] else self._keep(ratings, fitted)
 
     def _fit_from(self, old: "AutoRec", ratings: Ratings, epochs: int) -> dict[str, Any] | None:
         if old.summary_["fell_back"]:  # all its weights are 0, from where no gradient leads

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from autorec import checks, progress, words
+from autorec import checks, group, progress, words
 from autorec.errors import ParameterError
 from autorec.models.base import IntArray, OnValidation, RandomState, Recommender
 from autorec.models.choice_features import distance_in_features, weighted_sum
@@ -38,10 +38,12 @@ from autorec.network.likelihood import LIKELIHOODS, Likelihood
 from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
 from autorec.network.sampled_softmax import sampled_multinomial
+from autorec.network.shard import WHOLE, WHOLE_MESH, Mesh, Shard
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
 from autorec.training.adam import Adam
+from autorec.training.distributed import check_mesh, gather, meshed
 from autorec.training.loop import TrainingLog
 from autorec.training.objective import Loss, objective
 from autorec.training.schedule import warm_cosine
@@ -96,6 +98,8 @@ class ChoiceAutoencoder(Recommender):
     """
 
     rates: ClassVar[bool] = False
+    spreads = True
+
     network_: Autoencoder
 
     def __init__(
@@ -167,22 +171,37 @@ class ChoiceAutoencoder(Recommender):
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         data = prepare(ratings, self.relevant, self.validation, self.random_state)
-        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
-            network, log = self._train(data, on_validation)
-        for parameter in network.parameters():
-            parameter.grad = None
+        n_items = data.chosen.shape[1]
+        with meshed() as mesh, torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
+            if mesh.size > 1:
+                self._check_shared(mesh, n_items)
+            network, log = self._train(data, on_validation, mesh)
+            for parameter in network.parameters():
+                parameter.grad = None
+            gather(network, n_items, mesh)
+        if group.place()[0]:
+            return {}
         self.network_ = network
         return summarise(log, network, data)
 
-    def _train(self, data: Choices, on_validation: OnValidation | None) -> tuple[Autoencoder, TrainingLog]:
+    def _check_shared(self, mesh: Mesh, n_items: int) -> None:
+        check_mesh(mesh, n_items, self._penalties())
+        if self.features:
+            raise ParameterError("features are computed of all items, in one process; several share a training without")
+        if self.half_life == "auto":
+            raise ParameterError("half_life auto is chosen by one process; give several a number of days, or none")
+
+    def _train(
+        self, data: Choices, on_validation: OnValidation | None, mesh: Mesh = WHOLE_MESH
+    ) -> tuple[Autoencoder, TrainingLog]:
         generator = torch.Generator().manual_seed(data.seed)
         likelihood = self._choose_likelihood(data.chosen.shape[1], generator)
         if self.features:
             distance = distance_in_features(self._train_features(data))
             likelihood = replace(likelihood, function=weighted_sum(likelihood.function, self.features, distance))
-        network = self._build(data.n_users, data.chosen.shape[1], generator)
-        examples = make_choice_examples(data, self.batch, identified=self.own_vectors)
-        state = State([network], [generator, data.rng])
+        network = self._build(data.n_users, data.chosen.shape[1], generator, mesh.columns)
+        examples = make_choice_examples(data, self.batch, identified=self.own_vectors, mesh=mesh)
+        state = State([network], [generator, data.rng], network.of_columns(), data.chosen.shape[1])
         step = self._make_step(network, likelihood, self.epochs * len(examples), generator, state)
         epoch = stochastic_epoch(step, examples, data.rng)
         if "composite_kl" in self._penalties():
@@ -237,11 +256,11 @@ class ChoiceAutoencoder(Recommender):
     def _penalties(self) -> dict[str, Part[Penalty]]:
         return parse_sum("penalty", self.penalty, PENALTIES)
 
-    def _build(self, n_users: int, n_items: int, generator: torch.Generator) -> Autoencoder:
+    def _build(self, n_users: int, n_items: int, generator: torch.Generator, shard: Shard = WHOLE) -> Autoencoder:
         widths, mirrored = checks.layers(self.hidden), self.decoder == "mirrored"
         parts = (n_items, widths, self.activation, self.code, generator)
         n_vectors = n_users if self.own_vectors else 0
-        return build_network(*parts, mirrored=mirrored, n_users=n_vectors, skips=self.skips)
+        return build_network(*parts, mirrored=mirrored, n_users=n_vectors, skips=self.skips, shard=shard)
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         widths = checks.layers(self.hidden)

@@ -20,10 +20,11 @@ from autorec.network.code import CODES
 from autorec.network.example import Example
 from autorec.network.parts import parse
 from autorec.network.rows import Rows
+from autorec.network.shard import WHOLE, WHOLE_MESH, Mesh, Shard
 from autorec.ranking.held_out_users import HeldOut, hold_out_users, mean_ndcg
 from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
-from autorec.training.batches import partition
+from autorec.training.batches import make_examples, partition
 from autorec.training.loop import TrainingLog, train
 from autorec.training.state import State
 from autorec.training.steps import Epoch
@@ -67,30 +68,37 @@ def build_network(
     mirrored: bool = True,
     n_users: int = 0,
     skips: bool = False,
+    shard: Shard = WHOLE,
 ) -> Autoencoder:
     """An autoencoder of choices, one head [n × items]. widths: of the encoder, the code's last. mirrored: the decoder
-    has them in reverse; else it has no hidden layer. n_users: with a vector of their own. skips: see `Encoder`."""
+    has them in reverse; else it has no hidden layer. n_users: with a vector of their own. skips: see `Encoder`. shard:
+    of the items."""
     drawn = code == "gaussian"  # its layer holds mean and variance
     layers = (*widths[:-1], 2 * widths[-1]) if drawn else widths
-    encoder = Encoder(n_items, layers, activation, generator, linear_code=drawn, n_rows=n_users, skips=skips)
+    how: dict[str, Any] = {"linear_code": drawn, "n_rows": n_users, "skips": skips, "shard": shard}
+    encoder = Encoder(n_items, layers, activation, generator, **how)
     inner = widths[::-1] if mirrored else widths[-1:]
-    decoder = Decoder(n_items, inner, "identity", generator, inner=activation)
+    decoder = Decoder(n_items, inner, "identity", generator, inner=activation, shard=shard)
     return Autoencoder(encoder, {HEAD: decoder}, parse("code", code, CODES).function)
 
 
-def make_choice_examples(data: Choices, batch: int, *, identified: bool = False) -> list[Example]:
+def make_choice_examples(
+    data: Choices, batch: int, *, identified: bool = False, mesh: Mesh = WHOLE_MESH
+) -> list[Example]:
     """Batches of at most so many users: the input of length 1, the target the choices themselves. identified: with the
-    `identity` of each."""
+    `identity` of each. mesh: which rows of a batch, and which items, to take."""
     chosen, n_users = data.chosen, data.chosen.shape[0]
     indptr, indices = chosen.indptr.astype(np.int64), chosen.indices.astype(np.int32)
     rows = Rows(chosen.shape[1], indptr, indices, chosen.data, np.full(256, np.nan, dtype=np.float32))
 
     def make(batch: Batch, users: npt.NDArray[np.integer[Any]]) -> Example:
         identity = identify(data.users[users], data.n_users) if identified else None
-        offset, share = torch.zeros(len(users)), len(users) / n_users
-        return Example((normalised(batch),), {HEAD: batch}, offset, share, identity=identity)
+        chosen, read = batch.of(mesh.columns), normalised(batch).of(mesh.columns)
+        inputs = (chosen.with_values(read.values),)
+        return Example(inputs, {HEAD: chosen}, torch.zeros(len(users)), identity=identity)
 
-    return [make(rows.batch(part), part) for part in partition(n_users, batch, data.rng)]
+    examples = make_examples(rows, partition(n_users, batch, data.rng), make, stream=False, mesh=mesh)
+    return [examples[index] for index in range(len(examples))]
 
 
 def check_training(model: Any) -> None:
@@ -172,15 +180,17 @@ def hidden_units(
         for start in range(0, chosen.shape[0], ENCODED_AT_ONCE):
             part = slice(start, start + ENCODED_AT_ONCE)
             identity = None if users is None or vectors is None else identify(users[part], len(vectors))
-            code = network.encode(normalised(make_batch(chosen[part])), identity=identity)
+            given = normalised(make_batch(chosen[part])).of(network.encoder.shard)
+            code = network.encode(given, identity=identity)
             found[part] = head.hidden(code).numpy()
     return found
 
 
 def score_all(network: Autoencoder, chosen: sparse.csr_array) -> Scores:
-    """[n × items] of choices [n × items]."""
+    """[n × items] of choices [n × items], in every process that has some of the items."""
     items = item_vectors(network)
-    return np.asarray(hidden_units(network, chosen) @ items.factors.T + items.bias)
+    own = np.asarray(hidden_units(network, chosen) @ items.factors.T + items.bias)
+    return network.encoder.shard.assemble(torch.from_numpy(own), chosen.shape[1]).numpy()
 
 
 def training_bytes(n_users: int, n_items: int, widths: Sequence[int], batch: int) -> int:

@@ -41,13 +41,16 @@ def loss_over_all_columns(
     bias: torch.Tensor,
     offset: torch.Tensor,
     evaluate: Evaluate,
+    block: int,
 ) -> torch.Tensor:
     """The loss, a scalar, of the outputs hidden · weightᵀ + bias + offset: [n × H], [m × H], [m], [n] → [n × m].
+
+    block: rows at once.
 
     Differentiable in hidden, weight and bias.
     """
     apply: Any = _OverBlocks.apply  # torch gives it no type
-    loss: torch.Tensor = apply(hidden, weight, bias, target, offset, evaluate)
+    loss: torch.Tensor = apply(hidden, weight, bias, target, offset, evaluate, block)
     return loss
 
 
@@ -61,14 +64,15 @@ class _OverBlocks(torch.autograd.Function):
         target: Batch,
         offset: torch.Tensor,
         evaluate: Evaluate,
+        block: int,
     ) -> torch.Tensor:
         learns = ctx.needs_input_grad[1]
         in_hidden = torch.empty_like(hidden)
         in_weight, in_bias = (torch.zeros_like(one) if learns else None for one in (weight, bias))
-        (n, step), m = (len(hidden), rows_at_once(len(weight))), len(weight)
-        loss, memory = hidden.new_zeros(()), hidden.new_empty(min(step, n), m)
-        for start in range(0, n, step):
-            part = slice(start, min(start + step, n))
+        n, m = len(hidden), len(weight)
+        loss, memory = hidden.new_zeros(()), hidden.new_empty(min(block, n), m)
+        for start in range(0, n, block):
+            part = slice(start, min(start + block, n))
             outputs = memory[: part.stop - start]
             torch.addmm(bias, hidden[part], weight.T, out=outputs).add_(offset[part, None])
             loss += evaluate(outputs, _entries_of(target, part))
@@ -83,7 +87,7 @@ class _OverBlocks(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         found = tuple(None if one is None else one.mul_(grads[0]) for one in ctx.gradients)
         del ctx.gradients
-        return (*found, None, None, None)
+        return (*found, None, None, None, None)
 
 
 def _entries_of(target: Batch, part: slice) -> Entries:

@@ -119,6 +119,7 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.shard = shard
+        self.n_columns = n_columns  # of all shards
         self.activation = activation(activation_name)
         self.linear = activation_name == "identity"
         self.weight = nn.Parameter(_glorot(n_columns, widths[-1], generator, spread, shard))  # V [m × H]
@@ -181,7 +182,8 @@ class Autoencoder(nn.Module):
 
     def forward(self, example: Example, generator: torch.Generator | None = None) -> Trace:
         """Encode the inputs [n × m] of an example; without a generator the code is its mean [n × K]."""
-        code, mean, log_var = self.code(self.encoder(example.inputs, example.identity), generator)
+        layer = self.encoder(example.inputs, example.identity)
+        code, mean, log_var = self.code(layer, None if generator is None else example.draw(generator))
         return Trace(example, code, mean, log_var, generator)
 
     def encode(self, *inputs: Batch, identity: Batch | None = None) -> torch.Tensor:
@@ -260,5 +262,5 @@ def _glorot(
     for at in range(0, len(own), _DRAWN):
         first, end = at * shard.size, min((at + _DRAWN) * shard.size, rows)
         drawn = torch.empty(end - first, columns).uniform_(-bound, bound, generator=generator)
-        own[at : at + _DRAWN] = drawn[shard.columns]
+        own[at : at + _DRAWN] = drawn[shard.own]
     return own

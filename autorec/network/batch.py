@@ -13,6 +13,7 @@ from scipy import sparse
 
 from autorec.network import kernels
 from autorec.network.ranges import cut
+from autorec.network.shard import Shard
 from autorec.threads import run_in_threads, thread_count
 
 
@@ -116,6 +117,14 @@ class Batch:
         """The entries where `kept` [nnz] is True, of the same rows and columns."""
         before = torch.nn.functional.pad(kept.cumsum(0), (1, 0))  # [nnz + 1]
         return Batch(Pattern(self.n_columns, before[self.indptr], self.indices[kept]), self.values[kept])
+
+    def of(self, shard: Shard) -> "Batch":
+        """The same rows with the shard's own columns alone, numbered anew; itself where these are all."""
+        if shard.size == 1:
+            return self
+        own = self.only(self.indices % shard.size == shard.rank)
+        pattern = Pattern(shard.count(self.n_columns), own.indptr, own.indices // shard.size)
+        return Batch(pattern, own.values)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch [n × m] on another device; itself where it is there already."""

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from autorec.network.code import gaussian
+from autorec.network.code import drawn_by, gaussian
 
 
 class Prior(nn.Module):
@@ -26,14 +26,14 @@ class Prior(nn.Module):
         highest = torch.randn(n, self.above or self.units, generator=generator)
         if not self.above:
             return highest
-        code, _, _ = gaussian(self.down(highest), generator)
+        code, _, _ = gaussian(self.down(highest), drawn_by(generator, n))
         return torch.cat((code, highest), dim=1)
 
     def complete(self, code: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Codes [n × K] of known rows → all codes [n × (K + T)], those above drawn."""
         if not self.above:
             return code
-        highest, _, _ = gaussian(self.up(code), generator)
+        highest, _, _ = gaussian(self.up(code), drawn_by(generator, len(code)))
         return torch.cat((code, highest), dim=1)
 
 

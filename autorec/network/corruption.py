@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from autorec.network.batch import Batch
+from autorec.network.draws import draw_uniform
 from autorec.network.example import Example
 from autorec.network.parts import Kind
 
@@ -25,9 +26,8 @@ def masking(p: float) -> Corruption:
     """Each observed input [nnz] becomes 0 with probability p, 0 ≤ p < 1; the others are divided by 1 − p, so that sums
     keep their mean and nothing needs rescaling after training."""
 
-    def mask(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        kept = torch.rand(values.shape, generator=generator, device=values.device) >= p
-        return values * kept / (1 - p)
+    def mask(values: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        return values * (uniform >= p) / (1 - p)
 
     return _each(mask)
 
@@ -35,8 +35,9 @@ def masking(p: float) -> Corruption:
 def gaussian(sd: float) -> Corruption:
     """Adds N(0, sd²) to each observed input [nnz], on the scale inside the network, 1 … 5."""
 
-    def disturb(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return values + sd * torch.randn(values.shape, generator=generator, device=values.device)
+    def disturb(values: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        noise: torch.Tensor = torch.special.ndtri(uniform).to(values.dtype)
+        return values + sd * noise
 
     return _each(disturb)
 
@@ -48,12 +49,12 @@ CORRUPTIONS: dict[str, Kind[Corruption]] = {
 }
 
 
-def _each(change: Callable[[torch.Tensor, torch.Generator], torch.Tensor]) -> Corruption:
-    """`change` applied to the values of every input."""
+def _each(change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Corruption:
+    """`change` (values [nnz], uniform numbers [nnz] in (0, 1) of `draw_uniform`) applied to every input."""
 
     def corrupt(example: Example, generator: torch.Generator) -> Example:
         def changed(batch: Batch) -> Batch:
-            return batch.with_values(change(batch.values, generator))
+            return batch.with_values(change(batch.values, draw_uniform(batch, example.mesh, generator)))
 
         return replace(example, inputs=tuple(map(changed, example.inputs)))
 

@@ -1,10 +1,13 @@
 """What one step learns from: inputs, which may be corrupted, and targets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from autorec.network.batch import Batch
+from autorec.network.code import Draw, drawn_by
+from autorec.network.shard import WHOLE_MESH, Mesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +23,8 @@ class Example:
              where there is no such prior
     identity [n × N] a one in each row, in the column that is its place among all N rows, for an encoder with a vector
              of each; None for rows without one
+    mesh     which rows of a batch, and which columns, these are; all, where one process trains alone
+    of_rows  of that batch, whose share `share` is and over whose rows losses are means; None where these are all
     """
 
     inputs: tuple[Batch, ...]
@@ -28,10 +33,26 @@ class Example:
     share: float = 1.0
     earlier: torch.Tensor | None = None
     identity: Batch | None = None
+    mesh: Mesh = WHOLE_MESH
+    of_rows: int | None = None
 
     @property
     def n_rows(self) -> int:
         return len(self.offset)
+
+    @property
+    def batch_rows(self) -> int:
+        """Of the whole batch."""
+        return self.n_rows if self.of_rows is None else self.of_rows
+
+    @property
+    def own_share(self) -> float:
+        """The part of all N rows that is here."""
+        return self.share * self.n_rows / max(self.batch_rows, 1)
+
+    def draw(self, generator: torch.Generator) -> Draw:
+        """Numbers for its rows, which are those that one process draws for them in the whole batch."""
+        return drawn_by(generator, self.batch_rows, self.mesh.rows.own)
 
     def to(self, device: torch.device) -> "Example":
         """On another device; a batch that is input and target stays one."""
@@ -42,4 +63,5 @@ class Example:
         targets = {name: moved[id(batch)] for name, batch in self.targets.items()}
         earlier = None if self.earlier is None else self.earlier.to(device)
         identity = None if self.identity is None else self.identity.to(device)
-        return Example(inputs, targets, self.offset.to(device), self.share, earlier, identity)
+        moved_to: dict[str, Any] = {"inputs": inputs, "targets": targets, "earlier": earlier, "identity": identity}
+        return replace(self, offset=self.offset.to(device), **moved_to)

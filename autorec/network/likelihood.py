@@ -7,15 +7,17 @@ of rows × columns at a time, in which the outputs become the probabilities and 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
 from autorec.errors import ParameterError
-from autorec.network.all_columns import Entries, Evaluate, loss_over_all_columns
+from autorec.network.all_columns import Entries, loss_over_all_columns, rows_at_once
 from autorec.network.autoencoder import Decoder
 from autorec.network.batch import Batch
 from autorec.network.levels import categorical_costs, level_scores, ordinal_costs
 from autorec.network.parts import Kind
+from autorec.network.shard import Shard
 
 # (head, target [n × m], code [n × H], offset [n]) → a scalar
 Likelihood = Callable[[Decoder, Batch, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -27,7 +29,10 @@ def gaussian() -> Likelihood:
 
 
 def multinomial() -> Likelihood:
-    """−Σ x log π over the observed entries [nnz], π = softmax of the row's outputs (Liang et al., WWW 2018, eq. 2)."""
+    """−Σ x log π over the observed entries [nnz], π = softmax of the row's outputs (Liang et al., WWW 2018, eq. 2).
+
+    Where columns are spread over processes, the highest output of a row and its sum of exponentials are reduced.
+    """
     return _of_all_columns(_evaluate_multinomial)
 
 
@@ -66,25 +71,28 @@ def _of_levels(costs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> L
     return likelihood
 
 
-def _of_all_columns(evaluate: Evaluate) -> Likelihood:
+def _of_all_columns(evaluate: Callable[[Shard, torch.Tensor, Entries], torch.Tensor]) -> Likelihood:
     def likelihood(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
         if not head.linear:
             raise ParameterError("a loss over all columns needs outputs that are sums: use decoder identity")
-        return loss_over_all_columns(target, head.hidden(code), head.weight, head.bias, offset, evaluate)
+        block = rows_at_once(head.shard.most(head.n_columns))  # the same in all processes: they meet at each block
+        of_block = partial(evaluate, head.shard)
+        return loss_over_all_columns(target, head.hidden(code), head.weight, head.bias, offset, of_block, block)
 
     return likelihood
 
 
-def _evaluate_multinomial(outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
+def _evaluate_multinomial(shard: Shard, outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
     counts = outputs.new_zeros(len(outputs)).index_add(0, entries.rows, entries.values)  # [b]
-    highest = outputs.amax(dim=1)  # [b]
+    highest = shard.highest(outputs.amax(dim=1))  # [b]
     chosen = outputs.view(-1)[entries.places] @ entries.values
     sums = outputs.sub_(highest[:, None]).exp_().sum(dim=1)  # [b]
+    counts, sums = shard.total(torch.stack((counts, sums)))
     outputs.mul_((counts / sums)[:, None]).view(-1)[entries.places] -= entries.values
-    return counts @ (sums.log() + highest) - chosen
+    return shard.once(counts @ (sums.log() + highest)) - chosen
 
 
-def _evaluate_bernoulli(outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
+def _evaluate_bernoulli(shard: Shard, outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
     loss = torch.nn.functional.softplus(outputs).sum() - outputs.view(-1)[entries.places] @ entries.values
     outputs.sigmoid_().view(-1)[entries.places] -= entries.values
     return loss

@@ -29,7 +29,7 @@ def l2(strength: float) -> Penalty:
     """(λ/2) Σ ‖W‖² over all weights W [m × H], biases unpenalised (Sedhain et al., WWW 2015, eq. 2 and 3)."""
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
-        factor = strength * trace.example.share
+        factor = strength * trace.example.own_share
         large = set(network.of_columns())
         own: list[torch.Tensor] = []
         inner: list[torch.Tensor] = []
@@ -45,7 +45,7 @@ def bias(strength: float) -> Penalty:
     columns, with damping d as in `autorec.fitting.biases`."""
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
-        factor = 2 * strength * trace.example.share
+        factor = 2 * strength * trace.example.own_share
         own = torch.stack([half_square(network.head(name).bias, factor) for name in network.heads])
         return network.encoder.shard.sum(own.sum())
 
@@ -118,7 +118,7 @@ def composite_kl(strength: float) -> Penalty:
             raise ParameterError("penalty composite_kl needs a code with a variance: use code gaussian")
         if earlier is None:
             raise ParameterError("penalty composite_kl needs a training that keeps earlier codes: use rec-vae")
-        entries = trace.example.inputs[0].indptr.diff()  # [n], corruption leaves the pattern
+        entries = network.encoder.shard.total(trace.example.inputs[0].indptr.diff())  # [n], corrupted or not
         total: torch.Tensor = (
             strength * (entries * composite_divergence(trace.code, trace.mean, trace.log_var, earlier)).sum()
         )

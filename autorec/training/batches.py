@@ -1,7 +1,7 @@
 """The examples of an epoch, made from rows of ratings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from autorec.network.batch import Batch
 from autorec.network.example import Example
 from autorec.network.rows import Rows
+from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.training.steps import Examples
 
 BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows
@@ -50,11 +51,18 @@ def partition(n_rows: int, batch: int | str, rng: np.random.Generator) -> list[I
     return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
 
 
-def make_examples(rows: Rows, parts: Sequence[IntArray], make: MakeExample, *, stream: bool) -> Examples:
-    """[parts] examples of rows [N × m], one of each part, indices [n]; stream: made again at each use, else kept."""
+def make_examples(
+    rows: Rows, parts: Sequence[IntArray], make: MakeExample, *, stream: bool, mesh: Mesh = WHOLE_MESH
+) -> Examples:
+    """[parts] examples of rows [N × m], one of each part, indices [n]; stream: made again at each use, else kept.
+
+    mesh: the rows' columns are those of mesh.columns; of each part the rows of mesh.rows are taken."""
 
     def at(index: int) -> Example:
-        return make(rows.batch(parts[index]), parts[index])
+        part = parts[index]
+        own = part[mesh.rows.own]
+        share = len(part) / max(rows.shape[0], 1)
+        return replace(make(rows.batch(own), own), share=share, mesh=mesh, of_rows=len(part))
 
     return Streamed(at, len(parts)) if stream else [at(index) for index in range(len(parts))]
 

@@ -133,7 +133,9 @@ class Recording:
 
     def __init__(self, journal: Journal, name: str, state: "State") -> None:
         self._folder, self._every, self._name, self._state = journal.folder, journal.every, name, state
-        self._rank, self._size = group.place()
+        self._size = group.shape()[1]  # files: of several groups the first writes, the others have the same
+        self._rank = group.place()[0] % self._size
+        self._writes = group.place()[0] < self._size
         self._last = time.monotonic()
 
     def resume(self) -> tuple[dict[str, Any] | None, bool]:
@@ -194,6 +196,8 @@ class Recording:
     def _clear(self, kept: int = 0) -> None:
         """Delete the states before the last `kept` of this process, its own, and in the first process those of another
         number of processes."""
+        if not self._writes:
+            return
         states = [one for one in self._files() if one[1] is not None]
         own = sorted(epoch or 0 for _, epoch, rank, size in states if (rank, size) == (self._rank, self._size))
         oldest = own[-kept] if 0 < kept <= len(own) else -1 if kept else math.inf
@@ -205,6 +209,8 @@ class Recording:
     def _write(self, suffix: str, course: dict[str, Any], finished: bool) -> None:
         from autorec.training.tensor_tree import write_tree
 
+        if not self._writes:
+            return
         part = "" if self._size == 1 else f".{self._rank}-of-{self._size}"
         course = {**course, "best": self._state.mark(course["best"])}
         tree = {"course": course, "state": self._state.to_tree(finished=finished)}

@@ -36,23 +36,27 @@ def training_memory(
     optimizer: str = "adam",
     streams: bool = False,
     own_inputs: int = 0,
+    shape: tuple[int, int] = (1, 1),
 ) -> dict[str, int]:
     """Bytes by purpose, with batches that are kept or, `streams`, made again at each use.
 
-    own_inputs: inputs whose values are not those of the targets; with two, each has weights. Keys: "ratings", all
-    batches or the rows that they are made from; "parameters and optimiser", with gradient and best copy; "one batch",
-    temporary arrays of the current one.
+    shape: groups of processes, each with some of the rows of a batch, and processes of a group, each with some of the
+    columns: the bytes are those of one process. own_inputs: inputs whose values are not those of the targets; with two,
+    each has weights. Keys: "ratings", all batches or the rows that they are made from; "parameters and optimiser", with
+    gradient and best copy; "one batch", temporary arrays of the current one.
     """
-    hidden = tuple(map(padded, hidden))
+    hidden, (groups, shares) = tuple(map(padded, hidden)), shape
+    n_ratings, n_columns, batch_rows = -(-n_ratings // (groups * shares)), -(-n_columns // shares), batch_rows // groups
     inner = sum(a * b for a, b in pairwise(hidden))
     parameters = n_columns * (hidden[0] * max(own_inputs, 1) + hidden[-1] + 1) + inner + sum(hidden)
     codes = batch_rows * sum(hidden) * 5  # sum, code, its gradient, that of the sum, one spare
-    entries = min(int(n_ratings * batch_rows / max(n_rows, 1) * _FULLER), n_ratings)
+    entries = min(int(n_ratings * groups * batch_rows / max(n_rows, 1) * _FULLER), n_ratings)
+    copies = _COPIES[optimizer] + (groups > 1)  # the gradient, which the groups sum
     sums = n_rows * 16 + n_columns * 160  # biases and what they are summed in, where columns begin
     kept = _KEPT + _OWN * own_inputs
     return {
         "ratings": n_ratings * (_ROWS if streams else kept) + sums,
-        "parameters and optimiser": parameters * _FLOAT * _COPIES[optimizer],
+        "parameters and optimiser": parameters * _FLOAT * copies,
         "one batch": entries * (_ERROR + kept if streams else _ERROR) + codes * _FLOAT,
     }
 

@@ -33,12 +33,14 @@ def objective(
 ) -> Loss:
     """A function (example of n rows, step) → the terms: head or penalty by name → its mean over the rows, a scalar.
 
-    likelihoods: by the names of the network's heads. generator: for the corruption and for codes that are drawn.
+    Of a process with a part of the rows of a batch, the terms are its part of them: their sum over the groups of
+    processes is the term. likelihoods: by the names of the network's heads. generator: for the corruption and for codes
+    that are drawn.
     """
 
     def loss(example: Example, step: int) -> dict[str, torch.Tensor]:
         trace = network(corruption.function(example, generator), generator)
-        n = max(example.n_rows, 1)
+        n = max(example.batch_rows, 1)
         terms = {}
         for head, part in likelihoods.items():
             decoder = network.head(head)

@@ -45,13 +45,18 @@ def descend(loss: Loss, optimizer: Optimizer, fixed: Iterable[torch.Tensor] = ()
     fixed = list(fixed)
 
     def step(example: Example, number: int) -> dict[str, float]:
+        rows = example.mesh.rows  # where groups have rows of their own, gradients are arrays, to be summed over them
         for parameter in optimizer.parameters:
             parameter.grad = None
-        with without_gradients(fixed), collecting(optimizer.parameters):
+        with without_gradients(fixed), collecting(optimizer.parameters if rows.size == 1 else ()):
             terms = loss(example, number)
             torch.stack(list(terms.values())).sum().backward()
+            for parameter in optimizer.parameters:
+                if parameter.grad is not None:
+                    rows.total(parameter.grad)
             optimizer.step(number)
-        return {name: term.item() for name, term in terms.items()}
+        values = rows.total(torch.stack(list(terms.values())).detach())
+        return dict(zip(terms, values.tolist(), strict=True))
 
     return step
 

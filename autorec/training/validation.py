@@ -12,7 +12,7 @@ from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.example import Example
 from autorec.network.rows import Rows
-from autorec.network.shard import WHOLE, Shard
+from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.training.batches import MakeExample, make_examples
 from autorec.training.steps import Examples
 
@@ -21,10 +21,12 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """given [parts]: examples to encode; wanted [parts]: the same rows, with the held-out ratings as targets."""
+    """given [parts]: examples to encode; wanted [parts]: the same rows, with the held-out ratings as targets. mesh:
+    which rows of the parts, and which columns, are here."""
 
     given: Examples
     wanted: Sequence[Example]
+    mesh: Mesh = WHOLE_MESH
 
 
 def prepare_validation(
@@ -35,24 +37,26 @@ def prepare_validation(
     make: MakeExample,
     *,
     stream: bool,
-    shard: Shard = WHOLE,
+    mesh: Mesh = WHOLE_MESH,
 ) -> Validation | None:
     """A Validation of the rows with unseen ratings; None where nothing is unseen.
 
-    seen: rows [N × own columns of the shard], unseen: rows [N × m]. parts: row indices [n] of each batch. examples
-    [parts]: as trained on; an example is used again where most of its rows have unseen ratings.
+    seen: rows [N × own columns of the mesh], unseen: rows [N × m]. parts: row indices [n] of each batch, of which those
+    of the mesh are taken. examples [parts]: as trained on; an example is used again where most of its rows have unseen
+    ratings.
     """
     if not unseen.nnz:
         return None
+    parts = [part[mesh.rows.own] for part in parts]
     chosen = rows_to_encode(parts, unseen)
-    own = unseen.of(shard)
+    own = unseen.of(mesh.columns)
     wanted = [make(own.batch(rows), rows) for rows in chosen]
     if stream:
-        return Validation(make_examples(seen, chosen, make, stream=True), wanted)
+        return Validation(make_examples(seen, chosen, make, stream=True), wanted, mesh)
     given = [
         examples[index] if rows is parts[index] else make(seen.batch(rows), rows) for index, rows in enumerate(chosen)
     ]
-    return Validation(given, wanted)
+    return Validation(given, wanted, mesh)
 
 
 def rows_to_encode(parts: Sequence[IntArray], unseen: Rows) -> list[IntArray]:
@@ -75,4 +79,5 @@ def validation_errors(network: Autoencoder, validation: Validation, head: str = 
             code = network.encode(*validation.given[index].inputs)  # [n × H]
             predicted = network.head(head).at(target, code, wanted.offset).clamp(LOW, HIGH)  # [nnz]
         errors.append(predicted.cpu().numpy().astype(np.float64) - target.values.cpu().numpy())
-    return network.head(head).shard.join(np.concatenate(errors))
+    mesh = validation.mesh
+    return mesh.rows.join(mesh.columns.join(np.concatenate(errors)))

@@ -33,11 +33,12 @@ from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
 from autorec.network.rows import Rows
 from autorec.training.adam import Adam
-from autorec.training.distributed import current_shard
+from autorec.training.distributed import meshed
 from autorec.training.objective import objective
 from autorec.training.steps import descend
 columns, units, n, each = int(sys.argv[4]), int(sys.argv[5]), 512, 100
-rng, shard = np.random.default_rng(0), current_shard()
+with meshed() as mesh:
+    rng, shard = np.random.default_rng(0), mesh.columns
 indices = np.concatenate([np.unique(rng.integers(columns, size=each)) for _ in range(n)]).astype(np.int32)
 values = rng.integers(1, 6, len(indices)).astype(np.float32)
 ptr = np.append(np.flatnonzero(np.diff(indices, prepend=columns) < 0), len(indices)).astype(np.int64)
