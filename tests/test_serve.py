@@ -216,7 +216,8 @@ def test_explanations_wait_for_each_other_and_are_bounded(
         first = pool.submit(ask.post, "/explain", {"user": 3})
         begun.wait(60)
         assert ask.post("/recommend", {"user": 3})["items"]
-        assert ask.refused("POST", "/explain", json={"user": 3})[0] == 503
+        for path in ("/explain", "/interview"):
+            assert ask.refused("POST", path, json={"user": 3})[0] == 503
         done.set()
         assert first.result() == {}
     monkeypatch.setattr("autorec.serve.answers.MOST_TAKEN_OUT", 3)

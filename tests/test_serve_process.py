@@ -58,8 +58,14 @@ def test_ctrl_c_ends_it(folder: Path) -> None:
         assert (status, errors) == (130, "Interrupted.\n")
 
 
-def test_several_workers_answer_and_count_together(folder: Path) -> None:
+def test_several_workers_answer_and_count_together_and_a_killed_one_is_replaced(folder: Path) -> None:
     with serving(folder, "--workers", 2) as (process, client):
+        assert client.get("/health/live").status_code == 200
+        first = workers_of(process.pid)
+        assert len(first) == 2
+        os.kill(first[0], signal.SIGKILL)
+        while len(now := workers_of(process.pid)) < 2 or first[0] in now:
+            pass
         for _ in range(10):
             with httpx.Client(base_url=client.base_url, timeout=60) as one:  # a connection of its own
                 assert one.post("/recommend", json={"user": 3}).status_code == 200
@@ -67,6 +73,11 @@ def test_several_workers_answer_and_count_together(folder: Path) -> None:
         status, errors = end(process, signal.SIGTERM)
         assert status == 0, errors
         assert "Traceback" not in errors
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes that a process has started, a dead one until it is replaced (Linux)."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def refused(*arguments: object) -> str:

@@ -86,7 +86,8 @@ def item_means(ratings: "sparse.csr_array | Rows", damping: float) -> FloatArray
 def fold_in_users(biases: Biases, csr: sparse.csr_array) -> Biases:
     """The same items, biases of new users from their rows of `csr` [new users × items]."""
     counts = np.diff(csr.indptr)
-    sums = csr @ np.ones(csr.shape[1]) - biases.mean * counts - _make_pattern(csr) @ biases.item
+    rows = np.repeat(np.arange(len(counts)), counts)
+    sums = np.bincount(rows, csr.data - (biases.mean + biases.item[csr.indices]), minlength=len(counts))
     return replace(biases, user=sums / _add_damping(biases.user_damping, counts))
 
 
@@ -161,10 +162,6 @@ def _read_entries(ratings: "sparse.csr_array | Rows", entries: slice) -> FloatAr
         return np.asarray(ratings.data[entries])
     levels = ratings.levels[entries]
     return np.asarray(ratings.table[levels] if levels.dtype == np.uint8 else levels)
-
-
-def _make_pattern(csr: sparse.csr_array) -> sparse.csr_array:
-    return sparse.csr_array((np.ones(csr.nnz), csr.indices, csr.indptr), shape=csr.shape)
 
 
 def _add_damping(damping: float, counts: FloatArray | IntArray) -> FloatArray:

@@ -320,8 +320,8 @@ class AutoRec(Recommender):
     def _targets(self, columns: sparse.csr_array) -> sparse.csr_array:
         """Ratings [n × rows] → what the decoder rows of these columns are solved for: inside, less the rows' offset."""
         given = inside(columns, self.ratings_.scale)
-        offset = (self.mean_ + self.row_bias_).astype(np.float32)[given.indices]
-        return sparse.csr_array((given.data - offset, given.indices, given.indptr), shape=given.shape)
+        given.data -= (self.mean_ + self.row_bias_[given.indices]).astype(np.float32)
+        return given
 
     def _bias_damping(self) -> float:
         """Of the bias of a new column; 0, as without biases, leaves it free."""

@@ -62,12 +62,12 @@ def best_items(
 def score_person(model: Model, history: sparse.csr_array, row: int = -1) -> tuple[FloatArray, bool]:
     """([1 × items] scores on the scale of the ratings, a new array; whether they are the model's).
 
-    history [1 × items]: ratings of one person, all that is known of them; row: that of a user of the model whose
+    history [1 × items], valid: ratings of one person, all that is known of them; row: that of a user of the model whose
     ratings these are, −1 for anyone else. Without a rating it is the fallback, the damped mean of each item.
     """
     if not history.nnz:
         return fallback_scores(model)[None].astype(np.float32), False
-    scores = model.score_users(model.encode_users(history)) if row < 0 else model._score_rows(np.array([row]))
+    scores = model.score_users(model._encode(history)) if row < 0 else model._score_rows(np.array([row]))
     return model._to_ratings(scores), True
 
 

@@ -1,8 +1,8 @@
 """The app: which path is answered by what.
 
 A request is computed where it arrives, in the event loop: it takes about a millisecond, less than handing it to a
-thread and back would save. Explanations may take a second: they are made in threads beside it, one at a time. What a
-request may ask for is bounded by `serve.messages`.
+thread and back would save. Explanations and interviews may take a second: they are made in threads beside it, one at a
+time. What a request may ask for is bounded by `serve.messages`.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic_core import to_json
+from starlette.routing import Route
 
 from autorec import __version__, threads
 from autorec.serve import answers
@@ -34,7 +34,7 @@ from autorec.serve.metrics import CONTENT_TYPE, Metrics
 from autorec.serve.problems import answer_errors
 from autorec.serve.served import Live, Served
 
-Explaining = Callable[[Callable[[Served, Any], answers.Answer], Any], Awaitable[answers.Answer]]
+InTurn = Callable[[Callable[[Served, Any], answers.Answer], Any], Awaitable[answers.Answer]]
 
 KEY = "AUTOREC_API_KEY"  # environment variable
 
@@ -64,10 +64,11 @@ def build(live: Live, most_bytes: int = MOST_BYTES, seconds: float = SECONDS) ->
     answer_errors(app)
     _add_answers(app, live, metrics, _in_turn(live, seconds))
     _add_health(app, live, metrics)
+    metrics.paths = {route.path for route in app.routes if isinstance(route, Route)}
     return app
 
 
-def _in_turn(live: Live, seconds: float) -> Explaining:
+def _in_turn(live: Live, seconds: float) -> InTurn:
     """An async function (answer, asked) → answer of the current model, made in a thread when those before are done; 503
     where they take longer than so many seconds."""
     turn = threading.Lock()
@@ -75,7 +76,7 @@ def _in_turn(live: Live, seconds: float) -> Explaining:
     async def answer_in_turn(answer: Callable[[Served, Any], answers.Answer], asked: Any) -> answers.Answer:
         def work() -> answers.Answer:
             if not turn.acquire(timeout=seconds):
-                raise HTTPException(503, "other explanations are being made; ask again later", {"Retry-After": "10"})
+                raise HTTPException(503, "others are being answered at length; ask again later", {"Retry-After": "10"})
             try:
                 return answer(_current(live), asked)
             finally:
@@ -86,12 +87,12 @@ def _in_turn(live: Live, seconds: float) -> Explaining:
     return answer_in_turn
 
 
-def _add_answers(app: FastAPI, live: Live, metrics: Metrics, explaining: Explaining) -> None:
+def _add_answers(app: FastAPI, live: Live, metrics: Metrics, in_turn: InTurn) -> None:
     @app.post("/recommend")
     async def recommend(asked: RecommendRequest) -> Response:
         """The n best items of a known user, of a posted history, or of both."""
         if asked.reasons:
-            answer = await explaining(answers.recommend, asked)
+            answer = await in_turn(answers.recommend, asked)
         else:
             answer = answers.recommend(_current(live), asked)
         if answer["source"] != "model":
@@ -106,20 +107,19 @@ def _add_answers(app: FastAPI, live: Live, metrics: Metrics, explaining: Explain
     @app.post("/explain")
     async def explain(asked: ExplainRequest) -> Response:
         """What each rating of a person contributes to the score of an item."""
-        return _json(await explaining(answers.explain, asked))
+        return _json(await in_turn(answers.explain, asked))
 
     @app.post("/what-if")
     async def what_if(asked: WhatIfRequest) -> Response:
         """The list of a person with other ratings, and the rank of each item before."""
         if asked.reasons:
-            return _json(await explaining(answers.what_if, asked))
+            return _json(await in_turn(answers.what_if, asked))
         return _json(answers.what_if(_current(live), asked))
 
     @app.post("/interview")
     async def interview(asked: InterviewRequest) -> Response:
         """The items to ask a person about next."""
-        served = _current(live)
-        return _json(await run_in_threadpool(answers.interview, served, asked))  # it takes tenths of a second
+        return _json(await in_turn(answers.interview, asked))
 
     @app.post("/similar")
     async def similar(asked: SimilarRequest) -> Response:

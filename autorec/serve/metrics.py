@@ -14,17 +14,17 @@ from autorec.serve.served import Live
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # upper ends of the histogram
-_PATHS = (
-    *("/", "/recommend", "/predict", "/explain", "/what-if", "/interview", "/similar", "/items"),
-    *("/metrics", "/health/live", "/health/ready"),
-)
 
 
 class Metrics:
-    """Requests by path and status, their seconds, answers by the fallback, and the model that is served."""
+    """Requests by path and status, their seconds, answers by the fallback, and the model that is served.
+
+    paths: those that are answered; any other is counted as "other".
+    """
 
     def __init__(self, live: Live) -> None:
         self._live = live
+        self.paths: set[str] = set()
         self._registry = CollectorRegistry()
         new: Any = {"registry": self._registry}
         self._requests = Counter("autorec_requests", "Requests answered.", ["path", "status"], **new)
@@ -37,7 +37,7 @@ class Metrics:
 
     def observe(self, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
-        path = path if path in _PATHS else "other"
+        path = path if path in self.paths else "other"
         self._requests.labels(path, status).inc()
         self._seconds.labels(path).observe(seconds)
 

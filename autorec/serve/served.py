@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Served:
 
     def find_items(self, ids: list[Any]) -> npt.NDArray[np.int64]:
         """Raw ids [n], integers or text → their columns [n], −1 where unknown."""
-        return np.array([self.columns.get(str(one), -1) for one in ids], dtype=np.int64)
+        return np.fromiter(map(self.columns.get, map(str, ids), repeat(-1)), dtype=np.int64, count=len(ids))
 
     @cached_property
     def titles(self) -> list[str | None]:
@@ -115,6 +116,10 @@ class Live:
         self._current: Served | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def __reduce__(self) -> tuple[type["Live"], tuple[Path]]:
+        """Another process that is not forked loads the model anew."""
+        return Live, (self.path,)
 
     @property
     def current(self) -> Served | None:

@@ -1,21 +1,27 @@
-"""`run_server`: the app behind uvicorn, in one process or several; `make_app`: the app for a server of one's own."""
+"""`run_server`: the app behind uvicorn, in one process or several; `make_app`: the app for a server of one's own.
+
+Several processes are forked from one that has loaded libraries and model: they are ready as soon as one is, and share
+the memory of both. Until then it computes with one thread, for a fork copies no others.
+"""
 
 import contextlib
 import functools
+import gc
+import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
 from os import PathLike
 from typing import Any
 
-from autorec import checks
+from autorec import checks, threads
 from autorec.errors import AutoRecError
 from autorec.extras import require
 from autorec.storage.manifest import describe
-
-Serve = Callable[[socket.socket], None]  # answers until the process is told to end
 
 _BACKLOG = 2048
 _GRACE = 10  # seconds for requests that are being answered when the service is told to end
@@ -52,7 +58,8 @@ def run_server(
 ) -> None:
     """Serve the model in the folder `path` until SIGTERM or Ctrl-C; a folder that is replaced is swapped in.
 
-    port: 0 for any that is free. workers: processes, each with a model of its own; each computes with one thread.
+    port: 0 for any that is free. workers: processes; on Linux they share the memory of the model. From now on this one
+    computes with one thread, and so does each of them.
     on_start(url) is called before requests are answered: those that come meanwhile wait. AUTOREC_API_KEY in the
     environment: the key that requests have to bring.
     ModelFileError: see `load`. AutoRecError: the address cannot be had, or an extra is missing.
@@ -65,42 +72,71 @@ def run_server(
     """
     require("serve", "the service")
     checks.whole("workers", workers)
-    prepare = _prepare_one if workers == 1 else functools.partial(_prepare_several, workers)
-    serve = prepare(os.fspath(path))  # here, where a model that cannot be read is one sentence
+    describe(path)  # a model that is not there, or an address that is taken, is told before the libraries are loaded
     with _listen(host, port) as listening, _numbers_of_workers(workers), _end_by_signal():
+        import uvicorn
+
+        from autorec.serve.app import build
+        from autorec.serve.served import Live
+
+        threads.set_threads(1)  # a request is too small for several, and other workers have the other cores
+        live = Live(os.fspath(path))
+        live.load()
+        config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
         if on_start is not None:
             on_start(_url(listening))
-        serve(listening)
+        if workers == 1:
+            _answer(config, listening)
+        else:
+            _answer_by_several(workers, config, listening)
 
 
-def _prepare_one(path: str) -> Serve:
-    """This process answers."""
+def _answer(config: Any, listening: socket.socket) -> None:
+    """This process answers until it is told to end. config: of uvicorn."""
     import uvicorn
 
-    from autorec.serve.app import build
-    from autorec.serve.served import Live
-
-    live = Live(path)
-    live.load()
-    return lambda listening: uvicorn.Server(uvicorn.Config(build(live), **_OPTIONS)).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[listening])
 
 
-def _prepare_several(workers: int, path: str) -> Serve:
-    """Processes that this one starts answer; it loads no model itself, so that they are ready sooner."""
-    import uvicorn
-    from uvicorn.config import STARTUP_FAILURE
-    from uvicorn.supervisors import Multiprocess
+def _answer_by_several(workers: int, config: Any, listening: socket.socket) -> None:
+    """So many processes answer until this one is told to end; where one is killed, another takes its place."""
+    ways: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    if sys.platform == "linux":
+        config.load()  # once for all; spawned processes load the model and build the app themselves
+    processes: list[Any] = []
+    told: list[int] = []
+    parent = os.getpid()
 
-    describe(path)
-    config = uvicorn.Config(functools.partial(make_app, path), factory=True, workers=workers, **_OPTIONS)
+    def end(number: int, _: object) -> None:
+        if os.getpid() != parent:
+            os._exit(0)  # a worker that has not begun, or is done
+        told.append(number)
+        for process in processes:
+            process.terminate()
 
-    def serve(listening: socket.socket) -> None:
-        supervisor = Multiprocess(config, sockets=[listening])
-        supervisor.run()
-        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-            raise AutoRecError("a worker could not start; what it said stands above")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    gc.freeze()  # the collector writes to what it looks at, and memory is shared until it is written to
+    while processes or not told:
+        while len(processes) < workers and not told:
+            process = ways.Process(target=_work, args=(config, listening))
+            process.start()
+            processes.append(process)
+        if told:
+            end(told[0], None)  # one that was starting meanwhile
+        wait([process.sentinel for process in processes])
+        if any((process.exitcode or 0) > 0 for process in processes):
+            end(signal.SIGABRT, None)
+        processes = [process for process in processes if process.exitcode is None]
+    if signal.SIGABRT in told:
+        raise AutoRecError("a worker failed; what it said stands above")
+    if signal.SIGINT in told:
+        raise KeyboardInterrupt
 
-    return serve
+
+def _work(config: Any, listening: socket.socket) -> None:
+    with contextlib.suppress(KeyboardInterrupt):  # which a terminal sends to every process
+        _answer(config, listening)
 
 
 @contextlib.contextmanager

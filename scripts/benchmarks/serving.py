@@ -1,14 +1,17 @@
 """`autorec serve` under load on this machine: requests a second, waiting times, memory, the time until it is ready.
 
-The load generator takes its share of the same cores. First so many connections that one always waits: the capacity.
-Then requests at 80 % of it at random times (a Poisson process), whatever becomes of those before; a waiting time counts
-from when the request was due.
+The load generator takes its share of the same cores. First so many connections that one always waits: the capacity, by
+wrk where it is installed, since the generator below takes about a fifth of a core for 1,000 requests/s. Then requests
+at 80 % of it at random times (a Poisson process), whatever becomes of those before; a waiting time counts from when the
+request was due.
 """
 
 import asyncio
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +31,7 @@ WORKERS = os.cpu_count() or 1
 CONNECTIONS = 16
 ASKED = 3000  # requests
 SECONDS = 5.0
+SEPARATOR = b"\r\n\r\n"
 SHARE = 0.8  # of the capacity
 MODELS = {
     "i-autorec": {"epochs": 3, "penalty": "l2:350"},
@@ -51,6 +55,15 @@ def serving() -> Iterator[Row]:
             yield measure(name, folder)
 
 
+LUA = """
+local bodies, asked = {BODIES}, 0
+function request()
+  asked = asked + 1
+  return wrk.format("POST", "/recommend", {["Content-Type"] = "application/json"}, bodies[asked % #bodies + 1])
+end
+"""
+
+
 def measure(name: str, folder: Path) -> Row:
     """One model, as many workers as there are cores."""
     requests = make_requests(autorec.load(folder).ratings_.item_ids.tolist())
@@ -59,16 +72,19 @@ def measure(name: str, folder: Path) -> Row:
         asyncio.run(ask_all(port, requests[:1], np.zeros(1)))
         first = time.perf_counter() - start
         asyncio.run(ask_all(port, requests, np.zeros(len(requests))))  # each worker has been asked
-        begin, used = time.perf_counter(), cpu_seconds(process.pid)
-        asyncio.run(ask_all(port, requests, np.zeros(ASKED)))
-        capacity = ASKED / (time.perf_counter() - begin)
-        each = (cpu_seconds(process.pid) - used) / ASKED
+        used, of_generator = cpu_seconds(process.pid), os.times()
+        asked, seconds = (ask_by_wrk if shutil.which("wrk") else ask_without_pause)(port, requests)
+        capacity, each = asked / seconds, (cpu_seconds(process.pid) - used) / asked
+        generator = sum(np.subtract(os.times()[:4], of_generator[:4])) / asked
         due = np.cumsum(np.random.default_rng(1).exponential(1 / (SHARE * capacity), int(SHARE * capacity * SECONDS)))
         waited = np.array(asyncio.run(ask_all(port, requests, due)))
         memory = sum(resident(child) for child in (process.pid, *children(process.pid)))
     half, most = np.quantile(waited, [0.5, 0.99]) * 1e3
     what = f"serve {name}, posted histories of 20 to 200, n = 10, {WORKERS} workers"
-    ours = f"{capacity:,.0f} requests/s, each {each * 1e3:.2f} ms of CPU; at 80 %: p50 {half:.1f}, p99 {most:.1f} ms"
+    ours = (
+        f"{capacity:,.0f} requests/s, each {each * 1e3:.2f} ms of CPU, {generator * 1e3:.2f} of the generator "
+        f"({'wrk' if shutil.which('wrk') else 'Python'}); at 80 %: p50 {half:.1f}, p99 {most:.1f} ms"
+    )
     return Row(what, f"{ours}; {memory:.2f} GiB; ready in {ready:.1f} s, first answer {first * 1e3:.0f} ms")
 
 
@@ -82,6 +98,26 @@ def make_requests(items: list[Any], n: int = 400) -> list[bytes]:
         head = "POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         requests.append(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     return requests
+
+
+def ask_by_wrk(port: int, requests: list[bytes]) -> tuple[int, float]:
+    """(requests, seconds) of wrk, a load generator in C, for some seconds."""
+    bodies = ", ".join(f"[=[{request.split(SEPARATOR, 1)[1].decode()}]=]" for request in requests)
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(LUA.replace("BODIES", bodies))
+        script.flush()
+        words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:.0f}s", "-s", script.name, f"http://127.0.0.1:{port}"]
+        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in told and "Socket errors" not in told, told
+    asked, seconds = re.findall(r"(\d+) requests in ([\d.]+)s", told)[0]
+    return int(asked), float(seconds)
+
+
+def ask_without_pause(port: int, requests: list[bytes]) -> tuple[int, float]:
+    """The same by `ask_all`."""
+    begin = time.perf_counter()
+    asyncio.run(ask_all(port, requests, np.zeros(ASKED)))
+    return ASKED, time.perf_counter() - begin
 
 
 async def ask_all(port: int, requests: list[bytes], due: Any) -> list[float]:
@@ -139,6 +175,6 @@ def children(pid: int) -> list[int]:
 
 
 def resident(pid: int) -> float:
-    """GiB that a process shares with no other (Linux)."""
+    """GiB of a process, what it shares with others divided among them (Linux)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 2**20
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 2**20
