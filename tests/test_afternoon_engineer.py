@@ -53,7 +53,8 @@ def test_new_items_fold_in_without_training(tmp_path: Path) -> None:
     model = autorec.BiasedMF(factors=4, sweeps=3).fit(autorec.read_ratings(ratings, columns={"item": "film"} | _WHO))
     new = pd.DataFrame({"user": [1, 2, 3], "item": ["new"] * 3, "rating": [5, 4, 5]})
     folded = model.fold_in(new, of="items")
-    assert folded.recommend(4, n=1)["item"].tolist() == ["new"]
+    assert folded.recommend(4, n=1)["item"].tolist() == ["new"] and folded.known(4, "new").all()
+    assert folded.predict([4], ["new"])[0] == pytest.approx(folded.recommend(4, n=1)["score"].iloc[0])
 
 
 _WHO = {"user": "customer", "rating": "score"}

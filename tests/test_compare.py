@@ -304,6 +304,11 @@ class Noting(GlobalMean):
         return {}
 
 
+def test_a_model_of_choices_that_learns_in_epochs_has_its_row() -> None:
+    result = compare(random_frame(), [("elsa", create("elsa", epochs=2, factors=3))], by="random:0.2", baselines="none")
+    assert result.results[0].summaries[0]["curve"] and "| elsa |" in result.to_markdown()
+
+
 def test_a_note_names_its_model() -> None:
     with pytest.warns(UserWarning, match="^mine: something is done differently$"):
         compare(random_frame(), [("mine", Noting()), "popularity"], by="random:0.2", baselines="none")

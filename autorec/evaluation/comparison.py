@@ -234,6 +234,6 @@ class Comparison:
 
 
 def _make_curve(summary: dict[str, Any]) -> tuple[CurvePoint, ...]:
-    """Validation RMSE by epoch, of a model that learns in epochs."""
-    points = [(point["epoch"], point["validation_rmse"]) for point in summary.get("curve", [])]
+    """Validation RMSE by epoch, of a model that learns to rate in epochs."""
+    points = [(point["epoch"], point.get("validation_rmse")) for point in summary.get("curve", [])]
     return tuple(CurvePoint(epoch, rmse) for epoch, rmse in points if rmse is not None)

@@ -130,7 +130,8 @@ class Recommender(Hooks, BaseEstimator):
         return self._has_history(rows) & (columns >= 0)
 
     def known_users(self, users: Any) -> npt.NDArray[np.bool_]:
-        """[users] whether each raw id had at least one rating of a known item in `fit` (or `fold_in`)."""
+        """[users] whether each raw id had at least one rating of a known item in `fit` (or `fold_in`); with new items,
+        whether it was in `fit`."""
         return self._has_history(self._fitted().find_users(as_collection(users)))
 
     @property
@@ -287,7 +288,10 @@ class Recommender(Hooks, BaseEstimator):
         return rows, columns
 
     def _has_history(self, rows: IntArray) -> npt.NDArray[np.bool_]:
-        """[users] whether a row is there, not −1, and has a rating."""
+        """[users] whether a row is there, not −1, and has a rating. Of a model with new items all that are there: their
+        ratings are of other items, and not kept."""
+        if self.summary_.get("folded_in") == "items":
+            return np.asarray(rows) >= 0
         counts = np.append(np.diff(self.ratings_.csr.indptr), 0)
         return np.asarray(counts[rows] > 0)
 
