@@ -12,7 +12,7 @@ from sklearn.metrics import ndcg_score
 import autorec
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
-from autorec.reproduction import family, intervals, joint, rating, strong, uses
+from autorec.reproduction import family, intervals, joint, latest, rating, strong, uses
 from autorec.reproduction import reproduce as reproduction
 from autorec.threads import thread_count
 
@@ -163,3 +163,27 @@ def test_every_preset_is_fitted_in_a_process_of_its_own(monkeypatch: pytest.Monk
     title, *lines = family.family(Path())
     assert title.startswith("model, group: RMSE; NDCG@10")
     assert [line.split(": ")[0] for line in lines] == ["  bias, floor", "  ease, lists"]
+
+
+def test_the_latest_ratings_are_ranked_with_and_without_a_half_life():
+    frame = random_frame(90, 40, 0.5)
+    rng = np.random.default_rng(0)
+    one = autorec.time_split(frame.assign(timestamp=rng.integers(0, 300 * 86_400, len(frame))), 0.1)
+
+    def ndcg(model):
+        return autorec.evaluate(model, one.test, k=10, relevant=4).metrics["ndcg@10"]
+
+    aged = autorec.Ease(half_life=20).fit(one.train)
+    line = latest._measure("ease", aged, one, {"l2": 500.0}).split()
+    plain = autorec.Ease().fit(one.train)
+    assert (line[1], line[4], line[7]) == (f"{ndcg(plain):.4f}", f"{ndcg(aged):.4f}", "20")
+    model = autorec.Joint("biased-mf", "ease", half_life=20).fit(one.train)
+    liked = latest._learn(model, "liked", one.train)
+    again = autorec.Joint("biased-mf", "ease", half_life=20, learns="liked").fit(one.train)
+    line = latest._measure("autorec", liked, one, {}).split()
+    again.choice_, weighted = again.choice_._with_half_life(None), ndcg(again)
+    assert (line[1], line[4]) == (f"{ndcg(again):.4f}", f"{weighted:.4f}") and model.learns == "rated"
+    grid = [{"l2": 1e4}, {"l2": 100.0}]
+    inner = autorec.time_split(one.train, 0.1)
+    found = [latest._ndcg(autorec.Ease(**settings).fit(inner.train), inner.test).mean() for settings in grid]
+    assert latest._choose("ease", grid, one.train) == grid[int(np.argmax(found))]

@@ -68,7 +68,7 @@ def choose_l2(
     if gain.mean() <= gain.std(ddof=1) / math.sqrt(len(gain)):
         best = model.l2
     progress.note(f"The model of choices: λ {best:.4g}, NDCG@100 {score(best):.4f} of {len(aside)} held-out users.")
-    return {"l2": best, "tried": {f"{l2:.4g}": score(l2) for l2 in sorted(tried)}}
+    return {"l2": best, "tried": {f"{l2:.4g}": round(score(l2), 4) for l2 in sorted(tried)}}
 
 
 def _number(csr: sparse.csr_array) -> npt.NDArray[np.int64]:

@@ -70,7 +70,7 @@ def choose_half_life(model: Model, ratings: Ratings) -> dict[str, Any]:
     best = max(HALF_LIVES, key=lambda days: float(found[days].mean()))
     gain = found[best] - plain
     helps = gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain))
-    means = {"none" if days is None else f"{days:g}": float(scores.mean()) for days, scores in found.items()}
+    means = {"none" if days is None else f"{days:g}": round(float(scores.mean()), 4) for days, scores in found.items()}
     told = f"a half-life of {best:g} days" if helps else "no weights"
     figures = f"NDCG@10 {plain.mean():.4f} without, {found[best].mean():.4f} with {best:g} days"
     progress.note(f"Histories by age: {told}; {figures}, on the latest tenth of the ratings.")

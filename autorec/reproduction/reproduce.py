@@ -11,6 +11,7 @@ from autorec.reproduction.family import family
 from autorec.reproduction.intervals import intervals
 from autorec.reproduction.interview import interview
 from autorec.reproduction.joint import choice, joint
+from autorec.reproduction.latest import latest
 from autorec.reproduction.papers import papers
 from autorec.reproduction.published import paper, table
 from autorec.reproduction.ranking import ranking
@@ -24,7 +25,7 @@ JOBS: Mapping[str, Job] = {
     job.__name__: job
     for job in (
         *(table, paper, papers, ranking, strong, family, adversarial),
-        *(joint, choice, ratings, uses, attacks, intervals, interview, defaults),
+        *(joint, choice, latest, ratings, uses, attacks, intervals, interview, defaults),
     )
 }
 
