@@ -289,7 +289,7 @@ def test_compare_says_a_leak_on_top_in_every_form(files: dict[str, str]) -> None
 
 
 def test_the_command_line_tells_of_a_leak(files: dict[str, str], tmp_path: Path) -> None:
-    text, _ = run("compare", files["folder"], "-m", "bias", "--by", files["by"])
+    text, _ = run("compare", files["folder"], "-m", "bias", "--by", files["by"], "--baselines", "none")
     assert text.startswith("Caution: 240 test ratings") and "Data audit\n- Leak: 240" in text
     _, errors = run("split", files["folder"], "--by", files["by"], "-o", str(tmp_path))
     assert errors.count("Warning: ") == 1 and "Warning: 240 test ratings" in errors

@@ -40,9 +40,10 @@ def objective(model, ratings):
 def test_a_sweep_never_raises_the_objective_and_ends_where_nothing_is_gained():
     ratings = as_ratings(random_frame())
     assert ratings.scale == (1, 5)
-    values = [objective(BiasedMF(3, 0.1, sweeps).fit(ratings), ratings) for sweeps in (1, 2, 3, 5, 10, 400)]
+    models = [BiasedMF(3, 0.1, sweeps).fit(ratings) for sweeps in (1, 2, 3, 5, 10, 400)]
+    values = [objective(model, ratings) for model in models]
     assert all(later <= earlier * (1 + 1e-9) for earlier, later in pairwise(values))
-    model = BiasedMF(3, 0.1, 400).fit(ratings)
+    model = models[-1]
     rng = np.random.default_rng(0)
     for side in ("users_", "items_"):
         vectors = getattr(model, side)
