@@ -34,8 +34,8 @@ def solve_columns(
     for column in range(targets.shape[0]):
         entries = slice(targets.indptr[column], targets.indptr[column + 1])
         if entries.start < entries.stop:
-            H = codes[targets.indices[entries]].astype(np.float64)
-            V[column], b[column] = _solve(H, targets.data[entries].astype(np.float64), l2, bias_damping)
+            H, t = codes[targets.indices[entries]], targets.data[entries].astype(np.float64)
+            V[column], b[column] = _solve(H, t, l2, bias_damping)
     return V, b
 
 
@@ -84,9 +84,9 @@ def weigh_targets(H: FloatArray, code: FloatArray, l2: float, bias_damping: floa
 
 
 def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tuple[FloatArray, float]:
-    """H [n × H], t [n] → (v [H], b)."""
+    """H [n × H] float32, t [n] float64 → (v [H], b), computed in float64."""
     if bias_damping == 0:  # a free bias is the mean residual: centre, solve, shift back
-        centre, mean = H.mean(axis=0), float(t.mean())
+        centre, mean = H.mean(axis=0, dtype=np.float64), float(t.mean())
         v = ridge(H - centre, t - mean, l2 / 2)
         return v, mean - float(v @ centre)
     if l2 == 0:
@@ -111,7 +111,7 @@ def ridge(H: FloatArray, t: FloatArray, strength: float) -> FloatArray:
 def _solve_damped(gram: FloatArray, strength: float, t: FloatArray) -> FloatArray:
     """(gram + strength · I)⁻¹ t, by Cholesky; gram [n × n] is overwritten. Straight to LAPACK: one short history takes
     less time than the checks of `scipy.linalg.solve`."""
-    gram[np.diag_indices_from(gram)] += strength
+    gram.flat[:: len(gram) + 1] += strength
     _, solution, failed = linalg.lapack.dposv(gram.T, t, lower=True, overwrite_a=True)
     if failed:
         raise linalg.LinAlgError(f"no Cholesky factor: LAPACK's dposv gave up with {failed}")

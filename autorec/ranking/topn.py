@@ -33,7 +33,7 @@ def map_blocks(
     count = -(-len(rows) // per_block)
     if count > 1:  # as many for each thread
         count = min(-(-count // thread_count()) * thread_count(), len(rows))
-    bounds = np.linspace(0, len(rows), count + 1).astype(np.int64).tolist()
+    bounds = [len(rows) * part // max(count, 1) for part in range(count + 1)]
     parts = [slice(*bound) for bound in pairwise(bounds)]
 
     def score(part: slice) -> Result:
