@@ -27,6 +27,7 @@ from autorec.ratings.matrix import Ratings
 
 LEAST, MOST = 5.0, 20_000.0  # of λ
 STEPS = (4.0, 2.0, math.sqrt(2))
+FITS = 9  # of a search, and the last one, about
 MOST_ITEMS = 8_000  # beyond, an inverse takes more than some ten seconds, and the first λ is taken
 
 

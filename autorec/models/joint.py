@@ -30,7 +30,7 @@ from sklearn.base import clone
 from autorec import checks, words
 from autorec.memory import available_memory
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
-from autorec.models.choice_l2 import choose_l2
+from autorec.models.choice_l2 import FITS, MOST_ITEMS, choose_l2
 from autorec.models.ease import Ease
 from autorec.models.presets import create
 from autorec.models.registry import named
@@ -173,7 +173,9 @@ class Joint(Recommender):
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         sizes = (n_users, n_items, n_ratings)
-        return create(self._choose(n_users, n_items))._seconds(*sizes) + create(self.rating)._seconds(*sizes)
+        choice = self._choose(n_users, n_items)
+        fits = FITS if choice == "ease" and n_items <= MOST_ITEMS else 1
+        return fits * create(choice)._seconds(*sizes) + create(self.rating)._seconds(*sizes)
 
     # --- scores ---------------------------------------------------------------------------------------------
 
