@@ -360,14 +360,16 @@ LIKELY = {
     "remove": st.lists(ANY_ID, max_size=3),
     "change": st.dictionaries(st.integers(1, 300).map(str), st.floats(1, 5), max_size=3),
     "add": st.lists(ANY_ID, max_size=3),
+    "skip": st.lists(ANY_ID, max_size=3),
 }
 MOSTLY = {name: st.one_of(likely, likely, likely, ANYTHING) for name, likely in LIKELY.items()}
 BODIES = {
-    "/recommend": [name for name in LIKELY if name not in ("items", "item", "remove", "change", "add")],
+    "/recommend": [name for name in LIKELY if name not in ("items", "item", "remove", "change", "add", "skip")],
     "/predict": ["user", "history", "items"],
     "/explain": ["user", "history", "item", "by"],
     "/what-if": ["user", "history", "n", "by", "remove", "change", "add", "reasons"],
     "/similar": ["items", "n"],
+    "/interview": ["user", "history", "n", "skip"],
 }
 BODY = st.sampled_from(sorted(BODIES)).flatmap(
     lambda path: st.tuples(
