@@ -15,6 +15,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+_SHORT = 80  # characters
+
 
 class AutoRecError(Exception):
     """Base of all errors that this library raises; its text is one sentence: what was got, what is allowed, what to
@@ -54,5 +56,16 @@ class NotEnoughMemoryError(AutoRecError, MemoryError):
 
 def nearest(name: Any, allowed: Iterable[str]) -> str:
     """ "; did you mean bias?" for the one of `allowed` that is most like `name`, "" where none is."""
-    alike = difflib.get_close_matches(str(name), list(allowed), n=1)
+    alike = difflib.get_close_matches(name if isinstance(name, str) else shown(name), list(allowed), n=1)
     return f"; did you mean {alike[0]}?" if alike else ""
+
+
+def shown(value: Any) -> str:
+    """A value for a sentence: what Python writes for it where that is short and one line, else its type."""
+    try:
+        text = repr(value)
+    except Exception:  # its own, or Python's for an integer of too many digits
+        text = ""
+    if isinstance(value, str) and len(text) > _SHORT:
+        return f"{value[: _SHORT - 20]!r}…"
+    return text if 0 < len(text) <= _SHORT and text.isprintable() else f"an object of type {type(value).__name__}"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 
 _GIB = 2**30
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKmMgGtT])(i?)[bB]?\s*").fullmatch
@@ -23,7 +23,7 @@ def parse_size(name: str, value: int | str) -> int:
         return value
     found = _SIZE(value) if isinstance(value, str) else None
     if found is None:
-        raise ParameterError(f"{name} is {value!r}; allowed: a size such as 4GB or 512MiB")
+        raise ParameterError(f"{name} is {shown(value)}; allowed: a size such as 4GB or 512MiB")
     power = "KMGT".index(found[2].upper()) + 1
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 

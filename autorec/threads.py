@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -32,8 +32,9 @@ def set_threads(threads: int) -> None:
     >>> autorec.set_threads(1)
     """
     most = _cores()
-    if not (isinstance(threads, numbers.Integral) and 1 <= threads <= most):
-        raise ParameterError(f"{threads!r} threads; this machine allows 1 to {most}")
+    if not isinstance(threads, numbers.Integral) or isinstance(threads, bool) or not 1 <= threads <= most:
+        raise ParameterError(f"{shown(threads)} threads; this machine allows 1 to {most}")
+    threads = int(threads)
     import torch
     from threadpoolctl import threadpool_limits
 

@@ -14,8 +14,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autorec import files, folders, locks, progress
-from autorec.errors import InputError, ParameterError, nearest
+from autorec import checks, files, folders, locks, progress
+from autorec.errors import InputError, ParameterError, nearest, shown
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
 
@@ -63,10 +63,12 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, base_url: 
     autorec.errors.ParameterError: unknown data set 'ml-100'; allowed: ml-100k, ...
     >>> folder = autorec.fetch("ml-latest-small")  # doctest: +SKIP
     """
-    if name not in DATA_SETS:
+    if not isinstance(name, str) or name not in DATA_SETS:
         near = nearest(name, DATA_SETS)
-        raise ParameterError(f"unknown data set {name!r}; allowed: {', '.join(DATA_SETS)}{near}")
-    target = Path(name if folder is None else folder)
+        raise ParameterError(f"unknown data set {shown(name)}; allowed: {', '.join(DATA_SETS)}{near}")
+    target = checks.path("folder", name if folder is None else folder)
+    if not isinstance(base_url, str) or not re.match(r"https?://[!-~]+$", base_url):
+        raise ParameterError(f"base_url is {shown(base_url)}; allowed: an address that begins with https://")
     folders.require_absent(target)
     data_set = DATA_SETS[name]
     url = f"{base_url}/{data_set.archive}"

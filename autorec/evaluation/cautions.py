@@ -50,6 +50,8 @@ def _are_among(ratings: Ratings, test: Ratings) -> npt.NDArray[np.bool_]:
     """[test ratings] whether the pair is in `ratings`, whatever its value."""
     rows, columns = ratings.find_users(test.user_ids)[test.rows()], ratings.find_items(test.item_ids)[test.csr.indices]
     pairs = np.where((rows >= 0) & (columns >= 0), rows * ratings.n_items + columns, -1)
+    if not len(ratings):
+        return np.zeros(len(test), dtype=bool)
     stored = ratings.rows() * np.int64(ratings.n_items) + ratings.csr.indices  # ascending
     position = np.minimum(np.searchsorted(stored, pairs), len(stored) - 1)
     return np.asarray(stored[position] == pairs)

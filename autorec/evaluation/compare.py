@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
 
-from autorec import progress, words
+from autorec import checks, progress, words
 from autorec.audits.of_split import whole
 from autorec.errors import AutoRecError
 from autorec.evaluation.baselines import choose
@@ -18,7 +17,7 @@ from autorec.evaluation.comparison import Comparison, Result
 from autorec.evaluation.data_audit import data_audit
 from autorec.evaluation.entries import Entry, Model, Settings, afforded, duration, entries_of
 from autorec.evaluation.environment import environment
-from autorec.evaluation.evaluate import evaluate
+from autorec.evaluation.evaluate import check_measures, evaluate
 from autorec.evaluation.examples import example_users, lists, rated
 from autorec.evaluation.memory import peak_memory
 from autorec.evaluation.own_metrics import Metric, sort_metrics
@@ -34,7 +33,7 @@ from autorec.report.comparison_report import DataFacts, Example, Item
 class _How:
     """The arguments of `evaluate`."""
 
-    k: Sequence[int] | int
+    k: tuple[int, ...]
     relevant: float | None
     cold: float | None
     metrics: Sequence[Metric]
@@ -87,7 +86,9 @@ def compare(
     'ease'
     """
     data = None if ratings is None else as_ratings(ratings)
-    how = _How(k, relevant, cold, metrics)
+    how = _How(check_measures(k, relevant, cold), relevant, cold, metrics)
+    checks.flag("user_ids", user_ids)
+    checks.function("announce", announce, "a sentence")
     rounds = make_rounds(data, by, seed, repeats, read)
     splits = [one.split for one in rounds]
     entries = entries_of(models, settings, baselines, (splits[0].rated or splits[0]).train)
@@ -155,9 +156,7 @@ def _run(
 def _choose(result: Result, entry: Entry, one: Round, how: _How) -> None:
     """The settings of the model of `result`, on the first split."""
     with _name_in_warnings(result.name):
-        choice = choose(
-            result.name, entry.model, entry.grid, one.parts(entry.model).train, int(np.min(how.k)), one.seed
-        )
+        choice = choose(result.name, entry.model, entry.grid, one.parts(entry.model).train, how.k[0], one.seed)
     if choice is not None:
         result.model = clone(entry.model).set_params(**choice.settings)
         result.choice = choice

@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.base import clone
 
 from autorec import checks
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 from autorec.evaluation.baselines import GRIDS, baselines, rehearse
 from autorec.memory import available_memory, readable
 from autorec.models.base import Recommender
@@ -61,6 +61,8 @@ def entries_of(
     ParameterError: a name twice, settings of a model that is not asked for, settings that it does not have or allow.
     """
     settings = checks.mapping("settings", settings, "model: settings")
+    if not all(isinstance(name, str) for name in settings):
+        raise ParameterError(f"settings is {shown(settings)}; allowed: a dict of names of models and their settings")
     entries: dict[str, Entry] = {}
     for asked in [models] if isinstance(models, str) or not isinstance(models, Sequence) else models:
         label = _name(asked)

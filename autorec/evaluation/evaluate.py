@@ -1,5 +1,6 @@
 """One model on ratings that it has not seen: the error of its ratings, the quality of its lists."""
 
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ from autorec.report.tables import arrow, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_LONGEST = 1_000_000  # list
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -194,7 +197,7 @@ def evaluate(
     >>> [name for name in evaluation.metrics if name.startswith("ndcg")]
     ['ndcg@5', 'ndcg_graded@5', 'ndcg@10', 'ndcg_graded@10']
     """
-    chosen, ks = sort_metrics(metrics), _check_asked(k, relevant=relevant, cold=cold)
+    chosen, ks = sort_metrics(metrics), check_measures(k, relevant, cold)
     of_choices = isinstance(test, Split) and test.rated is not None
     model, test, fold_in = take_fitted(model, test, fold_in)
     trained = model.ratings_
@@ -224,14 +227,14 @@ def evaluate(
     return found.of_lists() if of_choices else found
 
 
-def _check_asked(k: Sequence[int] | int, **ratings: float | None) -> tuple[int, ...]:
-    """Lengths of lists, ascending."""
-    for option, asked in ratings.items():
-        if asked is not None:
-            checks.number(option, asked)
-    ks = tuple(sorted({checks.whole("k", one) for one in np.atleast_1d(np.asarray(k)).tolist()}))
+def check_measures(k: Any, relevant: Any, cold: Any) -> tuple[int, ...]:
+    """The lengths of lists that are asked for, ascending. ParameterError: an argument of `evaluate` is not allowed."""
+    asked = [k] if isinstance(k, numbers.Integral) else checks.listed("k", k, "whole numbers from 1 up")
+    ks = tuple(sorted({checks.whole("k", one, most=_LONGEST) for one in asked}))
     if not ks:
-        raise ParameterError(f"k is {k!r}; allowed: whole numbers from 1 up")
+        raise ParameterError("k is empty; allowed: whole numbers from 1 up")
+    checks.optional(checks.number, "relevant", relevant)
+    checks.optional(checks.number, "cold", cold)
     return ks
 
 
@@ -275,7 +278,7 @@ def _count_known_ratings(model: Recommender, test: Ratings, of: str) -> npt.NDAr
         counts, rows = np.diff(fitted.csr.indptr), fitted.find_users(test.user_ids)
     else:
         counts, rows = fitted.item_counts, fitted.find_items(test.item_ids)
-    return np.where(rows >= 0, counts[rows], 0).astype(np.int64)
+    return np.append(counts, 0)[rows].astype(np.int64)  # the last for −1
 
 
 def measure_ranking(

@@ -1,14 +1,15 @@
 """Metrics of one's own: plain functions of pairs or of lists, told apart by the names of their arguments."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from autorec.errors import ParameterError
+from autorec import checks
+from autorec.errors import ParameterError, shown
 from autorec.evaluation import metrics as built_in
 from autorec.evaluation.lists import Lists
 from autorec.ratings.matrix import Ratings
@@ -57,9 +58,10 @@ NONE = OwnMetrics({}, {})
 def sort_metrics(functions: Sequence[Metric]) -> OwnMetrics:
     """The functions by what they take, named as they are. ParameterError: other arguments, a name that is taken."""
     found = OwnMetrics({}, {})
-    if not isinstance(functions, Iterable) or not all(map(callable, functions)):
-        raise ParameterError(f"metrics is {functions!r}; allowed: a list of functions")
-    for function in functions:
+    given = checks.listed("metrics", functions, "functions")
+    if not all(map(callable, given)):
+        raise ParameterError(f"metrics is {shown(functions)}; allowed: a list of functions")
+    for function in given:
         name = getattr(function, "__name__", "")
         arguments = tuple(inspect.signature(function).parameters)
         if arguments not in (OF_PAIRS, OF_LISTS):

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from autorec import checks
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 from autorec.models.base import Recommender
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split, split
 from autorec.report.comparison_report import SplitFacts
+
+_MOST = 10_000  # repeats
 
 By = str | Split | Sequence[Split] | Callable[[Any, int], Split | Sequence[Split]]
 
@@ -31,8 +33,9 @@ def make_rounds(
 ) -> list[Round]:
     """The splits of `repeats` repeats, repeat i by seed + i. by: as for `autorec.compare`. ParameterError: it gives no
     splits, or gives the same ones each time."""
-    if checks.whole("repeats", repeats) > 1 and not (isinstance(by, str) or callable(by)):
+    if checks.whole("repeats", repeats, most=_MOST) > 1 and not (isinstance(by, str) or callable(by)):
         raise ParameterError(f"repeats is {repeats}, but the splits are given; leave repeats out, or give a function")
+    checks.function("read", read, "the name of a file")
     first = checks.whole("seed", seed, least=0)
     seeds = range(first, first + repeats)
     return [Round(one, part) for one in seeds for part in _make_splits(ratings, by, one, read)]
@@ -51,5 +54,5 @@ def _make_splits(ratings: Ratings | None, by: By, seed: int, read: Callable[[str
     made = by(ratings, seed) if callable(by) else by
     splits = list(made) if isinstance(made, Sequence) else [made]
     if not splits or not all(isinstance(one, Split) for one in splits):
-        raise ParameterError(f"by gives {made!r}; allowed: a word such as random:0.1, one Split or several")
+        raise ParameterError(f"by gives {shown(made)}; allowed: a word such as random:0.1, one Split or several")
     return splits

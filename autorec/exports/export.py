@@ -71,7 +71,7 @@ def export(model: Recommender, path: str | os.PathLike[str], form: words.Exporte
 
 
 def _find_form(path: str | os.PathLike[str], form: str | None) -> str:
-    suffix = Path(path).suffix.lower()
+    suffix = checks.path("path", path).suffix.lower()
     if form is not None:
         return checks.one_of("form", form, get_args(words.Exported))
     if suffix not in SUFFIXES:
@@ -82,7 +82,7 @@ def _find_form(path: str | os.PathLike[str], form: str | None) -> str:
 def _compare(model: Recommender, score: Score, form: str) -> dict[str, Any]:
     """The scores of an exported form beside those of the model, for users of the training taken evenly."""
     histories = _find_histories(model, CHECKED)
-    own = model._to_ratings(model.score_users(model._encode(histories)))
+    own = model._to_ratings(model._score(model._encode(histories)))
     difference = 0.0
     for row in range(len(own)):
         entries = slice(histories.indptr[row], histories.indptr[row + 1])

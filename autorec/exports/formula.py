@@ -25,6 +25,7 @@ from autorec.models.choice_network import HEAD
 from autorec.models.columns import bias_scale
 from autorec.models.ease import Ease
 from autorec.models.elsa import Elsa
+from autorec.models.hooks import fitted
 from autorec.models.joint import Joint
 from autorec.models.mf import BiasedMF
 from autorec.models.puresvd import PureSVD
@@ -48,7 +49,7 @@ class Formula(NamedTuple):
 
 def find_formula(model: Recommender) -> Formula:
     """The formula of a fitted model. ParameterError: its scores of a history are none of the three kinds."""
-    model._fitted()
+    fitted(model)
     for kind, make in _MAKERS:
         if isinstance(model, kind):
             return make(model)

@@ -43,7 +43,7 @@ def make_page(
     histories [B × items]: of the training, by which the arrays are rounded: to the coarsest steps that keep the lists.
     AutoRecError: the page would be too large, or no step keeps them.
     """
-    own = np.asarray(model._to_ratings(model.score_users(model._encode(histories))), dtype=np.float32)
+    own = np.asarray(model._to_ratings(model._score(model._encode(histories))), dtype=np.float32)
     lists, _ = best_of_rows(own.copy(), min(LISTED, own.shape[1]), np.arange(len(own)), histories)
     compared = np.unique(np.linspace(0, len(own) - 1, HISTORIES).astype(np.int64))
     rounders = _find_rounders(model, formula, histories, lists)
@@ -79,7 +79,7 @@ def _find_rounders(
                 found[f"{name}.{key}"] = make, coarser * step
         return found
     users = model._encode(histories)
-    size = float(np.sqrt(np.mean(np.square(model.score_users(users), dtype=np.float64))))
+    size = float(np.sqrt(np.mean(np.square(model._score(users), dtype=np.float64))))
     makers = {name: keep_floats(array) for name, array in arrays.items()}
     if "items" not in arrays:
         listed = np.bincount(lists[lists >= 0], minlength=len(arrays["input"])) + LISTED / 100

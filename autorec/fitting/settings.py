@@ -8,7 +8,7 @@ from typing import Any, get_args
 import torch
 
 from autorec import checks, words
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING
 from autorec.fitting.dampings import Dampings, Given
 from autorec.network.activations import activation
@@ -131,15 +131,15 @@ def has_mask(inputs: str) -> bool:
 
 def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
     """(λ of l2, None for `l2:auto`; all penalties by name, without an automatic l2)."""
-    words = [word.strip() for word in str(text).split("+")]
+    words = [word.strip() for word in text.split("+")] if isinstance(text, str) else []
     automatic = words.count("l2:auto") == 1
     others = "+".join(word for word in words if word != "l2:auto") or "none"
     try:
-        parts = parse_sum("penalty", others if automatic else str(text), PENALTIES)
+        parts = parse_sum("penalty", others if automatic else text, PENALTIES)
     except ParameterError as error:
         raise ParameterError(f"{error}; or none, or l2:auto") from None
     if automatic and "l2" in parts:
-        raise ParameterError(f"penalty is {text!r}; give l2 once")
+        raise ParameterError(f"penalty is {shown(text)}; give l2 once")
     if automatic:
         return None, parts
     return parts["l2"].value if "l2" in parts else 0.0, parts

@@ -9,6 +9,7 @@ import pandas as pd
 from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models.base import Recommender
+from autorec.models.hooks import fitted
 from autorec.models.registry import named
 from autorec.ratings.matrix import Ratings
 
@@ -39,7 +40,7 @@ def anomalies(model: Recommender, of: words.Worst = "users", n: int | None = Non
     ['user', 'ratings', 'rmse', 'z', 'mean_deviation', 'rdma', 'worst', 'title']
     """
     checks.one_of("of", of, get_args(words.Worst))
-    ratings = model._fitted()
+    ratings = fitted(model)
     n = len(ratings) if n is None else checks.whole("n", n)
     if not model.rates:
         able = ", ".join(named("ratings"))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autorec import checks, words
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, ParameterError, shown
 from autorec.insight.joint_labels import tell_jointly
 from autorec.insight.joint_training import trainable
 from autorec.insight.profiles import profiles
@@ -93,7 +93,8 @@ def classify(
     >>> found.classes
     {'Comedy': 22, 'Crime': 22}
     """
-    repeats, seed = checks.whole("repeats", repeats), checks.seed("random_state", random_state) % 2**32
+    checks.flag("joint", joint)
+    repeats, seed = checks.whole("repeats", repeats, most=1000), checks.seed("random_state", random_state) % 2**32
     tellers = _make_tellers(model, of, seed, joint)
     rows, classes = _find_labelled(model, labels, of)
     found = [
@@ -144,6 +145,8 @@ def _make_tellers(model: Recommender, of: str, seed: int, joint: bool) -> dict[s
 
 def _find_labelled(model: Recommender, labels: Any, of: str) -> tuple[Indices, Classes]:
     """(rows [n] of the labelled, their labels [n]), without unknown ids and rare classes."""
+    if not isinstance(labels, (Mapping, pd.Series)):
+        raise ParameterError(f"labels are {shown(labels)}; allowed: a Series, or a dict, of raw ids and their labels")
     given = pd.Series(dict(labels) if isinstance(labels, Mapping) else labels)
     given = given[~given.index.duplicated(keep="last")]
     rows = (model.ratings_.find_users if of == "users" else model.ratings_.find_items)(given.index.tolist())

@@ -110,6 +110,7 @@ def cluster(
     >>> autorec.cluster(autorec.PureSVD(factors=4).fit(ratings), of="items", k=5).labels.nunique()
     5
     """
+    checks.flag("joint", joint)
     points = profiles(model, of)
     k = checks.whole("k", k, least=2)
     seed = checks.seed("random_state", random_state) % 2**32  # the range that scikit-learn takes

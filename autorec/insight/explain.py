@@ -12,6 +12,7 @@ from autorec import words
 from autorec.errors import ParameterError
 from autorec.insight.person import FloatArray, find_columns, find_person, rank_items, score_histories, without
 from autorec.models.base import Recommender
+from autorec.models.hooks import fitted
 from autorec.models.recommending import score_person
 from autorec.ratings.matrix import Ratings
 
@@ -108,6 +109,7 @@ def explain_items(
 ) -> list[Explanation]:
     """`explain` of several items, raw ids, for which a person is encoded again but once a rating; None: the first of
     the list. most: ratings that a person may have where they are taken out in turn. ParameterError: there are more."""
+    fitted(model)
     ranked = model.ranked_by(by)
     person, row = find_person(ranked, user, history)
     scores = score_person(ranked, person, row)[0]  # [1 × items]

@@ -2,18 +2,17 @@
 
 import datetime
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
-from autorec import files
+from autorec import checks, files
 from autorec.errors import InputError, ModelFileError, ParameterError
 from autorec.insight.update import continue_fit
 from autorec.models.base import Recommender
-from autorec.models.hooks import FITTED_AGAIN
+from autorec.models.hooks import FITTED_AGAIN, fitted
 from autorec.models.load import load
 from autorec.models.store import load_described
 from autorec.ratings.ids import as_collection, require_known
@@ -52,7 +51,8 @@ def forget(model: Recommender, users: Any = (), items: Any = (), *, fast: bool =
     >>> autorec.forget(model, users=1).known_users([1])
     array([False])
     """
-    ratings = model._fitted()
+    ratings = fitted(model)
+    checks.flag("fast", fast)
     rows, columns = _find_both(ratings, users, items)
     folded = model.summary_.get("folded_in")
     if folded is None:
@@ -96,7 +96,7 @@ def forget_saved(
     >>> sorted(autorec.forget_saved("shop", users=[1, 2]))
     ['after', 'before', 'exact', 'how', 'removed', 'time']
     """
-    target = Path(path if output is None else output)
+    target = checks.path("output", path if output is None else output)
     check_save_path(target)
     model, before = load_described(path)
     rows, columns = _find_both(model.ratings_, users, items)

@@ -15,6 +15,7 @@ from autorec.insight.likeness import compare_choices, compare_histograms, find_n
 from autorec.models.adversarial import AdversarialAutoencoder
 from autorec.models.base import Recommender
 from autorec.models.choice_network import HEAD, normalised
+from autorec.models.hooks import fitted
 from autorec.models.registry import MODELS
 from autorec.models.row import Model
 from autorec.network.all_columns import rows_at_once
@@ -88,10 +89,10 @@ def generate(
     >>> autorec.generate(model, n=5).to_frame()["user"].unique().tolist()
     ['synthetic-1', 'synthetic-2', 'synthetic-3', 'synthetic-4', 'synthetic-5']
     """
-    fitted, network = model._fitted(), _drawing_network(model)
+    learned, network = fitted(model), _drawing_network(model)
     checks.one_of("codes", codes, get_args(words.DrawnFrom))
     relevant: float | None = getattr(model, "relevant", None)
-    real = _select_choices(fitted, relevant)
+    real = _select_choices(learned, relevant)
     n = real.n_users if n is None else checks.whole("n", n)
     seed = checks.seed("random_state", random_state)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)

@@ -17,6 +17,7 @@ from autorec import checks
 from autorec.errors import InputError, ParameterError
 from autorec.models.base import Recommender
 from autorec.models.histories import as_ratings_of
+from autorec.models.hooks import fitted
 from autorec.ratings.matrix import Ratings
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -107,10 +108,10 @@ def calibrate(model: Recommender, ratings: Any) -> Intervals:
     >>> intervals.predict([1], [2], interval=0.9).columns.tolist()
     ['rating', 'low', 'high']
     """
-    fitted = model._fitted()
+    learned = fitted(model)
     model._require_ratings()
-    kept = _require_unseen(model, as_ratings_of(ratings, fitted))
-    variances = _estimate_variances(model, fitted)
+    kept = _require_unseen(model, as_ratings_of(ratings, learned))
+    variances = _estimate_variances(model, learned)
     made = Intervals(model, np.empty(0), *variances)
     users, items = kept.user_ids[kept.rows()], kept.item_ids[kept.csr.indices]
     spread = made._spread(*model._find(users, items))

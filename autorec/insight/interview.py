@@ -22,6 +22,8 @@ from autorec.errors import InputError, ParameterError
 from autorec.exports.formula import find_formula
 from autorec.models.base import Recommender
 from autorec.models.histories import make_history
+from autorec.models.hooks import fitted
+from autorec.ratings.ids import as_collection
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -71,12 +73,12 @@ def interview(model: Recommender, user: Any = None, n: int = 5, *, history: Any 
     >>> autorec.interview(model, n=2).columns.tolist()
     ['item', 'known', 'fall', 'gain', 'title']
     """
-    person, _ = make_history(model._fitted(), {} if history is None else history, _find_row(model, user))
+    person, _ = make_history(fitted(model), {} if history is None else history, _find_row(model, user))
     belief, known = start_belief(model, person.indices), chance_known(model)
     total, table = belief.total, []
     free = np.ones(len(known), dtype=bool)
     free[person.indices] = False
-    asked = model.ratings_.find_items(list(skip))
+    asked = model.ratings_.find_items(as_collection(skip))
     free[asked[asked >= 0]] = False
     if not free.any():
         raise InputError("every item is rated or skipped: there is nothing left to ask")

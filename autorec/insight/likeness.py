@@ -84,7 +84,7 @@ def measure_use(real: Ratings, made: Ratings, test: Ratings, relevant: float | N
 
     def measure(learner: Any, ratings: Ratings) -> float:
         model = learner.fit(ratings)  # to which a choice is a rating, not 1
-        return mean_ndcg(lambda given: model.score_users(model.encode_users(given * high)), held_out)
+        return mean_ndcg(lambda given: model._score(model.encode_users(given * high)), held_out)
 
     learners = {"popularity": Popularity(), "ease": Ease(relevant=low)}
     rows = [(name, *(measure(learner, one) for one in (real, made))) for name, learner in learners.items()]

@@ -10,6 +10,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.models.base import Recommender
 from autorec.models.histories import make_history
+from autorec.models.hooks import fitted
 from autorec.ranking.topn import best_of_rows, map_blocks
 from autorec.ratings.ids import as_collection, require_known
 
@@ -23,7 +24,7 @@ def find_person(model: Recommender, user: Any, history: Any) -> tuple[sparse.csr
     user, history: as for `Recommender.recommend`. InputError: neither, several users, an unknown user without a
     history, or no rating that the model knows.
     """
-    ratings = model._fitted()
+    ratings = fitted(model)
     asked = [] if user is None else list(as_collection(user))
     if len(asked) > 1 or (not asked and history is None):
         raise InputError(f"got {len(asked)} users and {'no' if history is None else 'a'} history; give one person")
@@ -38,7 +39,7 @@ def find_person(model: Recommender, user: Any, history: Any) -> tuple[sparse.csr
 def find_columns(model: Recommender, items: Any) -> IntArray:
     """[items] columns of raw ids. InputError: one is not known."""
     asked = as_collection(items)
-    columns = model._fitted().find_items(asked)
+    columns = fitted(model).find_items(asked)
     require_known(asked, columns, "item")
     return columns
 
@@ -47,7 +48,7 @@ def map_scores(model: Recommender, histories: sparse.csr_array, work: Callable[[
     """work(scores [part × items]) of parts of the histories [B × items], joined; scores on the scale of the ratings."""
 
     def score(rows: IntArray) -> Any:
-        return model.score_users(model._encode(sparse.csr_array(histories[rows])))
+        return model._score(model._encode(sparse.csr_array(histories[rows])))
 
     n, n_items = histories.shape
     return np.concatenate(

@@ -1,7 +1,10 @@
 """What users, or items, are compared by: the direction in which their scores depart from the average."""
 
+from typing import get_args
+
 import numpy as np
 
+from autorec import checks, words
 from autorec.models.base import Recommender
 from autorec.models.vector_tables import factors_of
 from autorec.models.vectors import Float32
@@ -16,6 +19,7 @@ def profiles(model: Recommender, of: str) -> Float32:
     YᵀY = QΛQᵀ, the rows of XQ√Λ [n × d] have the products of those of XYᵀ. Who is average in all has a profile of 0.
     ParameterError: the model has no vectors.
     """
+    checks.one_of("of", of, get_args(words.Side))
     own, other = (_centred(factors_of(model, side)) for side in (of, "users" if of == "items" else "items"))
     values, axes = np.linalg.eigh(other.T @ other)  # ascending
     scores = own @ (axes * np.sqrt(np.maximum(values, 0)))[:, ::-1]  # [n × d]

@@ -12,6 +12,7 @@ from autorec import checks
 from autorec.errors import InputError, ParameterError
 from autorec.models import scoring
 from autorec.models.base import Recommender
+from autorec.models.hooks import fitted
 from autorec.ranking.topn import top_n
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.join import join
@@ -92,7 +93,7 @@ def update(model: Recommender, new_ratings: Any, *, epochs: int = EPOCHS) -> Upd
     >>> update.rmse_after < update.rmse_before
     True
     """
-    known, new = model._fitted(), as_ratings(new_ratings)
+    known, new = fitted(model), as_ratings(new_ratings)
     checks.whole("epochs", epochs, least=0)
     if folded := model.summary_.get("folded_in"):
         raise ParameterError(f"{folded} were folded into this model; update the model as it was fitted")

@@ -23,6 +23,7 @@ from autorec.insight.person import (
 )
 from autorec.models.base import Recommender
 from autorec.models.histories import each_alone, make_history
+from autorec.models.hooks import fitted
 from autorec.ratings.ids import as_collection
 
 SETS_MOST = 2_000  # sets of ratings of one size that are all tried; of more, the best set before grows by one
@@ -54,8 +55,11 @@ def what_if(
     >>> autorec.what_if(autorec.Ease().fit(ratings), user=1, n=2, add={7: 5}).columns.tolist()
     ['item', 'score', 'rank', 'rank_before', 'title']
     """
-    ranked, (before, _) = model.ranked_by(by), find_person(model.ranked_by(by), user, history)
-    after = edit(ranked, before, remove, change or {}, add or {})
+    fitted(model)
+    ranked = model.ranked_by(by)
+    before, _ = find_person(ranked, user, history)
+    changed = checks.mapping("change", change, "items and ratings")
+    after = edit(ranked, before, remove, changed, {} if add is None else add)
     scores_before, scores = (score_histories(ranked, one) for one in (before, after))
     columns = rank_items(scores, after, checks.whole("n", n))
     free = np.ones(len(scores[0]), dtype=bool)
@@ -112,6 +116,7 @@ def overturn(
     >>> autorec.overturn(autorec.Ease().fit(ratings), user=1).removed.columns.tolist()
     ['item', 'rating', 'title']
     """
+    fitted(model)
     ranked = model.ranked_by(by)
     person, _ = find_person(ranked, user, history)
     most = min(checks.whole("most", most), person.nnz - 1)
@@ -139,11 +144,12 @@ def edit(
 ) -> sparse.csr_array:
     """The ratings [1 × items] of a person with some removed, changed, added, as for `what_if`."""
     removed = find_columns(model, remove)
-    for what, items, needs in (("remove", remove, True), ("change", list(change), True), ("add", list(add), False)):
+    added = list(add) if isinstance(add, Mapping) else as_collection(add)
+    for what, items, needs in (("remove", remove, True), ("change", list(change), True), ("add", added, False)):
         for item, column in zip(as_collection(items), find_columns(model, items), strict=True):
             if (column in person.indices) != needs:
                 raise InputError(f"item {item} is {'not ' if needs else ''}rated by this person: nothing to {what}")
-    given = dict(add) if isinstance(add, Mapping) else dict.fromkeys(as_collection(add))
+    given = dict(add) if isinstance(add, Mapping) else dict.fromkeys(added)
     edited, _ = make_history(model.ratings_, {**change, **given})
     gone = np.concatenate((removed, edited.indices))
     kept = person.indices[~np.isin(person.indices, gone)]

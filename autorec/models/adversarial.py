@@ -146,6 +146,7 @@ class AdversarialAutoencoder(Recommender):
         check_training(self)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        self._require_memory(ratings)
         data = prepare(ratings, self.relevant, self.validation, self.random_state)
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
             players, log = self._train(data, on_validation)

@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 from autorec import checks, group, words
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.fit import Fitted, encode_rows, fit_network
@@ -147,7 +147,7 @@ class AutoRec(Recommender):
     def _check_parameters(self) -> None:
         """All but that the device is there: a model that was trained elsewhere is on the CPU when it is read."""
         if not isinstance(self.device, (str, torch.device)):
-            raise ParameterError(f"device is {self.device!r}; allowed: cpu, or cuda where torch has it")
+            raise ParameterError(f"device is {shown(self.device)}; allowed: cpu, or cuda where torch has it")
         checks.random_state("random_state", self.random_state)
         self._check_settings(device="cpu", random_state=0)  # a generator must not draw
 

@@ -2,7 +2,7 @@
 
 All scores are made the same way: `encode_users` turns histories into user vectors, `score_users` turns these into
 scores of all items, `top_n` keeps the best. With `Vectors` on both sides score(u, i) = factors_u · factors_i + bias_u +
-bias_i. A model of choices may use the choices themselves as user vectors, and define `score_users` itself.
+bias_i. A model of choices may use the choices themselves as user vectors, and define `_score` itself.
 """
 
 import copy
@@ -14,15 +14,16 @@ from typing import Any, Self, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from autorec import checks, group, words
-from autorec.errors import InputError, NotFittedError, ParameterError
+from autorec.errors import InputError, ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.models import recommending, scoring, similarity, store, vector_tables
-from autorec.models.histories import align, as_ratings_of, check_histories
+from autorec.models.histories import align, as_ratings_of, check_histories, check_vectors
 from autorec.models.hooks import FloatArray as FloatArray
-from autorec.models.hooks import Hooks
+from autorec.models.hooks import Hooks, fitted
 from autorec.models.hooks import IntArray as IntArray
 from autorec.models.hooks import Scores as Scores
 from autorec.models.kept_fit import kept
@@ -76,6 +77,9 @@ class Recommender(Hooks, BaseEstimator):
         InputError: no ratings, or, for models that rate, ratings that do not vary. ParameterError: a parameter with
         which several processes cannot train.
         """
+        for name, value in self.get_params(deep=False).items():
+            if isinstance(value, np.generic):
+                setattr(self, name, value.item())  # small integers of NumPy overflow where Python's grow
         self._check_parameters()
         rank = group.place()[0]
         ratings = as_ratings(ratings)
@@ -142,10 +146,10 @@ class Recommender(Hooks, BaseEstimator):
     def ranked_by(self, by: words.RankedBy | None) -> "Recommender":
         """The model that scores by "rating", how an item would be rated, or "choice", whether it would be; None: this
         model. ParameterError: a way that it does not know."""
-        if by is not None and by not in self.ranks_by:
+        if by is not None and not (isinstance(by, str) and by in self.ranks_by):
             raise ParameterError(
-                f"by is {by!r}; {type(self).__name__} ranks by {', '.join(self.ranks_by)}; a model that ranks by both, "
-                "choice or rating: autorec"
+                f"by is {shown(by)}; {type(self).__name__} ranks by {', '.join(self.ranks_by)}; a model that ranks by "
+                "both, choice or rating: autorec"
             )
         return self
 
@@ -199,7 +203,18 @@ class Recommender(Hooks, BaseEstimator):
 
     def map_scores(self, rows: IntArray, work: Callable[[slice, Scores], Result]) -> Iterator[Result]:
         """Yield work(part of `rows`, scores [part × items]) in order, in blocks of bounded memory; see `map_blocks`."""
-        return map_blocks(self._score_rows, rows, self._fitted().n_items, work)
+        checks.function("work", work, "a slice and scores")
+        return map_blocks(self._score_rows, self._require_rows(rows), self._fitted().n_items, work)
+
+    def score_users(self, users: Any) -> Scores:
+        """[B × items] float32 scores of all items, a new array; users: vectors [B] that `encode_users` of this model
+        gave. Higher is better; scores of rating models are on the scale inside the model.
+
+        InputError: vectors of another kind or width.
+        """
+        nobody: Any = sparse.csr_array((1, self._fitted().n_items), dtype=np.float32)
+        check_vectors(users, self._encode(nobody))
+        return self._score(users)
 
     def encode_users(self, histories: Any) -> Any:
         """User vectors [B], for `score_users`, of the ratings in `histories` [B × items], a SciPy matrix with the
@@ -275,10 +290,7 @@ class Recommender(Hooks, BaseEstimator):
     # --- ids to rows ----------------------------------------------------------------------------------------
 
     def _fitted(self) -> Ratings:
-        try:
-            return self.ratings_
-        except AttributeError:
-            raise NotFittedError(f"this {type(self).__name__} is not fitted; call fit(ratings) first") from None
+        return fitted(self)
 
     def _find(self, users: Any, items: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         ratings = self._fitted()
@@ -286,6 +298,13 @@ class Recommender(Hooks, BaseEstimator):
         if len(rows) != len(columns):
             raise InputError(f"got {len(rows)} users and {len(columns)} items; pairs need as many of both")
         return rows, columns
+
+    def _require_rows(self, rows: Any) -> IntArray:
+        """[n] rows of users. InputError: something else."""
+        found, n = rows if isinstance(rows, np.ndarray) else np.zeros(0), self._fitted().n_users
+        if found.ndim != 1 or found.dtype.kind not in "iu" or not ((found >= 0) & (found < n)).all():
+            raise InputError(f"rows are {shown(rows)}; give an array of whole numbers from 0 to {n - 1}")
+        return found
 
     def _has_history(self, rows: IntArray) -> npt.NDArray[np.bool_]:
         """[users] whether a row is there, not −1, and has a rating. Of a model with new items all that are there: their

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import optimize, sparse
 
 from autorec import checks
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 from autorec.fitting.scale import outside
 from autorec.fitting.settings import SEARCH_MOST
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
@@ -65,7 +65,7 @@ class Blend(Recommender):
     def _create(self, seed: int) -> list[Recommender]:
         """The members, not fitted."""
         if not isinstance(self.members, str):
-            raise ParameterError(f"members is {self.members!r}; allowed: names of models joined by +")
+            raise ParameterError(f"members is {shown(self.members)}; allowed: names of models joined by +")
         names = [name.strip() for name in self.members.split("+")]
         rows = [find_model(name) for name in names]
         for row in rows:

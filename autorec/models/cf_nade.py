@@ -113,6 +113,7 @@ class CFNade(Recommender):
         checks.random_state("random_state", self.random_state)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        self._require_memory(ratings)
         values = distinct_ratings(ratings)
         rows = self._rows_of(ratings.csr, values)
         settings = Settings(
@@ -158,7 +159,7 @@ class CFNade(Recommender):
         weight, bias = self._columns()
         return Columns(weight[rows], bias[rows])
 
-    def score_users(self, users: Any) -> Scores:
+    def _score(self, users: Any) -> Scores:
         """[B × items] float32 expected ratings, on the scale of the ratings; users: of `encode_users`."""
         if self.orientation == "user":
             return _expect_all(users, self._columns(), self.values_)

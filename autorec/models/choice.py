@@ -170,6 +170,7 @@ class ChoiceAutoencoder(Recommender):
         check_training(self)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        self._require_memory(ratings)
         data = prepare(ratings, self.relevant, self.validation, self.random_state)
         n_items = data.chosen.shape[1]
         with meshed() as mesh, torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set

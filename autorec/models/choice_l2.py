@@ -59,7 +59,7 @@ def choose_l2(
     def score(l2: float) -> float:
         if l2 not in tried:
             fitted = fit_with(l2=l2)
-            tried[l2] = ndcg_of_users(lambda chosen: finish(fitted.score_users(chosen)), asked)
+            tried[l2] = ndcg_of_users(lambda chosen: finish(fitted._score(chosen)), asked)
         return float(tried[l2].mean())
 
     best = model.l2

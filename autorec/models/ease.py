@@ -96,7 +96,7 @@ class Ease(Recommender):
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         if self._gram is None:
-            self._require_memory(*ratings.csr.shape)
+            self._require_matrices(*ratings.csr.shape)
         chosen = self._choices(ratings)
         gram = self._make_gram(chosen) if self._gram is None else self._gram.copy()
         if self._has_few_users(*chosen.shape):
@@ -109,7 +109,7 @@ class Ease(Recommender):
 
     def _fitter(self, ratings: Ratings) -> "Callable[..., Ease]":
         """For any `l2`, or any `dropout` above 0, with one Gram matrix where a second matrix of its size fits."""
-        self._require_memory(*ratings.csr.shape)
+        self._require_matrices(*ratings.csr.shape)
         needed, free = 2 * self._memory(*ratings.csr.shape, len(ratings)), available_memory()
         if free is not None and needed > free:
             return super()._fitter(ratings)
@@ -142,7 +142,7 @@ class Ease(Recommender):
         """XᵀX [items × items], or XXᵀ [users × users] where users are few."""
         return _multiply_by_itself(sparse.csr_array(chosen.T) if self._has_few_users(*chosen.shape) else chosen)
 
-    def _require_memory(self, n_users: int, n_items: int) -> None:
+    def _require_matrices(self, n_users: int, n_items: int) -> None:
         needed, free = self._memory(n_users, n_items, 0), available_memory()
         if free is not None and needed > free:
             raise NotEnoughMemoryError(
@@ -187,7 +187,7 @@ class Ease(Recommender):
                 "into the model as it was fitted"
             )
 
-    def score_users(self, users: sparse.csr_array) -> Scores:
+    def _score(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
         return products(users, self.weights_)
 

@@ -112,6 +112,7 @@ class GlocalK(Recommender):
         checks.random_state("random_state", self.random_state)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+        self._require_memory(ratings)
         rows = _transposed(inside(ratings.csr, ratings.scale))
         factor = (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
         watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)

@@ -1,5 +1,6 @@
 """New ratings, and the history of one person, aligned to the rows or columns of a fitted model."""
 
+import numbers
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autorec.errors import InputError
+from autorec.errors import InputError, shown
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection
 from autorec.ratings.join import clip_to_scale
 from autorec.ratings.matrix import Ratings
-from autorec.ratings.validity import check_matrix, check_values, mark_valid
+from autorec.ratings.validity import MAX_RATING, check_matrix, check_values, mark_valid
 
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -82,11 +83,16 @@ def join_history(
 ) -> sparse.csr_array:
     """`make_history` of ids [n] whose columns [n] are found, −1 for an unknown item, and of their ratings [n]."""
     low, high = fitted.scale
-    values = np.array([high if rating is None else rating for rating in given], dtype=np.float64)
+    allowed = f"allowed: {low:g} to {high:g}, None for a like"
+    for item, rating in zip(ids, given, strict=True):
+        if rating is not None and (isinstance(rating, bool) or not isinstance(rating, numbers.Real)):
+            raise InputError(f"the rating of item {item} is {shown(rating)}; {allowed}")
+    finite = [high if rating is None else min(max(rating, -MAX_RATING), MAX_RATING) for rating in given]
+    values = np.array(finite, dtype=np.float64)
     wrong = np.flatnonzero(~((values >= low) & (values <= high)))
     if len(wrong):
         item, rating = ids[wrong[0]], values[wrong[0]]
-        raise InputError(f"the rating of item {item} is {rating:g}; allowed: {low:g} to {high:g}, None for a like")
+        raise InputError(f"the rating of item {item} is {rating:g}; {allowed}")
     known = columns >= 0
     own = slice(fitted.csr.indptr[row], fitted.csr.indptr[row + 1]) if row >= 0 else slice(0)
     indices = np.concatenate((fitted.csr.indices[own], columns[known]))
@@ -100,6 +106,28 @@ def each_alone(history: sparse.csr_array) -> sparse.csr_array:
     """One history [1 × items] of n ratings → [n × items], a rating in each row."""
     starts = np.arange(history.nnz + 1, dtype=history.indptr.dtype)
     return sparse.csr_array((history.data, history.indices, starts), shape=(history.nnz, history.shape[1]))
+
+
+def check_vectors(users: Any, like: Any) -> None:
+    """InputError unless users are vectors as a model makes them. like: those of one history, of the same model: an
+    array [1 × …], a CSR matrix [1 × items], or a tuple of such."""
+    if isinstance(like, tuple):
+        if not isinstance(users, tuple) or len(users) != len(like):
+            raise InputError(f"vectors of type {type(users).__name__}; give what encode_users of this model returns")
+        for part, one in zip(users, like, strict=True):
+            check_vectors(part, one)
+        if len({part.shape[0] for part in users if hasattr(part, "shape")}) > 1:
+            raise InputError("vectors whose parts are of different numbers of users; give what encode_users returns")
+        return
+    same_kind = sparse.issparse(users) if sparse.issparse(like) else isinstance(users, np.ndarray)
+    if not same_kind or users.ndim != like.ndim or users.shape[1:] != like.shape[1:] or users.dtype.kind not in "biuf":
+        got = f"shape {users.shape}" if hasattr(users, "shape") else f"type {type(users).__name__}"
+        raise InputError(
+            f"vectors of {got}; give what encode_users of this model returns, of shape "
+            f"{('users', *like.shape[1:])}".replace("'", "")
+        )
+    if sparse.issparse(users):
+        check_histories(users, like.shape[1])
 
 
 def check_histories(histories: Any, n_items: int) -> sparse.csr_array:

@@ -9,9 +9,10 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import clone
 
-from autorec.errors import ParameterError
+from autorec.errors import NotEnoughMemoryError, NotFittedError, ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING, Biases
+from autorec.memory import available_memory, readable
 from autorec.models import recency, similarity
 from autorec.models.histories import each_alone
 from autorec.models.registry import named
@@ -27,7 +28,21 @@ Scores = npt.NDArray[np.float32]
 
 FITTED_AGAIN = "fitted again"  # without the earlier weights
 _ENTRY_BYTES = 24  # a rating, of temporary copies
+_FAR = 2  # times; `_memory` is no better an estimate
 _PAIR_BLOCK = 2**17  # pairs whose users' vectors are held at once
+
+
+def fitted(model: Any) -> Ratings:
+    """What a model was fitted on; the first that a function asks which takes one. ParameterError: it is no model.
+    NotFittedError: `fit` was not called."""
+    if not isinstance(model, Hooks):
+        raise ParameterError(
+            f"model is {shown(model)}; allowed: a model, as create(name).fit(ratings) or load(path) gives it"
+        )
+    try:
+        return model.ratings_
+    except AttributeError:
+        raise NotFittedError(f"this {type(model).__name__} is not fitted; call fit(ratings) first") from None
 
 
 class Hooks:
@@ -111,6 +126,16 @@ class Hooks:
         """Bytes that `fit` takes at most, about, beside the ratings that it is given; parameters are checked."""
         return _ENTRY_BYTES * n_ratings
 
+    def _require_memory(self, ratings: Ratings) -> None:
+        """NotEnoughMemoryError where `fit` would take far more than is free; for models whose width is a parameter."""
+        needed, free = self._memory(*ratings.csr.shape, len(ratings)), available_memory()
+        if free is not None and needed > _FAR * free:
+            raise NotEnoughMemoryError(
+                f"{type(self).__name__} with hidden={shown(getattr(self, 'hidden', None))} takes about "
+                f"{readable(needed)} for {ratings.n_users:,} users and {ratings.n_items:,} items, and {readable(free)} "
+                "are free: give fewer hidden units"
+            )
+
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         """Seconds that `fit` takes, about, on two cores."""
         return 1e-6 * n_ratings
@@ -152,7 +177,7 @@ class Hooks:
 
     def _score_rows(self, rows: IntArray) -> Scores:
         """[B × items] scores of the users of the training in these rows [B]."""
-        return self.score_users(self._users(rows))
+        return self._score(self._users(rows))
 
     def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """[pairs] scores of pairs of users and items of the training."""
@@ -171,13 +196,13 @@ class Hooks:
     def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray | None:
         """[n] what each of the n ratings of one history [1 × items] adds to the score of an item, where the score is a
         constant and a sum over them, given which items are rated; None where it is not."""
-        return self.score_users(self._encode(each_alone(history)))[:, column] if self.additive else None
+        return self._score(self._encode(each_alone(history)))[:, column] if self.additive else None
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         """Scores, any shape → the scale of the ratings. Increasing, so that the ranking stays."""
         return scores
 
-    def score_users(self, users: Any) -> Scores:
+    def _score(self, users: Any) -> Scores:
         """[B × items] float32 scores of all items, a new array; users: vectors [B] from `encode_users`. Higher is
         better; scores of rating models are on the scale inside the model."""
         if self._right is None:

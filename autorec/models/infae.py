@@ -84,7 +84,7 @@ class InfAE(Recommender):
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         return 1.5e-11 * n_users**3 + 2e-9 * n_ratings * n_users
 
-    def score_users(self, users: sparse.csr_array) -> Scores:
+    def _score(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → scores [B × items] float32; 0 for a user without a choice."""
         weights = kernel(users, self.choices_) @ self.inverse_  # [B × users]
         return np.ascontiguousarray((self.choices_.T @ weights.T).T)
@@ -94,7 +94,7 @@ class InfAE(Recommender):
         alone = sparse.csr_array(sparse.eye_array(self.ratings_.n_items, dtype=np.float32))
 
         def alone_with(columns: IntArray, others: Any = slice(None)) -> Scores:
-            return self.score_users(sparse.csr_array(alone[columns]))[:, others]
+            return self._score(sparse.csr_array(alone[columns]))[:, others]
 
         return alone_with
 

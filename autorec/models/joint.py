@@ -195,14 +195,14 @@ class Joint(Recommender):
     def _users(self, rows: IntArray) -> tuple[Any, Any]:
         return self.choice_._users(rows), self.rating_._users(rows)
 
-    def score_users(self, users: tuple[Any, Any]) -> Scores:
+    def _score(self, users: tuple[Any, Any]) -> Scores:
         """[B × items] float32 probabilities that an item is rated and liked, about; below 0 where it is not rated.
 
         users: (vectors of choices, vectors of ratings), each [B].
         """
         choice, vectors = users
         finish = _by_liking(self.rating_, vectors, threshold=self.threshold_, spread=self.spread_)
-        return finish(self.choice_.score_users(choice))
+        return finish(self.choice_._score(choice))
 
     def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """[pairs] ratings."""
@@ -260,7 +260,7 @@ class Joint(Recommender):
 def _by_liking(rating: Recommender, vectors: Any, *, threshold: float, spread: float) -> Callable[[Scores], Scores]:
     """A function of scores of choices [B × items] → scores of the joint model, in the same array, of the users with
     these vectors [B] of the rating model."""
-    rated = rating._to_ratings(rating.score_users(vectors))
+    rated = rating._to_ratings(rating._score(vectors))
     liked = ndtr((rated - np.float32(threshold)) / np.float32(spread))  # [B × items]
     return lambda scores: np.multiply(scores, liked, out=scores, where=scores > 0)
 

@@ -60,7 +60,7 @@ class ItemKNN(Recommender):
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         return 1e-9 * n_items**2 + 1e-8 * n_ratings**2 / max(n_users, 1)
 
-    def score_users(self, users: sparse.csr_array) -> Scores:
+    def _score(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the cosines to the items chosen."""
         return np.asarray((users @ self.neighbours_.T).todense(), dtype=np.float32)
 

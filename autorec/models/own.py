@@ -79,12 +79,12 @@ class OwnModel(Recommender):
     def _users(self, rows: IntArray) -> sparse.csr_array:
         return self._encode(self.ratings_.csr[rows])
 
-    def score_users(self, users: Any) -> Scores:
+    def _score(self, users: Any) -> Scores:
         return self._checked(self.wrapped_.score_histories(users), users.shape[0])
 
     def _with_users(self, histories: sparse.csr_array) -> dict[str, Any]:
         self._encode(histories)
-        return {"_score_rows": lambda rows: self.score_users(histories[rows])}
+        return {"_score_rows": lambda rows: self._score(histories[rows])}
 
     def _checked(self, scores: Any, n: int) -> Scores:
         """A new array of these scores. InputError: they are not [n × items]."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autorec.errors import InputError, ParameterError, nearest
+from autorec.errors import InputError, ParameterError, nearest, shown
 from autorec.models.registry import MODELS, find_model
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read_preset(path: str) -> tuple[str, dict[str, Any]]:
         raise InputError(f'{path} is no preset file; it needs {{"model": NAME, "settings": {{NAME: VALUE}}}}')
     if model not in MODELS:
         near = nearest(model, MODELS)
-        raise ParameterError(f"{path}: unknown model {model!r}; allowed: {', '.join(MODELS)}{near}")
+        raise ParameterError(f"{path}: unknown model {shown(model)}; allowed: {', '.join(MODELS)}{near}")
     _check_settings(model, settings, f"{path}: ")
     return model, settings
 
@@ -89,4 +89,4 @@ def _check_settings(name: str, settings: dict[str, Any], where: str = "") -> Non
         if setting not in allowed:
             listed = ", ".join(allowed) if allowed else "none"
             near = nearest(setting, allowed)
-            raise ParameterError(f"{where}{name} has no setting {setting!r}; allowed: {listed}{near}")
+            raise ParameterError(f"{where}{name} has no setting {shown(setting)}; allowed: {listed}{near}")

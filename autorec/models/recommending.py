@@ -67,7 +67,7 @@ def score_person(model: Model, history: sparse.csr_array, row: int = -1) -> tupl
     """
     if not history.nnz:
         return fallback_scores(model)[None].astype(np.float32), False
-    scores = model.score_users(model._encode(history)) if row < 0 else model._score_rows(np.array([row]))
+    scores = model._score(model._encode(history)) if row < 0 else model._score_rows(np.array([row]))
     return model._to_ratings(scores), True
 
 
@@ -96,6 +96,7 @@ def recommend_blocks(
     ratings = model._fitted()
     n = min(checks.whole("n", n), ratings.n_items)
     checks.share("diversify", diversify)
+    checks.flag("exclude_seen", exclude_seen)
     filters = make_filters(ratings, **wishes)
     if filters.unknown:
         warnings.warn(f"{filters.unknown} ids of allow, deny and boost are no items of the model", stacklevel=3)

@@ -7,7 +7,7 @@ of a comparison, error messages. It names classes by import path, so that readin
 
 from collections.abc import Mapping
 
-from autorec.errors import ParameterError, nearest
+from autorec.errors import ParameterError, nearest, shown
 from autorec.models import list_rows, rating_rows, variant_rows
 from autorec.models.row import Model
 
@@ -24,8 +24,8 @@ def find_model(name: str) -> Model:
     """
     if not isinstance(name, str) or name not in MODELS:
         raise ParameterError(
-            f"unknown model {name!r}; allowed: {', '.join(MODELS)}, or a preset file ending in .json"
-            f"{nearest(str(name), MODELS)}"
+            f"unknown model {shown(name)}; allowed: {', '.join(MODELS)}, or a preset file ending in .json"
+            f"{nearest(name, MODELS)}"
         )
     return MODELS[name]
 

@@ -13,7 +13,7 @@ from autorec.errors import ParameterError
 from autorec.models.registry import named
 from autorec.models.vectors import Float32
 from autorec.ranking.topn import top_n
-from autorec.ratings.ids import as_collection, require_known
+from autorec.ratings.ids import as_collection, as_ids, require_known
 from autorec.ratings.matrix import Ratings
 
 IntArray = npt.NDArray[np.integer[Any]]
@@ -40,8 +40,8 @@ def similar_items(model: Model, items: Any, n: int) -> pd.DataFrame:
     """See `Recommender.similar`."""
     ratings = model._fitted()
     n = min(checks.whole("n", n), ratings.n_items)
-    asked = pd.unique(pd.Series(list(as_collection(items)), dtype=object))
-    columns = ratings.find_items(asked.tolist())
+    asked = pd.unique(as_ids(as_collection(items), "item ids")).tolist()
+    columns = ratings.find_items(asked)
     require_known(asked, columns, "item")
     itself = sparse.csr_array((np.ones(len(columns)), (columns, columns)), shape=(ratings.n_items, ratings.n_items))
     blocks = list(top_n(model._similarities(), columns, ratings.n_items, n, itself))

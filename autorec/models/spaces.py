@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 from autorec.models.presets import create
 from autorec.models.registry import MODELS
 from autorec.models.row import Range, Space
@@ -14,6 +14,8 @@ SPACES: dict[str, Space] = {name: row.space for name, row in MODELS.items() if r
 
 def space_of(name: str, fixed: dict[str, Any]) -> Space:
     """What is searched of a preset, without the settings that are fixed. ParameterError: nothing is."""
+    if not all(isinstance(setting, str) for setting in fixed):
+        raise ParameterError(f"settings is {shown(fixed)}; allowed: a dict of names and values")
     create(name, **fixed)  # refuses unknown models and settings
     if name not in SPACES:
         raise ParameterError(f"{name} has no search space; models that have one: {', '.join(SPACES)}")

@@ -83,7 +83,7 @@ class SparseEase(Recommender):
         k = min(self.k, n_items)
         return 1e-9 * n_items**2 + 2e-8 * n_ratings**2 / max(n_users, 1) + 2e-11 * n_items * k**3
 
-    def score_users(self, users: sparse.csr_array) -> Scores:
+    def _score(self, users: sparse.csr_array) -> Scores:
         """Choices [B × items] → [B × items] float32 sums of the weights of the items chosen."""
         return np.asarray((users @ self.weights_.T).todense(), dtype=np.float32)
 

@@ -95,7 +95,7 @@ class SvdAE(Recommender):
         return vectors(self.factors_, np.zeros(len(self.factors_)))
 
     def _contributions(self, history: sparse.csr_array, column: int) -> FloatArray:
-        alone = self.score_users(self._encode(each_alone(history)))[:, column]  # as of a user with one choice
+        alone = self._score(self._encode(each_alone(history)))[:, column]  # as of a user with one choice
         return alone * _inverse_root(positives(history, self.ratings_.scale, self.relevant).nnz)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:

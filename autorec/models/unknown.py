@@ -7,6 +7,7 @@ import pandas as pd
 
 from autorec import checks
 from autorec.models.base import Recommender
+from autorec.models.hooks import fitted
 from autorec.models.recommending import best_items, fallback_scores, make_table
 from autorec.ranking.filters import make_filters
 from autorec.ratings.ids import as_collection, as_ids, from_tokens
@@ -27,9 +28,10 @@ def recommend_unknown(
     0  ann   264     1
     1  bob   264     1
     """
-    n = min(checks.whole("n", n), model.ratings_.n_items)
+    ratings = fitted(model)
+    n = min(checks.whole("n", n), ratings.n_items)
     checks.share("diversify", diversify)
-    ratings, users = model.ratings_, as_ids(as_collection(users), "user ids")
+    users = as_ids(as_collection(users), "user ids")
     if ratings.user_ids.dtype.kind == "i" and users.dtype.kind == "O":
         users = from_tokens(users)  # 7 and "7" are one id; integers, as those of the model, where all are
     filters = make_filters(ratings, **wishes)

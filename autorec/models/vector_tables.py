@@ -7,6 +7,7 @@ import pandas as pd
 
 from autorec import checks, words
 from autorec.errors import ParameterError
+from autorec.models.hooks import fitted
 from autorec.models.registry import MODELS, OF_OTHERS
 from autorec.models.vectors import Float32
 
@@ -23,7 +24,7 @@ def make_vector_table(model: Model, of: str) -> pd.DataFrame:
 def factors_of(model: Model, of: str) -> Float32:
     """[users or items × d] the vectors without biases; see `autorec.embed`."""
     checks.one_of("of", of, get_args(words.Side))
-    ratings = model._fitted()
+    ratings = fitted(model)
     if "rating" in model.ranks_by:
         model = model.ranked_by("rating")  # the part of a model that also ranks otherwise
     if not _has_vectors(type(model)):

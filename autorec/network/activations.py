@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -116,6 +116,6 @@ ACTIVATIONS: dict[str, Activation] = {
 
 def activation(name: str) -> Activation:
     """The activation of that name. ParameterError lists the allowed ones."""
-    if name not in ACTIVATIONS:
-        raise ParameterError(f"unknown activation {name!r}; allowed: {', '.join(ACTIVATIONS)}")
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise ParameterError(f"unknown activation {shown(name)}; allowed: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]

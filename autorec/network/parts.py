@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 
 F = TypeVar("F")
 
@@ -47,7 +47,7 @@ class Part(Generic[F]):
 
 def parse(what: str, text: str, kinds: Mapping[str, Kind[F]]) -> Part[F]:
     """`name`, `name:value` or `name:value@steps` → the part. ParameterError lists what is allowed."""
-    written, at, steps = str(text).partition("@")
+    written, at, steps = (text if isinstance(text, str) else "").partition("@")
     name, colon, value = written.partition(":")
     kind = kinds.get(name)
     try:
@@ -61,19 +61,21 @@ def parse(what: str, text: str, kinds: Mapping[str, Kind[F]]) -> Part[F]:
         if not kind.low <= number < kind.high or warm_up < 0:
             raise ValueError
     except ValueError:
-        raise ParameterError(f"{what} is {text!r}; allowed: {_allowed(kinds)}") from None
+        raise ParameterError(f"{what} is {shown(text)}; allowed: {_allowed(kinds)}") from None
     text = f"{name}:{number:g}" + (f"@{warm_up}" if warm_up else "")
     return Part(text, kind.make(number), number, warm_up)
 
 
 def parse_sum(what: str, text: str, kinds: Mapping[str, Kind[F]]) -> dict[str, Part[F]]:
     """Parts joined by `+`, each name once; `none` is no part."""
+    if not isinstance(text, str):
+        raise ParameterError(f"{what} is {shown(text)}; allowed: {_allowed(kinds)}")
     if text == "none":
         return {}
-    parts = [parse(what, one.strip(), kinds) for one in str(text).split("+")]
+    parts = [parse(what, one.strip(), kinds) for one in text.split("+")]
     names = [part.name for part in parts]
     if len(set(names)) < len(names):
-        raise ParameterError(f"{what} is {text!r}; name each part once: {_allowed(kinds)}")
+        raise ParameterError(f"{what} is {shown(text)}; name each part once: {_allowed(kinds)}")
     return dict(zip(names, parts, strict=True))
 
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from autorec import __version__, files, folders, progress, words
-from autorec.errors import InputError, ParameterError
+from autorec import __version__, checks, files, folders, progress, words
+from autorec.errors import InputError, ParameterError, shown
 from autorec.extras import require
 from autorec.hashes import hash_of, seal
 from autorec.memory import parse_size, readable
@@ -105,15 +105,15 @@ def prepare(
     if not isinstance(ratings, (str, PathLike)):
         raise ParameterError(f"ratings of type {type(ratings).__name__}; prepare takes the name of a file")
     if member is not None:
-        raise ParameterError(f"member is {member!r}: zip archives are not read block by block; unpack it first")
+        raise ParameterError(f"member is {shown(member)}: zip archives are not read block by block; unpack it first")
     size = parse_size("memory", memory)
-    if size < LEAST:
-        raise ParameterError(f"memory is {memory!r}; allowed: {readable(LEAST)} or more")
+    if not LEAST <= size <= checks.LARGEST:
+        raise ParameterError(f"memory is {shown(memory)}; allowed: {readable(LEAST)} or more, below 2**63 bytes")
     if is_store(ratings):
         raise InputError(f"{fspath(ratings)} is a store already")
     check_store_path(output)
     name, titles = locate(fspath(ratings))
-    titles = fspath(items) if items is not None else titles
+    titles = str(checks.path("items", items)) if items is not None else titles
     reading = Reading(parse_columns(columns), sep, decimal, format, header, on_error)
     return write_store(name, files.resolved(output), reading, Room.of(size), titles, scale, missing)
 

@@ -79,13 +79,18 @@ def as_ids(values: Any, what: str = "ids") -> Ids:
 def as_collection(ids: Any) -> Any:
     """Ids as a collection [n]: a list, array or Series as it is; of a set, generator or Arrow array a list; of one id
     [id]."""
-    if isinstance(ids, (list, tuple, np.ndarray, pd.Series, pd.Index)) and np.ndim(ids):
+    if isinstance(ids, (list, tuple)) or (isinstance(ids, (np.ndarray, pd.Series, pd.Index)) and ids.ndim):
         return ids
     if hasattr(ids, "to_pylist"):
         return ids.to_pylist()
     if isinstance(ids, np.ndarray):  # of no dimension
         return [ids.item()]
-    return [ids] if isinstance(ids, str) or not isinstance(ids, Iterable) else list(ids)
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        return [ids]
+    try:
+        return list(ids)
+    except (TypeError, ValueError) as error:  # such as a closed file
+        raise InputError(f"ids of type {type(ids).__name__}: {error}; give a list of ids") from None
 
 
 def require_known(ids: Any, found: npt.NDArray[np.int64], what: str) -> None:
@@ -110,7 +115,7 @@ def _as_array(values: Any) -> npt.NDArray[Any]:
     if isinstance(values, (pd.Series, pd.Index)):
         return np.asarray(values.to_numpy())
     if isinstance(values, Iterable) and not isinstance(values, (str, bytes)) and not hasattr(values, "__array__"):
-        values = list(values)
+        values = as_collection(values)
         array = np.empty(len(values), dtype=object)
         array[:] = values
         return array

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, ParameterError, shown
 from autorec.ratings import ids as id_tools
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
@@ -21,10 +21,12 @@ def read_json_lines(stream: Iterable[str]) -> Ratings:
     >>> autorec.read_json_lines(['{"user": "ann", "ratings": {"12": 4, "15": 5}}'])
     Ratings(1 users × 2 items, 2 ratings)
     """
-    if not isinstance(stream, Iterable):
-        raise ParameterError(f"JSON lines of type {type(stream).__name__}; give an open text file or a list of lines")
+    try:
+        lines = iter(stream)
+    except (TypeError, ValueError):  # no collection, a closed file
+        raise ParameterError(f"JSON lines are {shown(stream)}; give an open text file or a list of lines") from None
     rows: list[tuple[str, str, float]] = []
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(lines, 1):
         try:
             if line.strip():
                 rows += _parse_record(json.loads(line))

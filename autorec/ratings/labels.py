@@ -1,11 +1,12 @@
 """Labels of users or items, as MovieLens' `u.user` and `users.dat` have them: the id first, labels in other columns."""
 
+import numbers
 import re
 from io import StringIO
 
 import pandas as pd
 
-from autorec.errors import InputError, nearest
+from autorec.errors import InputError, ParameterError, nearest, shown
 from autorec.ratings.roles import count_known_names, normalize
 from autorec.ratings.source import decode_text, open_source
 
@@ -45,6 +46,8 @@ def read_labels(path: str, column: str | int = 2) -> "pd.Series[str]":
 
 def _find_column(path: str, column: str | int, names: list[str], width: int) -> int:
     """The position from 0 of a column that is given by its position from 1 or by its name."""
+    if not isinstance(column, str) and not (isinstance(column, numbers.Integral) and 0 < column < 2**63):
+        raise ParameterError(f"column is {shown(column)}; allowed: a name, or a position from 2 up")
     if column in names[1:]:
         return names.index(str(column), 1)
     if str(column).isdecimal() and 2 <= int(column) <= width:

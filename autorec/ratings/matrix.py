@@ -312,8 +312,10 @@ def _copy_checked(ratings: Ratings) -> dict[str, Any]:
     n = int(csr.indptr[-1])
     for name in ("timestamps", "order"):
         given = getattr(ratings, name)
-        if given is not None and np.shape(given) != (n,):
-            raise InputError(f"{name} has shape {np.shape(given)}; the matrix has {n} ratings")
+        if given is not None and not (isinstance(given, np.ndarray) and given.dtype.kind in "iu"):
+            raise InputError(f"{name} of type {type(given).__name__}; give an array of {n} whole numbers")
+        if given is not None and given.shape != (n,):
+            raise InputError(f"{name} has shape {given.shape}; the matrix has {n} ratings")
     ids = {name: id_tools.as_ids(getattr(ratings, name), name) for name in ("user_ids", "item_ids")}
     for name, of_side in ids.items():
         if not id_tools.make_index(of_side).is_unique:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -10,7 +11,7 @@ from typing import IO, Any, get_args
 import pandas as pd
 
 from autorec import checks, words
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, ParameterError, shown
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_parquet
 from autorec.ratings.convert import TABLE, is_in_memory, is_table, parse_in_memory
@@ -153,26 +154,28 @@ def check_options(
     on_error: Any = "raise",
     member: Any = None,
 ) -> None:
-    if sep is not None and not (isinstance(sep, str) and sep and not set(sep) & set('\n\r"')):
-        raise ParameterError(f"sep is {sep!r}; allowed: the text between two columns, as in ',' or '::'")
-    if on_error not in get_args(words.OnError):
-        raise ParameterError(f"on_error is {on_error!r}; allowed: raise, skip")
-    if format is not None and format not in get_args(words.Format):
-        raise ParameterError(f"format is {format!r}; allowed: {', '.join(get_args(words.Format))}")
-    if decimal not in (".", ","):
-        raise ParameterError(f"decimal is {decimal!r}; allowed: '.' and ','")
-    if header not in (None, True, False):
-        raise ParameterError(f"header is {header!r}; allowed: True, False, or None to detect it")
+    if sep is not None and not (isinstance(sep, str) and sep and _is_writable(sep) and not set(sep) & set('\n\r"')):
+        raise ParameterError(f"sep is {shown(sep)}; allowed: the text between two columns, as in ',' or '::'")
+    checks.one_of("on_error", on_error, get_args(words.OnError))
+    checks.optional(partial(checks.one_of, allowed=get_args(words.Format)), "format", format)
+    if not isinstance(decimal, str) or decimal not in (".", ","):
+        raise ParameterError(f"decimal is {shown(decimal)}; allowed: '.' and ','")
+    checks.optional(checks.flag, "header", header)
     if member is not None and not isinstance(member, str):
-        raise ParameterError(f"member is {member!r}; allowed: the name of a file in the archive")
+        raise ParameterError(f"member is {shown(member)}; allowed: the name of a file in the archive")
     if scale is not None and not _is_scale(scale):
-        raise ParameterError(f"scale is {scale!r}; allowed: (lowest, highest) possible rating, two finite numbers")
+        raise ParameterError(f"scale is {shown(scale)}; allowed: (lowest, highest) possible rating, two finite numbers")
+
+
+def _is_writable(text: str) -> bool:
+    """Whether a file in UTF-8 can hold the text."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _refuse_options_of_files(where: str, **options: Any) -> None:
     for name, value in options.items():
-        if value not in (None, "raise"):
-            raise ParameterError(f"{name} is {value!r}, which says how {where}")
+        if value is not None and not (isinstance(value, str) and value == "raise"):
+            raise ParameterError(f"{name} is {shown(value)}, which says how {where}")
 
 
 def _is_scale(scale: Any) -> bool:

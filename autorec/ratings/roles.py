@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from autorec.errors import InputError, ParameterError
+from autorec.errors import InputError, ParameterError, shown
 
 ROLES = ("user", "item", "rating", "timestamp")
 Columns = Mapping[str, str | int]
@@ -64,10 +64,12 @@ def parse_columns(columns: Columns | str | None) -> Columns | None:
     if columns is None or isinstance(columns, Mapping):
         return columns
     if not isinstance(columns, str):
-        raise ParameterError(f"columns is {columns!r}; give {{role: column}} or text such as user=1,item=2,rating=3")
+        raise ParameterError(
+            f"columns is {shown(columns)}; give {{role: column}} or text such as user=1,item=2,rating=3"
+        )
     pairs = [part.partition("=") for part in columns.split(",")]
     if not all(equals and role.strip() and column.strip() for role, equals, column in pairs):
-        raise ParameterError(f"columns is {columns!r}; give role=column pairs, as in user=1,item=2,rating=3")
+        raise ParameterError(f"columns is {shown(columns)}; give role=column pairs, as in user=1,item=2,rating=3")
     return {role.strip(): column.strip() for role, _, column in pairs}
 
 

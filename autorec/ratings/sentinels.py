@@ -1,16 +1,17 @@
 """Ratings that stand for a missing one, such as Jester's 99 on −10 … 10: dropped where the user names them, else
 reported where a value looks like one."""
 
-import math
 import numbers
+import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from autorec.errors import InputError, ParameterError
+from autorec import checks
+from autorec.errors import InputError, ParameterError, shown
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.parsed import Parsed
 
@@ -22,16 +23,16 @@ def parse_missing(missing: Any) -> list[float]:
     """The option `missing`: None, a number, or several. ParameterError: anything else."""
     if missing is None:
         return []
-    several = isinstance(missing, Iterable) and not isinstance(missing, str)
-    values = list(missing) if several else [missing]
+    values = [missing] if isinstance(missing, numbers.Real) else checks.listed("missing", missing, "ratings")
     if not all(map(is_finite, values)):
-        raise ParameterError(f"missing is {missing!r}; allowed: a rating that stands for none, as 99, or several")
+        raise ParameterError(f"missing is {shown(missing)}; allowed: a rating that stands for none, as 99, or several")
     return [float(value) for value in values]
 
 
 def is_finite(value: Any) -> bool:
     """Whether a value is a finite real number; True and False are none."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return is_real and bool(-sys.float_info.max <= value <= sys.float_info.max)
 
 
 def leave_out(source: str, parsed: Parsed, sentinels: Sequence[float]) -> tuple[Parsed, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec import checks
-from autorec.errors import InputError, ParameterError, nearest
+from autorec.errors import InputError, ParameterError, nearest, shown
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.ratings.read import read_ratings
@@ -86,7 +86,7 @@ def last_out_split(ratings: Any, n: int = 1) -> Split:
     599
     """
     ratings = as_ratings(ratings)
-    _check_whole("last", n)
+    checks.whole("last", n)
     sizes = _count_by_user(ratings)
     return _make_split(ratings, _rank_by_user(ratings, _rank_by_time(ratings)) >= np.maximum(sizes - n, 1), f"last:{n}")
 
@@ -121,7 +121,7 @@ def user_split(ratings: Any, n: int, seed: int = 0) -> Split:
     50
     """
     ratings = as_ratings(ratings)
-    _check_whole("users", n)
+    checks.whole("users", n)
     rng = _make_generator(seed)
     eligible = np.flatnonzero(np.diff(ratings.csr.indptr) >= 2)
     if n > len(eligible):
@@ -161,7 +161,10 @@ def strong_generalisation(
     (50, 50)
     """
     ratings = as_ratings(ratings)
-    _check_whole("held_out", held_out)
+    checks.whole("held_out", held_out)
+    checks.whole("validation", validation, least=0)
+    checks.whole("least", least)
+    checks.optional(checks.number, "relevant", relevant)
     if checks.whole("seed", seed, least=0) >= 2**32:
         raise ParameterError(f"seed is {seed}; allowed: below 2**32, as NumPy's RandomState takes it")
     chosen = ratings.select(ratings.csr.data >= (liked_from(ratings.scale) if relevant is None else relevant))
@@ -211,7 +214,7 @@ def kfold(ratings: Any, k: int = 5, seed: int = 0) -> list[Split]:
     [4800, 4800, 4800, 4800, 4800]
     """
     ratings = as_ratings(ratings)
-    _check_whole("folds", k)
+    checks.whole("folds", k)
     if not 2 <= k <= len(ratings):
         raise ParameterError(f"folds is {k}; allowed: 2 … {len(ratings)}, the number of ratings")
     fold = np.empty(len(ratings), dtype=np.int64)
@@ -246,7 +249,7 @@ def split(
     ['folds:3/1', 'folds:3/2', 'folds:3/3']
     """
     if not isinstance(by, str):
-        raise ParameterError(f"by is {by!r}; allowed: text such as random:0.1")
+        raise ParameterError(f"by is {shown(by)}; allowed: text such as random:0.1")
     name, _, value = by.partition(":")
     makers: dict[str, Callable[[], list[Split]]] = {
         "random": lambda: [random_split(ratings, _parse_fraction(by, value), seed)],
@@ -324,12 +327,7 @@ def _make_generator(seed: int) -> np.random.Generator:
 
 def _check_fraction(fraction: float) -> None:
     if not isinstance(fraction, numbers.Real) or not 0 < fraction < 1:
-        raise ParameterError(f"fraction is {fraction!r}; allowed: above 0 and below 1")
-
-
-def _check_whole(name: str, n: int) -> None:
-    if not (isinstance(n, (int, np.integer)) and n >= 1):
-        raise ParameterError(f"{name} is {n!r}; allowed: a whole number from 1 up")
+        raise ParameterError(f"fraction is {shown(fraction)}; allowed: above 0 and below 1")
 
 
 def _parse_fraction(by: str, value: str) -> float:

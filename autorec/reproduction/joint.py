@@ -79,10 +79,10 @@ def choice(datasets: Path) -> Iterator[str]:
 class Pipeline(Joint):
     """Two models in a row: ranked by one of choices, and behind all others what the rating model puts below t."""
 
-    def score_users(self, users: tuple[object, object]) -> Scores:
+    def _score(self, users: tuple[object, object]) -> Scores:
         """[B × items]"""
         choice, vectors = users
-        scores, rated = self.choice_.score_users(choice), self.rating_._to_ratings(self.rating_.score_users(vectors))
+        scores, rated = self.choice_._score(choice), self.rating_._to_ratings(self.rating_._score(vectors))
         return np.where(rated < self.threshold_, scores - np.ptp(scores), scores).astype(np.float32)
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from autorec.errors import InputError, ParameterError, nearest
+from autorec import checks
+from autorec.errors import InputError, ParameterError, nearest, shown
 from autorec.reproduction.adversarial import adversarial
 from autorec.reproduction.attacks import attacks
 from autorec.reproduction.defaults import defaults
@@ -42,11 +43,12 @@ def reproduce(datasets: str | Path, jobs: Sequence[str] = ()) -> Iterator[str]:
     >>> for line in autorec.reproduce("datasets", ["table"]):  # doctest: +SKIP
     ...     print(line)
     """
-    for name in jobs:
-        if name not in JOBS:
-            raise ParameterError(f"no job {name!r}; allowed: {', '.join(JOBS)}{nearest(name, JOBS)}")
-    folder = Path(datasets)
+    asked = checks.listed("jobs", jobs, "names of jobs")
+    for name in asked:
+        if not isinstance(name, str) or name not in JOBS:
+            raise ParameterError(f"no job {shown(name)}; allowed: {', '.join(JOBS)}{nearest(name, JOBS)}")
+    folder = checks.path("datasets", datasets)
     for name in ("ml-100k", "ml-1m"):
         if not (folder / name).is_dir():
             raise InputError(f"{folder} holds no folder {name}; autorec fetch {name} -o {folder / name} gets it")
-    return (line for name in jobs or JOBS for line in JOBS[name](folder))
+    return (line for name in asked or JOBS for line in JOBS[name](folder))

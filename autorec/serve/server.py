@@ -46,7 +46,7 @@ def make_app(path: str | PathLike[str]) -> Any:
     require("serve", "the service")
     from autorec.serve.app import build_from
 
-    return build_from(os.fspath(path))
+    return build_from(str(checks.path("path", path)))
 
 
 def run_server(

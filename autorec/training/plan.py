@@ -25,6 +25,7 @@ import torch
 from scipy import sparse
 
 from autorec import checks, words
+from autorec.errors import ParameterError, shown
 from autorec.memory import readable
 from autorec.network.autoencoder import build_autoencoder
 from autorec.network.batch import make_batch
@@ -112,10 +113,11 @@ def plan(
     ['one batch', 'parameters and optimiser', 'ratings', 'ratings of all columns']
     """
     sizes = {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "hidden": hidden, "workers": workers}
-    for name, size in sizes.items():
-        checks.whole(name, size)
+    n_users, n_items, n_ratings, hidden, workers = (checks.whole(name, size) for name, size in sizes.items())
     checks.number("bandwidth", bandwidth, above=0)
     checks.one_of("orientation", orientation, get_args(words.Orientation))
+    if speed is not None and not isinstance(speed, Speed):
+        raise ParameterError(f"speed is {shown(speed)}; allowed: a Speed, or None to measure it")
     speed = measure_speed(hidden) if speed is None else speed
     n, m = (n_items, n_users) if orientation == "item" else (n_users, n_items)
     B = batch_size(n, "auto")

@@ -11,13 +11,13 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from autorec.errors import ParameterError
+from autorec import checks
+from autorec.errors import ParameterError, shown
 from autorec.evaluation.compare import compare
 from autorec.evaluation.comparison import Comparison
 from autorec.extras import require
@@ -35,6 +35,7 @@ from autorec.tuning.tuning import Tuning
 from autorec.tuning.workers import fitting_jobs
 
 VALIDATION = 0.1  # of the outer training part
+_MOST = 100_000  # trials, and the like
 DRAWN = ("random", "per-user", "users", "strong")  # splits that differ with the seed
 
 
@@ -74,11 +75,13 @@ def tune(
     >>> tuning.trials.columns.tolist()
     ['trial', 'state', 'ndcg@10', 'l2', 'seconds', 'error']
     """
-    fixed = dict(settings or {})
+    fixed = dict(checks.mapping("settings", settings, "names and values"))
     space_of(model, fixed)
     metric = _choose_metric(model, metric)
-    _check_whole(trials=trials, jobs=jobs, repeats=repeats)
-    _check_whole(0, seed=seed)
+    for name, number in (("trials", trials), ("jobs", jobs), ("repeats", repeats)):
+        checks.whole(name, number, most=_MOST)
+    checks.whole("seed", seed, least=0)
+    checks.function("read", read, "the name of a file")
     require("tune", "tuning")
     data = None if ratings is None else as_ratings(ratings)
     outer, inner = _split_twice(data, by, seed, read)
@@ -86,7 +89,7 @@ def tune(
     jobs, lowered = fitting_jobs(min(jobs, trials), training_bytes(model, fixed, inner.train), available_memory())
     if lowered:
         warnings.warn(lowered, stacklevel=2)
-    kept = None if storage is None else Path(storage)
+    kept = checks.optional(checks.path, "storage", storage)
     found, interrupted = search(task, trials, storage=kept, fingerprint=_make_fingerprint(task, outer, by), jobs=jobs)
     best = best_of(found, task.by_error)
     if best is None:  # only where the defaults were interrupted
@@ -172,18 +175,13 @@ def _choose_metric(model: str, metric: str | None) -> str:
     rates = MODELS[model].rates
     if metric is None:
         return "rmse" if rates else "ndcg@10"
+    metric, asked = metric if isinstance(metric, str) else "", metric
     name, _, k = metric.partition("@")
     if metric != "rmse" and not (name == "ndcg" and k.isascii() and k.isdigit() and int(k) >= 1):
-        raise ParameterError(f"metric is {metric!r}; allowed: rmse, or ndcg@K such as ndcg@10")
+        raise ParameterError(f"metric is {shown(asked)}; allowed: rmse, or ndcg@K such as ndcg@10")
     if metric == "rmse" and not rates:
         raise ParameterError(f"{model} ranks items and predicts no ratings; use the metric ndcg@10")
     return metric
-
-
-def _check_whole(least: int = 1, **numbers: Any) -> None:
-    for name, value in numbers.items():
-        if not (isinstance(value, (int, np.integer)) and value >= least):
-            raise ParameterError(f"{name} is {value!r}; allowed: a whole number from {least} up")
 
 
 def _hash_ratings(*parts: Ratings) -> str:
