@@ -87,7 +87,6 @@ def compare(
     """
     data = None if ratings is None else as_ratings(ratings)
     how = _How(check_measures(k, relevant, cold), relevant, cold, metrics)
-    checks.flag("user_ids", user_ids)
     checks.function("announce", announce, "a sentence")
     rounds = make_rounds(data, by, seed, repeats, read)
     splits = [one.split for one in rounds]
@@ -104,7 +103,7 @@ def compare(
         data=DataFacts(name, data.n_users, data.n_items, len(data)),
         split=describe_rounds(rounds, by, seed, repeats),
         environment=environment(),
-        audit=audited if user_ids else audited.anonymous(),
+        audit=audited if checks.flag("user_ids", user_ids) else audited.anonymous(),
         examples=_fill_examples(rated(splits[0], people, user_ids), listed),
         left_out=left_out,
         command=command,

@@ -301,10 +301,11 @@ class Recommender(Hooks, BaseEstimator):
 
     def _require_rows(self, rows: Any) -> IntArray:
         """[n] rows of users. InputError: something else."""
-        found, n = rows if isinstance(rows, np.ndarray) else np.zeros(0), self._fitted().n_users
+        found: Any = rows if isinstance(rows, np.ndarray) else np.zeros(0)
+        n = self._fitted().n_users
         if found.ndim != 1 or found.dtype.kind not in "iu" or not ((found >= 0) & (found < n)).all():
             raise InputError(f"rows are {shown(rows)}; give an array of whole numbers from 0 to {n - 1}")
-        return found
+        return np.asarray(found)
 
     def _has_history(self, rows: IntArray) -> npt.NDArray[np.bool_]:
         """[users] whether a row is there, not −1, and has a rating. Of a model with new items all that are there: their
