@@ -13,6 +13,7 @@ import sys
 import pandas as pd
 import pytest
 from conftest import random_frame
+from test_cli import told
 
 AUTOREC = [sys.executable, "-m", "autorec"]
 
@@ -67,10 +68,9 @@ def in_bash(command: str, **options: object) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     "command",
     [
-        "inspect <(cat ratings.csv)",
         "inspect <(gzip -c ratings.csv)",
         "predict model <(printf 'user,item\\n1,2\\n')",
-        "recommend model --users-file <(echo 1)",
+        pytest.param("recommend model --users-file <(echo 1)", marks=pytest.mark.slow),
     ],
 )
 def test_pipes_are_read_like_files(place, command):
@@ -82,21 +82,20 @@ def test_pipes_are_read_like_files(place, command):
 def test_a_named_pipe_is_read_like_a_file(place, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     done = in_bash(f"cat {place}/ratings.csv > {tmp_path}/pipe & autorec inspect {tmp_path}/pipe --json")
-    assert done.stdout == run("inspect", place / "ratings.csv", "--json").stdout, done.stderr
+    assert json.loads(done.stdout) == told("inspect", place / "ratings.csv"), done.stderr
 
 
 @pytest.mark.parametrize(
-    ("closed", "status"),
+    "closed",
     [
-        (">&-", 0),
-        ("<&- >&- 2>&-", 0),
-        *(pytest.param(one, 0, marks=pytest.mark.slow) for one in ("2>&-", ">&- 2>&-", "<&-")),
+        "<&- >&- 2>&-",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (">&-", "2>&-", ">&- 2>&-", "<&-")),
     ],
 )
-def test_a_closed_stream_leads_to_nowhere(place, tmp_path, closed, status):
+def test_a_closed_stream_leads_to_nowhere(place, tmp_path, closed):
     done = in_bash(f"autorec train {place}/ratings.csv -m bias -o {tmp_path}/m {closed}")
-    assert (done.returncode, done.stderr.count("Traceback")) == (status, 0)
-    assert run("describe", tmp_path / "m").returncode == 0
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert told("describe", tmp_path / "m")["class"] == "Bias"
     assert in_bash(f"autorec inspect {place}/nowhere.csv {closed}").returncode == 1
 
 
@@ -129,9 +128,8 @@ def test_names_that_are_not_utf_8(place, tmp_path):
 
 def test_output_is_utf_8_whatever_the_encoding(tmp_path):
     (tmp_path / "r.csv").write_text("user,item,rating\nä,ю,4\nb,水,2\nä,水,3\nb,ю,5\n")
-    for encoding in ("ascii", "latin-1"):
-        done = run("inspect", tmp_path / "r.csv", "--json", env={**os.environ, "PYTHONIOENCODING": encoding})
-        assert {row["item"] for row in json.loads(done.stdout)["most_rated"]} == {"ю", "水"}
+    done = run("inspect", tmp_path / "r.csv", "--json", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert {row["item"] for row in json.loads(done.stdout)["most_rated"]} == {"ю", "水"}
 
 
 WITHOUT_TORCH = """
@@ -195,10 +193,10 @@ def test_interrupted(sent, status):
     assert err == ("Interrupted.\n" if sent == signal.SIGINT else "")
 
 
-def test_a_terminal_gets_ruled_tables(place):
+def test_a_terminal_gets_ruled_tables():
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*AUTOREC, "recommend", str(place / "model"), "--user", "1", "-n", "2"],
+        [*AUTOREC, "models"],
         stdout=theirs, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )  # fmt: skip
     os.close(theirs)
@@ -222,7 +220,7 @@ def test_training_interrupted_keeps_the_best_model_so_far(place, tmp_path):
     err = text.decode() + read_to_the_end(ours)
     assert process.wait(timeout=60) == 130
     assert "Interrupted: the best model so far" in err and "Traceback" not in err
-    assert run("recommend", tmp_path / "m", "--user", "1").returncode == 0
+    assert told("recommend", tmp_path / "m", "--user", "1")["rows"]
 
 
 def test_too_few_addresses_end_in_a_sentence(place):

@@ -73,9 +73,9 @@ def test_the_test_part_chooses_nothing() -> None:
     hit = pd.MultiIndex.from_frame(frame[["user", "item"]]).isin(
         pd.MultiIndex.from_frame(one.test.to_frame()[["user", "item"]])
     )
-    for name in ("biased-mf", "ease"):
+    for name, quick in (("biased-mf", {"factors": 4, "sweeps": 3}), ("ease", {})):
         found = [
-            compare(data, [name], by="random:0.2", baselines="none").results[0].choice
+            compare(data, [name], by="random:0.2", baselines="none", settings={name: quick}).results[0].choice
             for data in (frame, frame.assign(rating=frame["rating"].where(~hit, 3)))
         ]
         assert found[0].tried == found[1].tried
@@ -180,6 +180,7 @@ def test_the_expected_time_holds_wider_grids_and_repeats(monkeypatch: Any, noise
 
 
 def test_a_baseline_that_lacks_memory_is_left_out_for_that_whatever_its_time(monkeypatch: Any) -> None:
+    monkeypatch.setitem(BASELINES, "all", ("bias", "ease"))
     monkeypatch.setattr(Ease, "_memory", lambda *_: 2**50)
     monkeypatch.setattr(Ease, "_seconds", lambda *_: 1e6)
     monkeypatch.setattr(entries, "available_memory", lambda: 3 * 2**30)
@@ -276,7 +277,8 @@ def test_settings_of_one_model_and_of_all(tmp_path: Path) -> None:
         assert (refused.exit_code, sentence in " ".join(refused.stderr.split())) == (status, True), refused.stderr
 
 
-def test_models_that_rate_get_the_ratings_of_a_split_of_choices() -> None:
+def test_models_that_rate_get_the_ratings_of_a_split_of_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BASELINES, "all", ("bias", "global-mean", "popularity", "ease"))
     frame = random_frame(80, 30, 0.6)
     result = compare(frame, ["bias", "ease"], by="strong:20", k=5)
     found = {one.name: one for one in result.results}
@@ -332,6 +334,7 @@ def test_the_grids_hold_the_presets_own_settings() -> None:
 
 
 def test_baselines_that_cannot_run_are_told_and_left_out(monkeypatch) -> None:
+    monkeypatch.setitem(BASELINES, "all", ("bias", "popularity", "ease"))
     monkeypatch.setattr("autorec.models.ease.available_memory", lambda: 10)
     result = compare(random_frame(), ["bias"], by="random:0.2")
     assert "ease" not in [model.name for model in result.results]
