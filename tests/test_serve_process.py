@@ -66,6 +66,8 @@ def test_several_workers_answer_and_count_together_and_a_killed_one_is_replaced(
         os.kill(first[0], signal.SIGKILL)
         while len(now := workers_of(process.pid)) < 2 or first[0] in now:
             pass
+        port = client.base_url.port
+        assert f"port {port}: Address already in use" in refused(folder, "--port", port, "--workers", 2)
         for _ in range(10):
             with httpx.Client(base_url=client.base_url, timeout=60) as one:  # a connection of its own
                 assert one.post("/recommend", json={"user": 3}).status_code == 200

@@ -73,7 +73,7 @@ def run_server(
     require("serve", "the service")
     checks.whole("workers", workers)
     describe(path)  # a model that is not there, or an address that is taken, is told before the libraries are loaded
-    with _listen(host, port) as listening, _numbers_of_workers(workers), _end_by_signal():
+    with _listen(host, port, workers) as listening, _numbers_of_workers(workers), _end_by_signal():
         import uvicorn
 
         from autorec.serve.app import build
@@ -84,11 +84,11 @@ def run_server(
         live.load()
         config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
         if on_start is not None:
-            on_start(_url(listening))
+            on_start(_url(listening[0]))
         if workers == 1:
-            _answer(config, listening)
+            _answer(config, listening[0])
         else:
-            _answer_by_several(workers, config, listening)
+            _answer_by_several(config, listening)
 
 
 def _answer(config: Any, listening: socket.socket) -> None:
@@ -98,12 +98,12 @@ def _answer(config: Any, listening: socket.socket) -> None:
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def _answer_by_several(workers: int, config: Any, listening: socket.socket) -> None:
-    """So many processes answer until this one is told to end; where one is killed, another takes its place."""
+def _answer_by_several(config: Any, listening: list[socket.socket]) -> None:
+    """A process for each socket answers until this one is told to end; where one is killed, another takes its place."""
     ways: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     if sys.platform == "linux":
         config.load()  # once for all; spawned processes load the model and build the app themselves
-    processes: list[Any] = []
+    processes: dict[socket.socket, Any] = {}
     told: list[int] = []
     parent = os.getpid()
 
@@ -111,23 +111,24 @@ def _answer_by_several(workers: int, config: Any, listening: socket.socket) -> N
         if os.getpid() != parent:
             os._exit(0)  # a worker that has not begun, or is done
         told.append(number)
-        for process in processes:
+        for process in processes.values():
             process.terminate()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     gc.freeze()  # the collector writes to what it looks at, and memory is shared until it is written to
     while processes or not told:
-        while len(processes) < workers and not told:
-            process = ways.Process(target=_work, args=(config, listening))
-            process.start()
-            processes.append(process)
+        for own in listening:
+            if own not in processes and not told:
+                process = ways.Process(target=_work, args=(config, own))
+                process.start()
+                processes[own] = process
         if told:
             end(told[0], None)  # one that was starting meanwhile
-        wait([process.sentinel for process in processes])
-        if any((process.exitcode or 0) > 0 for process in processes):
+        wait([process.sentinel for process in processes.values()])
+        if any((process.exitcode or 0) > 0 for process in processes.values()):
             end(signal.SIGABRT, None)
-        processes = [process for process in processes if process.exitcode is None]
+        processes = {own: process for own, process in processes.items() if process.exitcode is None}
     if signal.SIGABRT in told:
         raise AutoRecError("a worker failed; what it said stands above")
     if signal.SIGINT in told:
@@ -140,15 +141,26 @@ def _work(config: Any, listening: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None) or 0
-        reason = os.strerror(number) if number > 0 else error  # of itself, without what `create_server` adds
-        raise AutoRecError(f"cannot listen on {host} port {port}: {reason}; give another --host or --port") from None
-    with listening:
+def _listen(host: str, port: int, workers: int) -> Iterator[list[socket.socket]]:
+    """A socket for each worker, all at one address. Linux deals out connections among them: from one socket for all,
+    whoever wakes up first would take all that wait. AutoRecError: the address cannot be had."""
+    with contextlib.ExitStack() as opened:
+        try:
+            family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            first = opened.enter_context(socket.create_server(address[:2], family=family, backlog=_BACKLOG))
+            listening = [first]
+            if workers > 1 and sys.platform == "linux":
+                address = first.getsockname()
+                first.close()  # no other service is there: from here on others may be that say so too, the workers'
+                several: Any = {"family": family, "backlog": _BACKLOG, "reuse_port": True}
+                listening = [opened.enter_context(socket.create_server(address[:2], **several)) for _ in range(workers)]
+            elif workers > 1:
+                listening = [opened.enter_context(first.dup()) for _ in range(workers)]
+        except (OSError, OverflowError) as error:
+            number = getattr(error, "errno", None) or 0
+            reason = os.strerror(number) if number > 0 else error  # of itself, without what `create_server` adds
+            sentence = f"cannot listen on {host} port {port}: {reason}; give another --host or --port"
+            raise AutoRecError(sentence) from None
         yield listening
 
 
