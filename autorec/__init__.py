@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from autorec.models.row import Model as Model
     from autorec.models.sparse_ease import SparseEase as SparseEase
     from autorec.models.svdae import SvdAE as SvdAE
+    from autorec.models.unknown import recommend_anyone as recommend_anyone
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.preparation.prepare import prepare as prepare
     from autorec.progress import show_progress as show_progress
@@ -187,6 +188,7 @@ _HOME = {
     "read_labels": "autorec.ratings.labels",
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",
+    "recommend_anyone": "autorec.models.unknown",
     "recommend_in_ray": "autorec.engines.ray",
     "recommend_in_spark": "autorec.engines.spark",
     "recommend_unknown": "autorec.models.unknown",

@@ -36,6 +36,15 @@ def test_old_ids_stay_in_front_and_new_ratings_win() -> None:
     np.testing.assert_array_equal(joined.ratings.csr.data[joined.given], new.csr.data)
 
 
+def test_what_took_the_place_of_an_earlier_rating_is_told() -> None:
+    old, new = as_ratings(random_frame(seed=1)), as_ratings(later_frame())
+    joined = join(old, new)
+    frame = joined.ratings.to_frame()  # in the order of the entries
+    pairs = list(zip(frame["user"], frame["item"], strict=True))
+    both = pairs_of(old).keys() & pairs_of(new).keys()
+    assert sorted(joined.replacing) == [place for place, pair in enumerate(pairs) if pair in both]
+
+
 def test_changed_users_and_items_are_those_with_other_ratings() -> None:
     old = as_ratings(random_frame(seed=1))
     new = join(old, as_ratings(later_frame())).ratings

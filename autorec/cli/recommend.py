@@ -1,6 +1,6 @@
 """autorec recommend: the best items of each user."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,24 +56,11 @@ def recommend(
     if by is None and fitted.ranks_by == ("rating",):
         say("Note: this model ranks by how an item would be rated, and never learned which items are taken up at all.")
         say("A model that did ranks better: autorec train RATINGS -m autorec.")
-    write_table(_blocks(fitted, asked, n, by, include_seen, wishes), output, as_json, model=model, n=n)
+    blocks = autorec.recommend_anyone(fitted, asked, n, by=by, exclude_seen=not include_seen, **wishes)
+    write_table(map(_tell_of_unknown, blocks), output, as_json, model=model, n=n)
 
 
-def _blocks(
-    model: Any, users: Any, n: int, by: words.RankedBy | None, include_seen: bool, wishes: dict[str, Any]
-) -> Iterator[Any]:
-    unknown = []
-    if users is None and not model.known_users(model.ratings_.user_ids).all():
-        users = model.ratings_.user_ids.tolist()  # some were folded in with nothing that the model knows
-    if users is not None:
-        found = model.known_users(users)
-        unknown = [user for user, is_found in zip(users, found, strict=True) if not is_found]
-        users = [user for user, is_found in zip(users, found, strict=True) if is_found]
-    rest = autorec.recommend_unknown(model, unknown, n, **wishes).assign(source="fallback") if unknown else None
-    if users or not unknown:
-        for block in model.recommend_blocks(users, n, by=by, exclude_seen=not include_seen, **wishes):
-            as_text = rest is not None and rest["user"].dtype != block["user"].dtype  # one column, one type
-            yield block.assign(user=block["user"].astype(str) if as_text else block["user"], source="model")
-    if rest is not None:
-        say(f"Users not known to the model, answered by the fallback: {len(unknown):,}.")
-        yield rest
+def _tell_of_unknown(block: Any) -> Any:
+    if (block["source"] == "fallback").any():
+        say(f"Users not known to the model, answered by the fallback: {(block['rank'] == 1).sum():,}.")
+    return block

@@ -8,7 +8,7 @@ import pandas as pd
 
 from autorec.models.base import Recommender
 from autorec.models.load import load
-from autorec.models.unknown import recommend_unknown
+from autorec.models.unknown import recommend_anyone
 from autorec.storage.manifest import describe
 
 COLUMN = "user"
@@ -23,11 +23,8 @@ def recommend_batch(
     where, boost, diversify): as in `Recommender.recommend`. source is "model", or "fallback" for a user whom the model
     does not know: the items by their damped mean. Ids of users have the type that they came with.
     """
-    model, ids = load_once(folder), users[COLUMN]
-    known = model.known_users(ids)
-    found = [model.recommend(ids[known].tolist(), n, by=by, exclude_seen=exclude_seen, **wishes).assign(source="model")]
-    if not known.all():
-        found.append(recommend_unknown(model, ids[~known].tolist(), n, **wishes).assign(source="fallback"))
+    ids = users[COLUMN]
+    found = list(recommend_anyone(load_once(folder), ids.tolist(), n, by=by, exclude_seen=exclude_seen, **wishes))
     of_type = [table.assign(user=table["user"].astype(ids.dtype)) for table in found if len(table) or len(found) == 1]
     return pd.concat(of_type, ignore_index=True).astype({"score": "float64", "rank": "int64"})
 

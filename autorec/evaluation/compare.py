@@ -87,7 +87,7 @@ def compare(
     """
     data = None if ratings is None else as_ratings(ratings)
     how = _How(check_measures(k, relevant, cold), relevant, cold, metrics)
-    checks.function("announce", announce, "a sentence")
+    _check_telling(announce, user_ids)
     rounds = make_rounds(data, by, seed, repeats, read)
     splits = [one.split for one in rounds]
     entries = entries_of(models, settings, baselines, (splits[0].rated or splits[0]).train)
@@ -99,15 +99,20 @@ def compare(
     found, listed = _run(entries, rounds, how, people)
     left_out |= {label: result.refused for label, result in found.items() if result.baseline and result.refused}
     return Comparison(
-        results=[result for label, result in found.items() if label not in left_out],
+        results=[found[label] for label in found if label not in left_out],
         data=DataFacts(name, data.n_users, data.n_items, len(data)),
         split=describe_rounds(rounds, by, seed, repeats),
         environment=environment(),
-        audit=audited if checks.flag("user_ids", user_ids) else audited.anonymous(),
+        audit=audited if user_ids else audited.anonymous(),
         examples=_fill_examples(rated(splits[0], people, user_ids), listed),
         left_out=left_out,
         command=command,
     )
+
+
+def _check_telling(announce: Any, user_ids: Any) -> None:
+    checks.function("announce", announce, "a sentence")
+    checks.flag("user_ids", user_ids)
 
 
 def _fill_examples(examples: Sequence[Example], listed: dict[str, list[tuple[Item, ...]]]) -> list[Example]:

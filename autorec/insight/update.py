@@ -15,7 +15,7 @@ from autorec.models.base import Recommender
 from autorec.models.hooks import fitted
 from autorec.ranking.topn import top_n
 from autorec.ratings.convert import as_ratings
-from autorec.ratings.join import join
+from autorec.ratings.join import Joined, join
 from autorec.ratings.matrix import Ratings
 from autorec.training.held_out import SHARE
 
@@ -101,8 +101,7 @@ def update(model: Recommender, new_ratings: Any, *, epochs: int = EPOCHS) -> Upd
         raise InputError("there are no new ratings: the model stays as it is")
     start = time.perf_counter()
     joined = join(known, new)
-    entries = joined.given[joined.given >= 0]
-    aside = _hold_out(joined.ratings, entries, known)
+    aside = _hold_out(joined)
     before = after = None
     if aside.any() and model.rates:
         unseen = joined.ratings.select(aside, compact=False)
@@ -138,18 +137,14 @@ def continue_fit(model: Recommender, ratings: Ratings, epochs: int = EPOCHS) -> 
     return made
 
 
-def _hold_out(ratings: Ratings, entries: npt.NDArray[np.integer[Any]], known: Ratings) -> BoolArray:
-    """[ratings] which of the joined ratings measure the errors: some of `entries`, those given now, of new pairs."""
-    rows, columns = ratings.rows(), ratings.csr.indices
-    candidates = np.zeros(len(ratings), dtype=bool)
-    candidates[entries] = True
-    old = candidates & (rows < known.n_users) & (columns < known.n_items)
-    positions = np.flatnonzero(old)
-    pairs = known.rows() * np.int64(known.n_items) + known.csr.indices
-    candidates[positions[np.isin(rows[positions] * np.int64(known.n_items) + columns[positions], pairs)]] = False
+def _hold_out(joined: Joined) -> BoolArray:
+    """[ratings] which of the joined ratings measure the errors: some of those given now, of new pairs."""
+    candidates = np.zeros(len(joined.ratings), dtype=bool)
+    candidates[joined.given[joined.given >= 0]] = True
+    candidates[joined.replacing] = False
     free = np.flatnonzero(candidates)
     count = min(max(int(SHARE * len(free)), min(len(free) // 2, ENOUGH)), MOST)
-    aside = np.zeros(len(ratings), dtype=bool)
+    aside = np.zeros(len(candidates), dtype=bool)
     if count >= LEAST:
         aside[np.random.default_rng(0).permutation(free)[:count]] = True
     return aside

@@ -90,7 +90,7 @@ def fallback_scores(model: Model) -> FloatArray:
 
 
 def recommend_blocks(
-    model: Model, users: Any, n: int, exclude_seen: bool, history: Any, diversify: float, **wishes: Any
+    model: Model, users: Any, n: int, exclude_seen: bool, history: Any, diversify: float = 0.0, **wishes: Any
 ) -> Iterator[pd.DataFrame]:
     """See `Recommender.recommend_blocks`. wishes: those of `make_filters`."""
     ratings = model._fitted()

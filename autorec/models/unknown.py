@@ -1,11 +1,12 @@
-"""Recommendations for users without any rating: the same list for all."""
+"""Recommendations for users without any rating, the same list for all, and for known and unknown users together."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from autorec import checks
+from autorec import checks, words
 from autorec.models.base import Recommender
 from autorec.models.hooks import fitted
 from autorec.models.recommending import best_items, fallback_scores, make_table
@@ -40,3 +41,38 @@ def recommend_unknown(
     table = make_table(model, None, items, best)
     everyone = pd.DataFrame({"user": np.repeat(users, len(table))})
     return everyone.join(pd.concat([table] * max(len(users), 1), ignore_index=True).iloc[: len(everyone)])
+
+
+def recommend_anyone(
+    model: Recommender,
+    users: Any = None,
+    n: int = 10,
+    *,
+    by: words.RankedBy | None = None,
+    exclude_seen: bool = True,
+    **wishes: Any,
+) -> Iterator[pd.DataFrame]:
+    """DataFrames user, item, score, rank[, title], source: `Recommender.recommend_blocks` of the users whom the model
+    knows, source "model", then `recommend_unknown` of the others, source "fallback"; at least one.
+
+    users: raw ids; None for those of the model, of whom some may be unknown, folded in with nothing that it knows.
+    by, exclude_seen, wishes (allow, deny, where, boost, diversify): as in `Recommender.recommend`. Ids are all text
+    where some are. ParameterError: as there.
+
+    >>> model = autorec.Ease().fit(autorec.load_sample())
+    >>> pd.concat(autorec.recommend_anyone(model, [1, 7_000], n=1))[["user", "rank", "source"]]
+       user  rank    source
+    0     1     1     model
+    0  7000     1  fallback
+    """
+    asked = fitted(model).user_ids.tolist() if users is None else list(as_collection(users))
+    known = model.known_users(asked)
+    unknown = [user for user, found in zip(asked, known, strict=True) if not found]
+    rest = recommend_unknown(model, unknown, n, **wishes).assign(source="fallback") if unknown else None
+    if known.any() or rest is None:
+        chosen = [user for user, found in zip(asked, known, strict=True) if found] if unknown else users
+        for block in model.recommend_blocks(chosen, n, by=by, exclude_seen=exclude_seen, **wishes):
+            as_text = rest is not None and rest["user"].dtype != block["user"].dtype
+            yield block.assign(user=block["user"].astype(str) if as_text else block["user"], source="model")
+    if rest is not None:
+        yield rest

@@ -17,11 +17,13 @@ IntArray = npt.NDArray[np.integer[Any]]
 @dataclass(frozen=True, eq=False)
 class Joined:
     """ratings: of both; given: [ratings of the later part] the entry of each in `ratings.csr`, in the order of the
-    later part's own CSR; −1 where the earlier part has a newer rating of the pair. replaced: how many are of pairs that
-    the earlier part had."""
+    later part's own CSR; −1 where the earlier part has a newer rating of the pair. replacing: entries
+    of later ratings that took the place of earlier ones. replaced: how many of all are of pairs that the earlier part
+    had."""
 
     ratings: Ratings
     given: IntArray
+    replacing: IntArray
     replaced: int
 
 
@@ -46,7 +48,10 @@ def join(old: Ratings, new: Ratings) -> Joined:
     entry = np.full(len(users), -1, dtype=np.int64)
     entry[source] = np.arange(len(built))
     ratings = replace(built, order=None, duplicates=0, **_describe_items(old, new, len(item_ids)))
-    return Joined(ratings, entry[len(old) :], built.duplicates)
+    gone = np.flatnonzero(entry[: len(old)] < 0)
+    n_items, stored = np.int64(built.n_items), built.csr.indices
+    replacing = np.searchsorted(built.rows() * n_items + stored, users[gone] * n_items + items[gone])
+    return Joined(ratings, entry[len(old) :], replacing, built.duplicates)
 
 
 def find_changed(old: Ratings, new: Ratings) -> tuple[BoolArray, BoolArray]:
