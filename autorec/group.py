@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from autorec.errors import ParameterError
+from autorec.errors import ParameterError, shown
 
 Value = TypeVar("Value")
 
@@ -39,10 +39,10 @@ def parse_mesh(text: str | None, size: int) -> tuple[int, int]:
     """ "2x4" → (2, 4) of 8 processes; None: one group. ParameterError: it is something else."""
     if text is None:
         return 1, size
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.strip().lower())
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.strip().lower()) if isinstance(text, str) else None
     if found is None:
         raise ParameterError(
-            f"mesh is {text!r}; allowed: groups of rows x parts of the columns, such as 2x4 for 8 processes"
+            f"mesh is {shown(text)}; allowed: groups of rows x parts of the columns, such as 2x4 for 8 processes"
         )
     rows, columns = map(int, found.groups())
     if rows * columns != size:

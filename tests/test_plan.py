@@ -9,9 +9,9 @@ import autorec
 from autorec.cli.main import autorec as command
 from autorec.errors import ParameterError
 from autorec.training.memory import training_memory
-from autorec.training.plan import Speed, measure_speed
+from autorec.training.plan import COPYING, Speed, measure_speed
 
-SPEED = Speed(rating=2e-10, weight=6e-10)
+SPEED = Speed(rating=2e-10, weight=6e-10, row=5e-9)
 SIZES = (10_000_000, 1_000_000, 1_000_000_000, 64)
 
 
@@ -24,7 +24,7 @@ def test_one_process_needs_what_a_training_needs(orientation: str) -> None:
     assert made.memory == training_memory(ratings, rows, columns, (hidden,), 4096, streams=True)
     assert made.moved == made.network_seconds == 0
     assert made.steps == -(-rows // 4096)
-    seconds = 2e-10 * hidden * ratings * 4096 / rows + 6e-10 * 2 * hidden * columns
+    seconds = 2e-10 * hidden * ratings * 4096 / rows + 6e-10 * 2 * hidden * columns + 5e-9 * hidden * 4096
     assert made.step_seconds == pytest.approx(seconds)
     assert made.epochs_an_hour == pytest.approx(3600 / seconds / made.steps)
 
@@ -39,7 +39,22 @@ def test_what_is_shared_falls_with_the_processes() -> None:
     assert ratings[0] == 4 * ratings[1]
     assert four.moved == 2 * 2 * 3 * 4096 * 64 * 4 // 4
     assert four.network_seconds == pytest.approx(four.moved / 1e9)
-    assert four.step_seconds == pytest.approx(one.step_seconds / 4 + four.network_seconds)
+    of_rows = 5e-9 * 64 * 4096  # which all do
+    shared = (one.step_seconds - of_rows) / 4
+    assert four.step_seconds == pytest.approx(shared + of_rows + four.network_seconds + four.moved / COPYING)
+
+
+def test_groups_share_rows_and_sum_the_gradients_of_their_columns() -> None:
+    """By hand: two all-reduces of 2048 codes in a group of 2, one of 129 numbers of half the columns by 2 groups."""
+    sizes = (10_000_000, 1_000_000, 4_000_000_000, 64)
+    made = autorec.plan(*sizes, workers=4, mesh="2x2", speed=SPEED)
+    columns = autorec.plan(*sizes, workers=2, speed=SPEED)
+    assert made.moved == 2 * 2 * 2048 * 64 * 4 // 2 + 2 * 129 * 5_000_000 * 4 // 2
+    copies = {plan.memory["parameters and optimiser"] - 64 * 4 * n for plan, n in ((made, 5), (columns, 4))}
+    assert copies == {129 * 5_000_000 * 20, 129 * 5_000_000 * 16}  # the gradient too
+    assert made.memory["ratings of all columns"] == 5 * 4_000_000_000 + 64 * 10_000_000
+    with pytest.raises(ParameterError, match="mesh 2x3 is for 6 processes; there are 4"):
+        autorec.plan(*sizes, workers=4, mesh="2x3", speed=SPEED)
 
 
 def test_a_small_training_keeps_its_batches() -> None:
@@ -52,6 +67,7 @@ def test_the_speed_is_that_of_real_steps() -> None:
     speed = measure_speed(16)
     assert 0 <= speed.rating < 1e-6
     assert 0 <= speed.weight < 1e-6
+    assert 0 <= speed.row < 1e-4
     assert speed.rating + speed.weight > 0
 
 

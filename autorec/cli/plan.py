@@ -25,6 +25,7 @@ _SIZE: dict[str, Any] = {"type": click.FloatRange(1, 1e15), "callback": _count, 
 @click.option("--hidden", type=click.IntRange(1), default=500, show_default=True, help="Units of the hidden layer.")
 @click.option("--orientation", type=click.Choice(["item", "user"]), default="item", show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to share the columns.")
+@click.option("--mesh", metavar="DxS", help="D groups of rows of S parts of the columns, as for `train`.")
 @click.option(
     "--bandwidth",
     type=click.FloatRange(0, min_open=True),
@@ -39,6 +40,7 @@ def plan(
     hidden: int,
     orientation: str,
     workers: int,
+    mesh: str | None,
     bandwidth: float,
     as_json: bool,
 ) -> None:
@@ -47,7 +49,7 @@ def plan(
     The speed is measured on this machine, the rest is arithmetic. Under torchrun the processes of `train` share the
     columns; --workers says how many there are.
     """
-    where: dict[str, Any] = {"orientation": orientation, "workers": workers, "bandwidth": bandwidth}
+    where: dict[str, Any] = {"orientation": orientation, "workers": workers, "mesh": mesh, "bandwidth": bandwidth}
     made = autorec.plan(users, items, ratings, hidden, **where)
     if as_json:
         write_json({**where, **asdict(made), "epochs_an_hour": made.epochs_an_hour})

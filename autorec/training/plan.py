@@ -1,17 +1,22 @@
 """What a training of AutoRec takes by arithmetic: memory of each process, bytes between them, epochs an hour.
 
-n rows, m columns, r ratings, H units, batches of B rows. N processes share the columns (`autorec.network.shard`): each
-holds the weights of m/N columns with their optimiser, and the ratings in these; the codes of a batch are everywhere.
+n rows, m columns, r ratings, H units, batches of B rows. N = D · S processes are D groups, each with some of the rows
+of a batch, of S processes, each with some of the columns (`autorec.network.shard`): each holds the weights of m/S
+columns with their optimiser, and r/N ratings; the codes of its group's rows are in all S.
 
-    memory  `training_memory` of r/N ratings and m/N columns; what belongs to rows, and the codes, does not shrink. Of
-            several processes each has 5 r bytes more: all ratings, from which it makes its own, and biases
-    moved   the sums of the encoder and the gradient of the code, B × H float32 each, are all-reduced in a ring, where
-            each process sends 2 (N − 1)/N of them: 2 · 2 (N − 1)/N · 4 B H bytes a step
-    step    a · H · (r/N) (B/n)  +  b · 2 H · m/N  +  moved / bandwidth  seconds
+    memory  `training_memory` of r/N ratings and m/S columns; what belongs to rows, and the codes, does not shrink. Of
+            several processes each has 5 r bytes more: all ratings, from which it makes its own; and biases of all
+            columns, 64 bytes each while they are summed
+    moved   the sums of the encoder and the gradient of the code, B/D × H float32 each, are all-reduced in a ring, where
+            each process sends 2 (S − 1)/S of them, and so are the gradients of its weights over the groups:
+            2 · 2 (S − 1)/S · 4 (B/D) H  +  2 (D − 1)/D · 4 (2 H + 1) m/S bytes a step
+    step    a · H · (r/N) (B/n)  +  b · 2 H · m/S  +  c · (B/D) H  +  moved / bandwidth  +  moved / COPYING  seconds
     epoch   ⌈n/B⌉ steps
 
-a, seconds of a rating and a unit, and b, of a weight that Adam updates, are measured on this machine (`measure_speed`).
-Waiting for the network to answer, uneven shares, and the making of streamed batches are left out.
+a, seconds of a rating and a unit, b, of a weight that Adam updates, and c, of a unit of a row (its sum, activation and
+gradient, which all S processes compute), are measured on this machine (`measure_speed`). COPYING is what a processor
+does for bytes that are sent, by gloo. Left out: waiting for the network to answer and for the slowest process, the
+memory bus that processes of one machine share, validations, and the making of streamed batches.
 """
 
 import math
@@ -23,8 +28,9 @@ from typing import get_args
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.optimize import nnls
 
-from autorec import checks, words
+from autorec import checks, group, words
 from autorec.errors import ParameterError, shown
 from autorec.memory import readable
 from autorec.network.autoencoder import build_autoencoder
@@ -42,17 +48,21 @@ from autorec.training.memory import are_large, training_memory
 from autorec.training.objective import objective
 from autorec.training.steps import descend
 
+COPYING = 0.85e9  # bytes that a process sends for a second of a processor: 1.2 ns each, on the loopback of a Zen 4
+_OF_COLUMN = 64  # bytes for each column, of all, while its bias is fitted
+
 _ROWS, _REPEATS = 512, 5
 _ALL = 5  # of a rating in `Rows`: its column and its level
-_MANY_RATINGS, _MANY_COLUMNS = (400, 2_000), (20, 20_000)  # ratings a row, columns
+_MANY_RATINGS, _MANY_COLUMNS, _FEW = (400, 2_000), (20, 20_000), (2, 50)  # ratings a row, columns
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of a step for each rating and unit, and for each weight."""
+    """Seconds of a step for each rating and unit, for each weight, and for each row and unit."""
 
     rating: float
     weight: float
+    row: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,14 +109,15 @@ def plan(
     *,
     orientation: words.Orientation = "item",
     workers: int = 1,
+    mesh: str | None = None,
     bandwidth: float = 10.0,
     speed: Speed | None = None,
 ) -> Plan:
     """The needs of AutoRec on that many users, items and ratings, inputs="ratings"; formulas at the head of this file.
 
-    hidden: units of the one hidden layer. orientation: "item" or "user", what a row is. workers: processes. bandwidth:
-    gigabits a second that each of them sends. speed: None, it is measured, for some seconds. ParameterError: a number
-    that is not allowed.
+    hidden: units of the one hidden layer. orientation: "item" or "user", what a row is. workers: processes. mesh: "DxS"
+    of them, None for 1xN. bandwidth: gigabits a second that each of them sends. speed: None, it is measured, for some
+    seconds. ParameterError: a number that is not allowed.
 
     >>> plan = autorec.plan(10_000, 1_000, 1_000_000, hidden=16, workers=2)
     >>> sorted(plan.memory)
@@ -121,27 +132,31 @@ def plan(
     speed = measure_speed(hidden) if speed is None else speed
     n, m = (n_items, n_users) if orientation == "item" else (n_users, n_items)
     B = batch_size(n, "auto")
-    own_ratings, own_columns = math.ceil(n_ratings / workers), math.ceil(m / workers)
+    groups, shares = shape = group.parse_mesh(mesh, workers)
+    own_ratings, own_columns = math.ceil(n_ratings / workers), math.ceil(m / shares)
     kept, again = (
-        training_memory(own_ratings, n, own_columns, (hidden,), B, streams=streams) for streams in (False, True)
+        training_memory(n_ratings, n, m, (hidden,), B, streams=streams, shape=shape) for streams in (False, True)
     )
     streams = are_large(kept, (hidden,))
     memory = again if streams else kept
     if workers > 1:
-        memory["ratings of all columns"] = _ALL * n_ratings
-    moved = round(2 * 2 * (workers - 1) / workers * 4 * B * hidden)
+        memory["ratings of all columns"] = _ALL * n_ratings + _OF_COLUMN * m
+    codes, weights = 4 * B / groups * hidden, 4 * (2 * hidden + 1) * own_columns  # bytes
+    moved = round(2 * 2 * (shares - 1) / shares * codes + 2 * (groups - 1) / groups * weights)
     sending = moved * 8 / (bandwidth * 1e9)
     working = speed.rating * hidden * own_ratings * B / n + speed.weight * 2 * hidden * own_columns
+    working += speed.row * B / groups * hidden + moved / COPYING
     return Plan(memory, streams, moved, math.ceil(n / B), working + sending, sending)
 
 
 def measure_speed(hidden: int) -> Speed:
-    """Of the threads that this process uses: steps with many ratings, and steps with many columns, give the two."""
-    cases = [(_ROWS * ratings * hidden, 2 * hidden * columns) for ratings, columns in (_MANY_RATINGS, _MANY_COLUMNS)]
-    seconds = [_time_step(*case, hidden) for case in (_MANY_RATINGS, _MANY_COLUMNS)]
-    rating, weight = np.linalg.solve(np.array(cases, dtype=float), seconds)
-    # A disturbed measurement may give one less than nothing: then all its time is the other's.
-    return Speed(max(float(rating), 0.0), max(float(weight), 0.0))
+    """Of the threads that this process uses: steps with many ratings, with many columns, and with few of both."""
+    cases = (_MANY_RATINGS, _MANY_COLUMNS, _FEW)
+    work = [(_ROWS * ratings * hidden, 2 * hidden * columns, _ROWS * hidden) for ratings, columns in cases]
+    seconds = [_time_step(*case, hidden) for case in cases]
+    # Least squares of numbers that are not below 0, which a disturbed measurement would give.
+    found, _ = nnls(np.array(work) / np.array(seconds)[:, None], np.ones(len(cases)))
+    return Speed(*map(float, found))
 
 
 def _time_step(per_row: int, n_columns: int, hidden: int) -> float:
