@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+import work
 from click.testing import CliRunner, Result
 from conftest import bytes_at_most, checkerboard, random_frame
 
@@ -104,9 +104,9 @@ def test_a_ranking_model_is_tuned_for_the_highest_ndcg():
 
 @pytest.mark.parametrize("name", SPACES)
 def test_every_space_holds_the_defaults_and_its_search_runs(name):
-    quick = QUICK if "autorec" in name else {"epochs": 2, "global_epochs": 1}
+    quick = QUICK if "autorec" in name else {"epochs": 2, "global_epochs": 1, "samples": 2, "burn_in": 1}
     fixed = {setting: value for setting, value in quick.items() if setting in MODELS[name].parameters()}
-    found = tune(people(), name, trials=3, settings=fixed, repeats=1)
+    found = tune(people(), name, trials=3, settings=fixed, by="last:2")
     assert (found.trials["state"] == "complete").all()
     assert found.trials[list(space_of(name, fixed))].drop_duplicates().shape[0] == 3
     create(name).set_params(**found.settings)
@@ -628,7 +628,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_same_command_goes_on(place, tmp_pa
     count = sum(first["trials"].values())
     assert 1 <= count < 25
 
-    result = run(*asked, "--quiet", "--json")
+    result = run(*asked, "--jobs", 1, "--quiet", "--json")  # the last --jobs counts; one starts no more processes
     assert result.stderr == ""
     told = json.loads(result.stdout)
     trials = told["trials"]
@@ -670,31 +670,19 @@ def test_jobs_work_from_a_script_without_a_guard_and_from_stdin(tmp_path, way):
     assert (done.stdout, done.stderr) == ("4\n", "")
 
 
-def end_of_process(number: int, stopped) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def refuse(number: int, stopped) -> None:
-    raise InputError(f"number {number} is refused")
-
-
-def write_threads(folder: Path, number: int, stopped) -> None:
-    (folder / str(number)).write_text(f"{thread_count()} {torch.get_num_threads()}")
-
-
 def test_a_process_killed_from_outside_is_one_sentence():
     with pytest.raises(AutoRecError, match="a process with a training was killed, most likely for want of memory"):
-        side_by_side(end_of_process, range(2), 2, lambda: None)
+        side_by_side(work.end_of_process, range(2), 2, lambda: None)
 
 
 def test_an_error_in_a_process_is_that_error_here():
     with pytest.raises(InputError, match="number 0 is refused"):
-        side_by_side(refuse, [0], 2, lambda: None)
+        side_by_side(work.refuse, [0], 2, lambda: None)
 
 
 def test_every_number_is_worked_on_once_with_a_part_of_the_threads(tmp_path):
     calls = []
-    side_by_side(functools.partial(write_threads, tmp_path), range(5), 2, lambda: calls.append(1))
+    side_by_side(functools.partial(work.write_threads, tmp_path), range(5), 2, lambda: calls.append(1))
     threads = max(1, thread_count() // 2)
     expected = {str(number): f"{threads} {threads}" for number in range(5)}
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == expected
