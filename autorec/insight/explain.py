@@ -29,8 +29,8 @@ class Explanation:
     contributions  DataFrame item, rating, contribution and, if known, title, the largest first
     base           the score without any contribution: mean and bias of the item, 0 for models of lists that are sums;
                    where `exact` is False, what no single rating makes
-    training       of a user whose vector was learned in training: its score less that of the vector to which the same
-                   ratings lead alone; 0 for all others
+    training       of a user whose vector was learned in training, or whose choices count by their age: its score less
+                   that of the vector to which the same ratings lead alone; 0 for all others
     exact          True: the score is base and a sum over the ratings, given which items are rated. False: a
                    contribution is by how much the score falls when this rating alone is taken out; together they may do
                    more or less
