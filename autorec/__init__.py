@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from autorec.ratings.split import user_split as user_split
     from autorec.ratings.store import check_store_path as check_store_path
     from autorec.ratings.summary import summarize as summarize
+    from autorec.reproduction.reproduce import JOBS as JOBS
     from autorec.reproduction.reproduce import reproduce as reproduce
     from autorec.serve.server import make_app as make_app
     from autorec.serve.server import run_server as run_server
@@ -134,6 +135,7 @@ _HOME = {
     "InfAE": "autorec.models.infae",
     "Intervals": "autorec.insight.intervals",
     "ItemKNN": "autorec.models.knn",
+    "JOBS": "autorec.reproduction.reproduce",
     "Joint": "autorec.models.joint",
     "MODELS": "autorec.models.registry",
     "Map": "autorec.insight.map",

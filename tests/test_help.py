@@ -11,7 +11,6 @@ import autorec
 from autorec.cli.examples import EXAMPLES
 from autorec.cli.main import VERBS
 from autorec.cli.main import autorec as command
-from autorec.reproduction.reproduce import JOBS
 
 
 def help_of(*words):
@@ -47,7 +46,7 @@ def test_names_of_models_and_data_sets_are_listed_where_they_are_taken():
         words = set(" ".join(help_of(verb).split("Models:")[1].split()).split(", "))
         assert set(autorec.MODELS) <= words
     assert "ml-latest-small" in help_of("fetch")
-    assert ", ".join(JOBS) in " ".join(help_of("reproduce").split())
+    assert ", ".join(autorec.JOBS) in " ".join(help_of("reproduce").split())
 
 
 def test_names_are_completed():

@@ -65,7 +65,7 @@ EXAMPLES = {
 
 
 class WithExamples(click.Command):
-    """A verb whose help ends in its examples, and in the names of models or data sets where it takes one."""
+    """A verb whose help ends in its examples, and in the names of models, data sets or jobs where it takes one."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
@@ -82,5 +82,7 @@ class WithExamples(click.Command):
 
         if self.name == "fetch":
             return [("Data sets", list(autorec.DATA_SETS))]
+        if self.name == "reproduce":
+            return [("Jobs", list(autorec.JOBS))]
         takes_model = any(param.type.name == "model" for param in self.params)
         return [("Models", list(autorec.MODELS))] if takes_model else []
