@@ -36,7 +36,8 @@ def shape() -> tuple[int, int]:
 
 
 def parse_mesh(text: str | None, size: int) -> tuple[int, int]:
-    """ "2x4" → (2, 4) of 8 processes; None: one group. ParameterError: it is something else."""
+    """(groups, processes of each): of "2x4" 2 and 4, of None one group of all. ParameterError: something else, or not
+    `size` processes."""
     if text is None:
         return 1, size
     found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.strip().lower()) if isinstance(text, str) else None

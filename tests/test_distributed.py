@@ -218,11 +218,11 @@ def fit_and_save(folder: Path, fits: dict[str, dict[str, Any]]) -> list[str]:
     for name, given in fits.items():
         model = fit(name, given)
         try:
-            model.recommend([0])
+            model.known([0], [0])
             model.save(folder / name)
         except NotFittedError as error:
             said.append(str(error))
-    autorec.create("ease").fit(taste_frame()).recommend([0])  # each process for itself
+    autorec.create("bias").fit(taste_frame()).predict([0], [0])  # each process for itself
     for refused, mesh in (
         (autorec.AutoRec(optimizer="lbfgs"), None),
         (autorec.AutoRec(penalty="mmd:1", epochs=1), f"{dist.get_world_size()}x1"),
