@@ -213,3 +213,37 @@ def test_a_file_that_is_cut_while_it_is_read_is_a_sentence(tmp_path: Any, monkey
     monkeypatch.setattr(arrow, "_check_size", check_and_cut)
     with pytest.raises(InputError, match="is not a whole Parquet file"):
         read_ratings(path)
+
+
+def archive_pointing_nowhere() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("r.csv", "1,2,3\n")
+    content = bytearray(file.getvalue())
+    start = content.rindex(b"PK\x05\x06") + 16  # of the directory
+    content[start : start + 4] = b"\xff\xff\xff\x7f"
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("1,2,1e308\n1,3,-1e308\n", "line 1: the rating '1e308' is larger than any"),
+        ("user,item,rating\na\rb,x,1\nc,y,2\n", "line 2: has 1 columns where the first line has 3"),
+        ("user,item,rating\n", "has a header and no ratings below it"),
+        (archive_pointing_nowhere(), "is not a whole zip file .*; fetch or pack it again"),
+    ],
+)
+def test_files_that_hold_no_ratings_are_refused_in_a_sentence(content: str | bytes, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read(content)
+
+
+def test_the_exact_name_of_a_column_wins_and_odd_digits_are_text() -> None:
+    assert read("user_id,customer,item,rating\n1,7,2,3\n2,7,2,4\n").user_ids.tolist() == [1, 2]
+    assert read("²,2,3\n1,2,3\n").user_ids.tolist() == ["1", "²"]
+
+
+def test_ids_that_differ_by_spaces_alone_are_told() -> None:
+    with pytest.warns(UserWarning, match="1 ids differ from another by spaces around them alone, ' x' and 'x'"):
+        assert read("user,item,rating\na,x,1\nb, x,2\n").item_ids.tolist() == [" x", "x"]
