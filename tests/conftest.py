@@ -1,5 +1,6 @@
 """What many tests share: small ratings with a known shape."""
 
+import signal
 import tracemalloc
 from collections.abc import Callable
 
@@ -9,6 +10,9 @@ import pytest
 
 from autorec import Ratings
 from autorec.ratings.convert import as_ratings
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and the processes that tests interrupt inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def random_frame(users: int = 30, items: int = 20, density: float = 0.4, seed: int = 0) -> pd.DataFrame:
