@@ -11,7 +11,7 @@ import pytest
 from autorec import Ratings
 from autorec.ratings.convert import as_ratings
 
-# A shell starts what it runs in the background with Ctrl-C ignored, and the processes that tests interrupt inherit that.
+# A shell starts what it runs in the background with Ctrl-C ignored, and what tests start and interrupt inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
