@@ -401,6 +401,7 @@ def test_all_files_that_verbs_write_or_read_are_declared_so():
         "items",
         "member",
         "memory",
+        "mesh",
         "metric",
         "name",
         "names",

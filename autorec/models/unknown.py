@@ -65,7 +65,8 @@ def recommend_anyone(
     0     1     1     model
     0  7000     1  fallback
     """
-    asked = fitted(model).user_ids.tolist() if users is None else list(as_collection(users))
+    ratings = fitted(model)
+    asked = ratings.user_ids.tolist() if users is None else list(as_collection(users))
     known = model.known_users(asked)
     unknown = [user for user, found in zip(asked, known, strict=True) if not found]
     rest = recommend_unknown(model, unknown, n, **wishes).assign(source="fallback") if unknown else None
