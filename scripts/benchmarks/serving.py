@@ -28,7 +28,7 @@ from autorec.extras import require
 from benchmarks.timing import Row, users_by_items
 
 WORKERS = os.cpu_count() or 1
-CONNECTIONS = 16
+CONNECTIONS = 128  # the system deals them out to the workers at random: of few, one worker may have most
 ASKED = 3000  # requests
 SECONDS = 5.0
 SEPARATOR = b"\r\n\r\n"
