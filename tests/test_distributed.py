@@ -182,11 +182,11 @@ def assert_learned_the_same(courses: list[Course], several: list[list[Learned]])
         assert terms[0] != terms[-1]
         for rank, (found, in_mesh, _) in enumerate(one[index] for one in several):
             for ours, theirs in zip(terms, found, strict=True):
-                assert theirs == pytest.approx(ours, rel=1e-6)
+                assert theirs == pytest.approx(ours, rel=1e-6, abs=1e-6 * sum(ours.values()))
             shares = int(shape[-1])
             for step, parameter in itertools.product(range(steps), range(len(names))):
                 expected = gradients[step][parameter]
-                bound = 1e-6 * max(expected.abs().max().item(), 1.0)
+                bound = 2e-6 * max(expected.abs().max().item(), 1.0)  # rounding of 50 steps, summed in another order
                 own = expected[Shard(rank % shares, shares).own] if of_columns(names[parameter]) else expected
                 worst = (in_mesh[step][parameter] - own).abs().max()
                 assert worst <= bound, f"{name}, {shape}, {names[parameter]}, step {step}, process {rank}"
