@@ -21,7 +21,7 @@ from sklearn.base import clone
 from autorec import progress
 from autorec.models.base import FloatArray, Scores
 from autorec.models.ease import Ease
-from autorec.ranking.held_out_users import HeldOut, hold_out_users, ndcg_of_users
+from autorec.ranking.held_out_users import HeldOut, hold_out_users, is_better, ndcg_of_users
 from autorec.ranking.positives import positives, select_entries
 from autorec.ratings.matrix import Ratings
 
@@ -65,8 +65,7 @@ def choose_l2(
     best = model.l2
     for step in STEPS:
         best = _climb(score, best, step)
-    gain = tried[best] - tried[model.l2]
-    if gain.mean() <= gain.std(ddof=1) / math.sqrt(len(gain)):
+    if not is_better(tried[best], tried[model.l2]):
         best = model.l2
     progress.note(f"The model of choices: λ {best:.4g}, NDCG@100 {score(best):.4f} of {len(aside)} held-out users.")
     return {"l2": best, "tried": {f"{l2:.4g}": round(score(l2), 4) for l2 in sorted(tried)}}

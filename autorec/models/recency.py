@@ -19,6 +19,7 @@ from sklearn.base import clone
 from autorec import checks, progress
 from autorec.errors import InputError
 from autorec.models import scoring
+from autorec.ranking.held_out_users import is_better
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.ratings.split import time_split
 
@@ -68,8 +69,7 @@ def choose_half_life(model: Model, ratings: Ratings) -> dict[str, Any]:
         return {"half_life": None}
     plain = found[None]
     best = max(HALF_LIVES, key=lambda days: float(found[days].mean()))
-    gain = found[best] - plain
-    helps = gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain))
+    helps = is_better(found[best], plain)
     means = {"none" if days is None else f"{days:g}": round(float(scores.mean()), 4) for days, scores in found.items()}
     told = f"a half-life of {best:g} days" if helps else "no weights"
     figures = f"NDCG@10 {plain.mean():.4f} without, {found[best].mean():.4f} with {best:g} days"

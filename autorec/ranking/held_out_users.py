@@ -56,6 +56,13 @@ def split_choices(chosen: sparse.csr_array, rng: np.random.Generator) -> HeldOut
     return HeldOut(select_entries(chosen, ~wanted), select_entries(chosen, wanted))
 
 
+def is_better(ours: npt.NDArray[np.floating[Any]], theirs: npt.NDArray[np.floating[Any]]) -> bool:
+    """Whether the mean over the users [users] of one is above that of the other by more than the standard error of
+    the difference."""
+    gain = ours - theirs
+    return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
 def mean_ndcg(score: Callable[[sparse.csr_array], Scores], held_out: HeldOut) -> float:
     """Mean of `ndcg_of_users`, a scalar."""
     return float(ndcg_of_users(score, held_out).mean())
