@@ -18,6 +18,7 @@ from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.gradient import Multiple, keep_term
 from autorec.network.parts import Kind
 from autorec.network.prior import composite_divergence
+from autorec.network.ranges import run_in_parts
 
 Penalty = Callable[[Autoencoder, Trace], torch.Tensor]
 
@@ -205,8 +206,8 @@ class _HalfSquare(torch.autograd.Function):
         if weight.device.type != "cpu":
             norm: torch.Tensor = torch.linalg.vector_norm(weight)
             return factor / 2 * norm.square()
-        matrix = weight.detach().reshape(len(weight), -1).numpy()
-        return torch.tensor(factor / 2 * kernels.sum_squares(matrix), dtype=weight.dtype)
+        squares = run_in_parts(kernels.sum_squares, weight.detach().reshape(-1).numpy())
+        return torch.tensor(factor / 2 * sum(squares), dtype=weight.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:

@@ -16,11 +16,9 @@ import torch
 from autorec.compiled import kernel
 from autorec.network import kernels
 from autorec.network.gradient import Product, summed, terms_of
-from autorec.network.ranges import COLUMN_COST, run_in_ranges
-from autorec.threads import run_in_threads, thread_count
+from autorec.network.ranges import COLUMN_COST, run_in_parts, run_in_ranges
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-_WORTH_A_THREAD = 2**16  # numbers that one thread updates in some 50 µs; fewer are not split further
 
 
 class Adam:
@@ -99,14 +97,7 @@ class _Moments:
             return
         tensors = (self.parameter, gradient, self.mean, self.square)
         arrays = [tensor.detach().contiguous().view(-1).numpy() for tensor in tensors]  # [size] each
-        numbers = [np.float32(factor) for factor in factors]
-        parts = max(1, min(thread_count(), len(arrays[0]) // _WORTH_A_THREAD))
-        bounds = np.linspace(0, len(arrays[0]), parts + 1).astype(np.int64).tolist()
-
-        def update(part: int) -> None:
-            _update_run(*(array[bounds[part] : bounds[part + 1]] for array in arrays), *numbers)
-
-        run_in_threads(update, parts)
+        run_in_parts(_update_run, *arrays, numbers=list(map(np.float32, factors)))
 
     def _update_by_torch(self, gradient: torch.Tensor, rate: float, decay: float, *factors: float) -> None:
         mean_new, square_new, mean_factor, square_factor = factors
