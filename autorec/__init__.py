@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from autorec.models.joint import Joint as Joint
     from autorec.models.knn import ItemKNN as ItemKNN
     from autorec.models.load import load as load
+    from autorec.models.macridvae import MacridVAE as MacridVAE
     from autorec.models.mf import BiasedMF as BiasedMF
     from autorec.models.own import wrap as wrap
     from autorec.models.presets import PRESETS as PRESETS
@@ -138,6 +139,7 @@ _HOME = {
     "JOBS": "autorec.reproduction.reproduce",
     "Joint": "autorec.models.joint",
     "MODELS": "autorec.models.registry",
+    "MacridVAE": "autorec.models.macridvae",
     "Map": "autorec.insight.map",
     "Model": "autorec.models.row",
     "Overturn": "autorec.insight.what_if",

@@ -214,6 +214,15 @@ ROWS = (
         space={**_CHOICE, "hidden": ["200-200-100", "600-600-200", "600-600-600-200"]},
     ),
     Model(
+        "macrid-vae",
+        "macridvae",
+        "MacridVAE",
+        "variational autoencoder whose items belong to concepts, with a code of each user for each",
+        paper="Ma et al., NeurIPS 2019",
+        **_NETWORK,
+        space={**_CHOICE, "concepts": ("int", 2, 10, True), "hidden": ("int", 20, 300, True)},
+    ),
+    Model(
         "aae",
         "adversarial",
         "AdversarialAutoencoder",
