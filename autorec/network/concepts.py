@@ -47,8 +47,10 @@ class Concepts(nn.Module):
     def outputs(self, code: torch.Tensor) -> torch.Tensor:
         """Codes [K·n × d] → f [n × m]; arrays [K × n × m] are made."""
         sums = self._to_columns(code).unflatten(0, (len(self.prototypes), -1))  # [K × n × m]
-        return (sums + self.log_shares()[:, None]).logsumexp(dim=0) + self.network.head(self.head).bias
+        mixed: torch.Tensor = (sums + self.log_shares()[:, None]).logsumexp(dim=0)  # [n × m]
+        return mixed + self.network.head(self.head).bias
 
     def _to_columns(self, rows: torch.Tensor) -> torch.Tensor:
         """cos(row, h) / τ of rows [r × d] → [r × m]."""
-        return normalize(rows, dim=1) @ normalize(self.network.head(self.head).weight, dim=1).T / TEMPERATURE
+        columns: torch.Tensor = normalize(self.network.head(self.head).weight, dim=1)
+        return normalize(rows, dim=1) @ columns.T / TEMPERATURE
