@@ -14,8 +14,8 @@ from autorec.fitting.fit import encode_rows
 from autorec.fitting.scale import rows_inside
 from autorec.models.columns import fit_columns, solve_columns
 from autorec.ratings.convert import as_ratings
-from autorec.training import held_out
-from autorec.training.held_out import held_out_entries
+from autorec.training import validation
+from autorec.training.validation import held_out_entries
 
 SMALL = {"hidden": 8, "epochs": 8, "penalty": "l2:20"}
 
@@ -255,7 +255,7 @@ def test_validation_ratings_are_a_random_part_of_each_run(monkeypatch: pytest.Mo
     rng = np.random.default_rng(0)
     small = held_out_entries(5000, 0.1, np.random.default_rng(3))
     np.testing.assert_array_equal(small, np.sort(np.random.default_rng(3).permutation(5000)[:500]))
-    monkeypatch.setattr(held_out, "_RUN", 1000)
+    monkeypatch.setattr(validation, "_RUN", 1000)
     found = held_out_entries(5300, 0.1, rng)
     assert len(found) == 530 and (np.diff(found) > 0).all() and found[0] >= 0 and found[-1] < 5300
     np.testing.assert_array_equal(np.bincount(found // 1000), [100, 100, 100, 100, 100, 30])

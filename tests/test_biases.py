@@ -12,7 +12,7 @@ from autorec import Bias, Ratings
 from autorec.errors import ParameterError
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import fit_biases, fold_in_items, fold_in_users, item_means
-from autorec.fitting.compass import compass
+from autorec.fitting.dampings import compass
 from autorec.fitting.scale import rows_inside
 from autorec.ratings.convert import as_ratings
 
@@ -117,7 +117,7 @@ def test_the_compass_finds_a_valley_far_from_its_start(free):
         asked.append(point)
         return abs(math.log(point[0] / 900)) + abs(math.log(point[1] / 0.02))
 
-    found = compass(error, (10.0, 10.0), (4.0, 2.0, 2**0.5), (1e-3, 1e4), free)
+    found = compass(error, (10.0, 10.0), free)
     assert found[1] == pytest.approx(0.02, rel=0.2)
     assert found[0] == pytest.approx(900, rel=0.2) if free[0] else found[0] == 10
     assert len(asked) == len(set(asked)) < 60

@@ -21,7 +21,7 @@ from autorec.network.levels import categorical_costs, level_probabilities, ordin
 from autorec.network.parts import parse_sum
 from autorec.network.penalty import PENALTIES
 from autorec.training.autoregressive import autoregressive_objective, split_at_random
-from autorec.training.averaging import averaging
+from autorec.training.steps import averaging
 
 COLUMNS, K = 3, 2
 

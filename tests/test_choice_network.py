@@ -19,8 +19,7 @@ from autorec.network.batch import Batch, make_batch
 from autorec.network.code import drawn_by, gaussian
 from autorec.network.example import Example
 from autorec.network.likelihood import LIKELIHOODS
-from autorec.network.penalty import ACTIVITY, PENALTIES
-from autorec.network.prior import composite_divergence
+from autorec.network.penalty import ACTIVITY, PENALTIES, composite_divergence
 from autorec.network.sampled_softmax import log_sums, sampled_multinomial
 from autorec.ranking.held_out_users import hold_out_users, mean_ndcg
 from autorec.training.adam import Adam

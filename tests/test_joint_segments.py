@@ -11,10 +11,9 @@ from test_cli import told
 
 import autorec
 from autorec.errors import ParameterError
-from autorec.insight.joint_segments import Centres
+from autorec.insight.joint_segments import Centres, assign_softly, clustering_loss, sharpen
 from autorec.insight.profiles import profiles
 from autorec.models.choice_network import make_choice_examples, prepare
-from autorec.network.clustering import assign_softly, clustering_loss, sharpen
 
 
 def drawn(n: int = 9, k: int = 3, units: int = 4) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,8 +14,7 @@ from autorec import AutoRec
 from autorec.errors import ParameterError
 from autorec.network.activations import ACTIVATIONS
 from autorec.network.batch import make_batch
-from autorec.network.corruption import CORRUPTIONS
-from autorec.network.draws import draw_uniform
+from autorec.network.corruption import CORRUPTIONS, draw_uniform
 from autorec.network.example import Example
 from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES

@@ -23,7 +23,7 @@ from autorec.network.example import Example
 from autorec.network.rows import Rows, to_levels
 from autorec.ratings.convert import as_ratings
 from autorec.threads import set_threads, thread_count
-from autorec.training import held_out, memory
+from autorec.training import memory, validation
 from autorec.training.batches import Streamed
 from autorec.training.validation import rows_to_encode
 
@@ -213,7 +213,7 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
 ) -> None:
     """1 byte beside the ratings themselves, 5 where they are transposed and 1 more meanwhile; the rest is the batch."""
     monkeypatch.setattr(memory, "KEEP_MOST", 0)
-    monkeypatch.setattr(held_out, "_RUN", 2**14)
+    monkeypatch.setattr(validation, "_RUN", 2**14)
     monkeypatch.setattr(biases, "_BLOCK", 2**12)
     monkeypatch.setattr(dampings, "SAMPLE", 2**12)
     rng = np.random.default_rng(0)

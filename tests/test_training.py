@@ -21,11 +21,10 @@ from autorec.network.padding import pad, trim
 from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
 from autorec.training import steps
-from autorec.training.adam import Adam
+from autorec.training.adam import Adam, warm_cosine
 from autorec.training.full_batch import lbfgs_epoch, rprop_epoch
 from autorec.training.loop import train
 from autorec.training.objective import Loss, objective
-from autorec.training.schedule import warm_cosine
 from autorec.training.state import State
 from autorec.training.steps import Examples, alternate, descend, stochastic_epoch
 

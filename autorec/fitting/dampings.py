@@ -4,12 +4,11 @@ A damping is the variance of the noise of a rating over that of the biases: 2 wh
 hardly do. So no constant suits every file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING, bias_fitter
-from autorec.fitting.compass import Point, compass
 from autorec.fitting.scale import rows_inside
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
@@ -20,9 +19,10 @@ LEAST = 100  # ratings held out; where a tenth has fewer, nothing is chosen
 SAMPLE = 2**17  # ratings; of more, random rows with about so many are used
 Given = tuple[float | str, float | str]
 Dampings = tuple[float, float]
+Point = tuple[float, ...]
 
-STEPS = (4.0, 2.0, 2**0.5)
-BOUNDS = (2.0**-6, 2.0**16)  # where users, or items, do not differ, the best damping is infinite
+STEPS = (4.0, 2.0, 2**0.5)  # factors of the search, one after the other
+BOUNDS = (2.0**-6, 2.0**16)  # of a damping; where users, or items, do not differ, the best damping is infinite
 
 
 def choose_dampings(rows: Rows, given: Given, default: Dampings, seed: int = 0) -> Dampings:
@@ -36,7 +36,7 @@ def choose_dampings(rows: Rows, given: Given, default: Dampings, seed: int = 0) 
     )
     free = [isinstance(asked, str) for asked in given]
     if any(free) and rows.nnz // FOLDS >= LEAST:
-        start = compass(_held_out_error(rows, np.random.default_rng(seed)), start, STEPS, BOUNDS, free)
+        start = compass(_held_out_error(rows, np.random.default_rng(seed)), start, free)
     return start[0], start[1]
 
 
@@ -64,3 +64,34 @@ def _held_out_error(rows: Rows, rng: np.random.Generator) -> Callable[[Point], f
         )
 
     return error
+
+
+def compass(error: Callable[[Point], float], start: Point, free: Sequence[bool]) -> Point:
+    """The point [k] of least error, reached from `start` [k] by moves to the best neighbour as long as one is better.
+
+    A neighbour has one number times or divided by the step, within BOUNDS. free: [k] which numbers may move. Each point
+    is tried once (compass search; Hooke and Jeeves, JACM 8(2), 1961, without the pattern move).
+    """
+    known = {start: error(start)}
+    best = start
+
+    def try_point(point: Point) -> float:
+        if point not in known:
+            known[point] = error(point)
+        return known[point]
+
+    for step in STEPS:
+        while True:
+            found = min(_list_neighbours(best, step, free), key=try_point, default=best)
+            if not known[found] < known[best]:
+                break
+            best = found
+    return best
+
+
+def _list_neighbours(point: Point, step: float, free: Sequence[bool]) -> Iterator[Point]:
+    low, high = BOUNDS
+    for index, value in enumerate(point):
+        for moved in (value * step, value / step):
+            if free[index] and low <= moved <= high:
+                yield (*point[:index], moved, *point[index + 1 :])

@@ -1,10 +1,12 @@
-"""The fit of AutoRec: held-out ratings, dampings, the trainings that choose settings, and the last on all ratings.
+"""The fit of AutoRec: held-out ratings, dampings, the trainings that choose settings, the last on all ratings, and the
+summary of all that.
 
 Rows are items or users, by the orientation; all ratings are on the scale 1 … 5 inside the network.
 """
 
 import contextlib
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from autorec import group
+from autorec import group, progress
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
@@ -27,11 +29,12 @@ from autorec.network.rows import Rows
 from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.training.batches import batch_size, partition, read_inputs
 from autorec.training.distributed import check_mesh, gather
-from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.memory import should_stream, training_memory
+from autorec.training.validation import held_out_entries
 
 TOLERANCE = 0.001  # share of the RMSE of damped biases by which a training may be worse
+WARN_FROM = 0.01  # the same share, from which a warning says so; below it a note
 ENCODED_AT_ONCE = 2**17  # ratings
 
 Float32 = npt.NDArray[np.float32]
@@ -190,3 +193,47 @@ def encode_rows(
             inputs = read_inputs(rows.batch(chosen), offset[chosen], centre, len(network.encoder.weights) > 1)
             codes[chosen] = network.encode(*inputs).numpy()
     return codes
+
+
+def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
+    """The summary of a fit, JSON-ready. factor: from RMSE on 1 … 5 to the scale of the ratings."""
+    log = fitted.log
+    curve = log.to_records("train_rmse", "validation_rmse", factor)
+    validated = fitted.n_validation > 0 and log.best_epoch > 0
+    tried = [{**one, "validation_rmse": _finite(one["validation_rmse"] * factor)} for one in fitted.tried]
+    return {
+        "l2": fitted.l2,
+        "inputs": fitted.inputs,
+        "tried": tried if fitted.n_validation else [],
+        "epochs_planned": fitted.epochs,
+        "biases_rmse": _finite(fitted.biases_rmse * factor),
+        "fell_back": fitted.falls_back,
+        "epochs": len(curve) and curve[-1]["epoch"],
+        "best_epoch": log.best_epoch,
+        "stopped": log.stopped,
+        "train_ratings": fitted.n_train,
+        "validation_ratings": fitted.n_validation,
+        "validation_rmse": log.best_score * factor if validated else None,
+        "seconds": fitted.seconds,
+        "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
+        "curve": curve,
+    }
+
+
+def warn_if_worse(fitted: Fitted, factor: float, model: str) -> None:
+    """A note where the best training is worse than damped biases on validation ratings, from 1 % on a warning."""
+    gap = fitted.log.best_score / fitted.biases_rmse - 1
+    if not gap > TOLERANCE:
+        return
+    values = f"{fitted.log.best_score * factor:.4g} where damped biases have {fitted.biases_rmse * factor:.4g}"
+    done = "the model is these biases alone" if fitted.falls_back else "the model is kept as it is"
+    sentence = f"{model}: the training ends with a validation RMSE of {values}; {done}."
+    if gap > WARN_FROM:
+        warnings.warn(f"{sentence} A lower learning_rate or a higher penalty may help.", stacklevel=4)
+    else:
+        progress.note(sentence)
+
+
+def _finite(value: float) -> float | None:
+    """None where no validation was made."""
+    return value if np.isfinite(value) else None

@@ -23,12 +23,11 @@ from autorec.network.penalty import PENALTIES
 from autorec.network.rows import Rows
 from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.threads import torch_on_one_thread
-from autorec.training.adam import Adam
+from autorec.training.adam import Adam, warm_cosine
 from autorec.training.batches import make_examples, reconstruct
 from autorec.training.full_batch import lbfgs_epoch, rprop_epoch
 from autorec.training.loop import OnValidation, TrainingLog, train
 from autorec.training.objective import Loss, objective
-from autorec.training.schedule import warm_cosine
 from autorec.training.state import State
 from autorec.training.steps import Epoch, Examples, descend, stochastic_epoch
 from autorec.training.validation import Validation, prepare_validation, validation_rmse

@@ -1,4 +1,9 @@
-"""Taste segments for which an autoencoder of choices is trained on: reconstruction and clusters of codes at once."""
+"""Taste segments for which an autoencoder of choices is trained on: reconstruction and clusters of codes at once.
+
+The loss that draws codes together is that of deep embedded clustering (Xie, Girshick and Farhadi, ICML 2016); with the
+reconstruction beside it the code keeps what a user chose (Guo et al., IJCAI 2017). n: users, k: clusters, K: units of a
+code.
+"""
 
 import copy
 from typing import Any
@@ -13,7 +18,6 @@ from autorec.models.choice import ChoiceAutoencoder
 from autorec.models.choice_network import identify, normalised
 from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.batch import make_batch
-from autorec.network.clustering import assign_softly, clustering_loss
 from autorec.network.example import Example
 from autorec.ranking.positives import positives
 
@@ -82,3 +86,29 @@ def _encode(network: Autoencoder, everyone: Example) -> torch.Tensor:
     with torch.no_grad():
         trace: Trace = network(everyone)
         return trace.mean
+
+
+def assign_softly(codes: torch.Tensor, centres: torch.Tensor, scale: float) -> torch.Tensor:
+    """[n × k] q, the share that each row has in each cluster, by Student's t with one degree of freedom (eq. 1):
+
+        q_ij = 1 / (1 + ‖z_i − μ_j‖² / s),  divided by its sum over j
+
+    codes z [n × K], centres μ [k × K]; scale: s, 1 in the paper, whose codes are made to have about that size.
+    """
+    squares = codes.square().sum(dim=1, keepdim=True) + centres.square().sum(dim=1) - 2 * codes @ centres.T
+    kernel = 1 / (1 + squares.clamp(min=0) / scale)
+    return kernel / kernel.sum(dim=1, keepdim=True)
+
+
+def sharpen(shares: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """[n × k] p, the target of q (eq. 3): q_ij² / f_j, divided by its sum over j. sizes: f [k], Σ_i q_ij of all rows,
+    so that large clusters do not swallow the others."""
+    weights = shares.square() / sizes
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def clustering_loss(codes: torch.Tensor, centres: torch.Tensor, sizes: torch.Tensor, scale: float) -> torch.Tensor:
+    """Σ_i KL(p_i ‖ q_i) = Σ p log(p / q), a scalar (eq. 2); p is a constant, made of q as it is."""
+    shares = assign_softly(codes, centres, scale)
+    target = sharpen(shares, sizes).detach()
+    return (target * (target / shares).log()).sum()

@@ -17,7 +17,7 @@ from autorec.ranking.topn import top_n
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.join import Joined, join
 from autorec.ratings.matrix import Ratings
-from autorec.training.held_out import SHARE
+from autorec.training.validation import SHARE
 
 EPOCHS = 8  # where a fit takes 40 or more, and several trainings to choose λ
 LISTED = 10  # items of the lists that are compared

@@ -40,10 +40,9 @@ from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
-from autorec.training.adam import Adam
+from autorec.training.adam import Adam, warm_cosine
 from autorec.training.adversarial import MATCHES, RECONSTRUCTIONS, RIVALS, Players, Rules, deceive, judge, make_profile
 from autorec.training.loop import TrainingLog
-from autorec.training.schedule import warm_cosine
 from autorec.training.state import State
 from autorec.training.steps import alternate, descend, stochastic_epoch
 

@@ -12,11 +12,10 @@ from autorec import checks, group, words
 from autorec.errors import ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
-from autorec.fitting.fit import Fitted, encode_rows, fit_network
+from autorec.fitting.fit import Fitted, encode_rows, fit_network, summarise, warn_if_worse
 from autorec.fitting.one_training import HEAD
 from autorec.fitting.scale import inside, outside, rows_inside
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
-from autorec.fitting.summary import summarise, warn_if_worse
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import fit_columns, solve_columns, weigh_targets
 from autorec.models.vectors import Float32, Vectors, vectors

@@ -26,7 +26,7 @@ from autorec.models.registry import MODELS, find_model
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
-from autorec.training.held_out import held_out_entries
+from autorec.training.validation import held_out_entries
 
 LINEAR = ("AutoRec", "BayesianMF", "BiasedMF")  # classes whose presets are sums of products of vectors on 1 … 5
 _ONE = 1e3  # how much more Σ w = 1 counts than all ratings

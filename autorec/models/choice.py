@@ -42,11 +42,10 @@ from autorec.network.shard import WHOLE, WHOLE_MESH, Mesh, Shard
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
-from autorec.training.adam import Adam
+from autorec.training.adam import Adam, warm_cosine
 from autorec.training.distributed import check_mesh, gather, meshed
 from autorec.training.loop import TrainingLog
 from autorec.training.objective import Loss, objective
-from autorec.training.schedule import warm_cosine
 from autorec.training.state import State
 from autorec.training.steps import Step, alternate, descend, stochastic_epoch
 

@@ -35,9 +35,8 @@ from autorec.network.batch import Batch
 from autorec.network.example import Example
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
-from autorec.training.adam import Adam
+from autorec.training.adam import Adam, warm_cosine
 from autorec.training.loop import TrainingLog
-from autorec.training.schedule import warm_cosine
 from autorec.training.state import State
 from autorec.training.steps import descend, stochastic_epoch
 

@@ -23,7 +23,7 @@ from autorec.network.global_kernel import BLOCK
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Expected, Shape
-from autorec.training.held_out import held_out_entries
+from autorec.training.validation import held_out_entries
 
 SMALL = 300_000  # ratings, up to which a last training has all of them
 

@@ -22,13 +22,11 @@ from autorec.network.rows import Rows
 from autorec.threads import torch_on_one_thread
 from autorec.training.adam import Adam
 from autorec.training.autoregressive import Costs, autoregressive_objective
-from autorec.training.averaging import averaging
 from autorec.training.batches import make_examples, partition, reconstruct
-from autorec.training.held_out import held_out_entries
 from autorec.training.loop import OnValidation, TrainingLog, train
 from autorec.training.state import State
-from autorec.training.steps import descend, stochastic_epoch
-from autorec.training.validation import Validation, prepare_validation
+from autorec.training.steps import averaging, descend, stochastic_epoch
+from autorec.training.validation import Validation, held_out_entries, prepare_validation
 
 HEAD = "rating"
 COSTS: Mapping[str, Costs] = {"ordinal": ordinal_costs, "categorical": categorical_costs}

@@ -5,7 +5,7 @@ means the same at any batch size.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,13 +17,14 @@ from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder, Trace
 from autorec.network.gradient import Multiple, keep_term
 from autorec.network.parts import Kind
-from autorec.network.prior import composite_divergence
 from autorec.network.ranges import run_in_parts
 
 Penalty = Callable[[Autoencoder, Trace], torch.Tensor]
 
 ACTIVITY = 0.05  # ρ of `kl_sparsity`: a unit is to be active for one row in twenty
 DIRECTIONS = 64  # of `sliced`, for each batch
+MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # weights in the composite prior: standard, earlier, wide; as in the paper's code
+WIDE = 10.0  # log variance of the wide distribution
 
 
 def l2(strength: float) -> Penalty:
@@ -111,7 +112,7 @@ def gaussian_kl(strength: float) -> Penalty:
 
 def composite_kl(strength: float) -> Penalty:
     """γ Σ_rows (entries of the row) · KL(code ‖ composite prior), estimated by the code that was drawn: the more a user
-    chose, the more the divergence counts (Shenbin et al., WSDM 2020, eq. 12); see `autorec.network.prior`."""
+    chose, the more the divergence counts (Shenbin et al., WSDM 2020, eq. 12)."""
 
     def penalty(network: Autoencoder, trace: Trace) -> torch.Tensor:
         earlier = trace.example.earlier
@@ -215,3 +216,31 @@ class _HalfSquare(torch.autograd.Function):
         if weight.device.type == "cpu" and keep_term(ctx.weight, Multiple(ctx.factor * grads[0].item())):
             return None, None
         return ctx.factor * grads[0] * weight, None
+
+
+def composite_divergence(
+    code: torch.Tensor,
+    mean: torch.Tensor,
+    log_var: torch.Tensor,
+    earlier: torch.Tensor,
+    weights: Sequence[float] = MIXTURE,
+) -> torch.Tensor:
+    """[n] log q(code) − log p(code) of each row, whose expectation over codes drawn from q is KL(q ‖ p), which has no
+    closed form.
+
+    p is RecVAE's composite prior (Shenbin et al., WSDM 2020, eq. 9), in each unit a mixture of N(0, 1), of the code's
+    own distribution in the last epoch, which keeps the encoder from forgetting, and of a wide one. code, mean, log_var
+    [n × K]: a draw from q = N(mean, exp(log_var)). earlier [n × 2K]: mean and log variance in the last epoch. weights:
+    of the three distributions.
+    """
+    earlier_mean, earlier_log_var = earlier.chunk(2, dim=1)
+    zero = code.new_zeros(())
+    parts = ((zero, zero), (earlier_mean, earlier_log_var), (zero, zero + WIDE))
+    densities = [_log_density(code, *part) + code.new_tensor(w).log() for part, w in zip(parts, weights, strict=True)]
+    difference = _log_density(code, mean, log_var) - torch.stack(densities).logsumexp(dim=0)  # [n × K]
+    return difference.sum(dim=1)
+
+
+def _log_density(code: torch.Tensor, mean: torch.Tensor, log_var: torch.Tensor) -> torch.Tensor:
+    """[n × K] of a normal distribution in each unit, without the constant −½ log 2π, which all have in common."""
+    return -0.5 * (log_var + (code - mean).square() / log_var.exp())

@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba, ICLR 2015), ε = 1e-8, at the speed of memory.
+"""Adam (Kingma and Ba, ICLR 2015), ε = 1e-8, at the speed of memory, and the learning rate over its steps.
 
 On a large catalogue, passes over the weights take longer than those over the ratings. So where the gradient of a weight
 is one sparse product, plus at most a multiple of the weight (`autorec.network.gradient`), each row of the weight is
@@ -6,6 +6,7 @@ updated right after its gradient has been summed, while that is in L1: the gradi
 moments are read and written once a step. Any other gradient is summed first.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from autorec.network.gradient import Product, summed, terms_of
 from autorec.network.ranges import COLUMN_COST, run_in_parts, run_in_ranges
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+WARM_UP = 0.02  # of all steps
 
 
 class Adam:
@@ -155,3 +157,10 @@ def _update_run(
         mean[i] = m
         square[i] = s
         p[i] -= rate * m * mean_factor / (np.sqrt(s * square_factor) + np.float32(EPSILON))
+
+
+def warm_cosine(step: int, total: int) -> float:
+    """Factor of the learning rate at `step` of `total`: linear from 0 to 1 in the first 2 %, times ½(1 +
+    cos(π·step/total))."""
+    warm = min(1.0, step / (WARM_UP * total + 1))
+    return warm * 0.5 * (1 + math.cos(math.pi * step / max(total, 1)))

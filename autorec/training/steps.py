@@ -13,6 +13,7 @@ import torch
 
 from autorec.network.example import Example
 from autorec.network.gradient import collecting
+from autorec.threads import run_in_threads
 from autorec.training.objective import Loss
 
 Step = Callable[[Example, int], dict[str, float]]
@@ -123,3 +124,23 @@ def _sum_terms(shares: Iterable[dict[str, float]]) -> dict[str, float]:
         for name, term in terms.items():
             means[name] = means.get(name, 0.0) + term
     return means
+
+
+def averaging(step: Step, weights: Sequence[torch.Tensor], means: Sequence[torch.Tensor], decay: float) -> Step:
+    """`step`, and after it means ← d · means + (1 − d) · weights, tensors of the same shapes: the running mean stands
+    where the steps of a stochastic optimiser scatter around (Polyak and Juditsky, 1992).
+
+    d = min(decay, (1 + t) / (10 + t)) after t steps, so that the first weights, which are random, are soon forgotten.
+    """
+
+    def averaged(example: Example, number: int) -> dict[str, float]:
+        terms = step(example, number)
+        new = 1 - min(decay, (1 + number) / (10 + number))
+
+        def update(index: int) -> None:
+            means[index].detach().lerp_(weights[index].detach(), new)
+
+        run_in_threads(update, len(means))
+        return terms
+
+    return averaged

@@ -16,7 +16,7 @@ from scipy import sparse
 import autorec
 from autorec.fitting import biases as bias_tools
 from autorec.network.autoencoder import INITIAL_SPREAD
-from autorec.training.schedule import warm_cosine
+from autorec.training.adam import warm_cosine
 from benchmarks.ranking import top_ten
 from benchmarks.timing import SCRIPTS, SHAPES, Row, process, users_by_items
 
