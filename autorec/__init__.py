@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from autorec.insight.classify import classify as classify
     from autorec.insight.cluster import Clusters as Clusters
     from autorec.insight.cluster import cluster as cluster
-    from autorec.insight.embed import embed as embed
     from autorec.insight.explain import Explanation as Explanation
     from autorec.insight.explain import explain as explain
     from autorec.insight.forget import forget as forget
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from autorec.insight.interview import interview as interview
     from autorec.insight.map import Map as Map
     from autorec.insight.map import draw_map as draw_map
+    from autorec.insight.profiles import embed as embed
     from autorec.insight.update import Update as Update
     from autorec.insight.update import update as update
     from autorec.insight.what_if import Overturn as Overturn
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from autorec.models.adversarial import AdversarialAutoencoder as AdversarialAutoencoder
     from autorec.models.autorec import AutoRec as AutoRec
     from autorec.models.base import Recommender as Recommender
+    from autorec.models.base import load as load
     from autorec.models.baselines import Bias as Bias
     from autorec.models.baselines import GlobalMean as GlobalMean
     from autorec.models.baselines import Popularity as Popularity
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
     from autorec.models.infae import InfAE as InfAE
     from autorec.models.joint import Joint as Joint
     from autorec.models.knn import ItemKNN as ItemKNN
-    from autorec.models.load import load as load
     from autorec.models.macridvae import MacridVAE as MacridVAE
     from autorec.models.mf import BiasedMF as BiasedMF
     from autorec.models.own import wrap as wrap
@@ -78,10 +78,10 @@ if TYPE_CHECKING:
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.preparation.prepare import prepare as prepare
     from autorec.progress import show_progress as show_progress
-    from autorec.ratings.json_lines import read_json_lines as read_json_lines
     from autorec.ratings.labels import read_labels as read_labels
     from autorec.ratings.matrix import Ratings as Ratings
     from autorec.ratings.read import read_ids as read_ids
+    from autorec.ratings.read import read_json_lines as read_json_lines
     from autorec.ratings.read import read_pairs as read_pairs
     from autorec.ratings.read import read_ratings as read_ratings
     from autorec.ratings.split import Split as Split
@@ -166,7 +166,7 @@ _HOME = {
     "create": "autorec.models.presets",
     "describe": "autorec.storage.manifest",
     "draw_map": "autorec.insight.map",
-    "embed": "autorec.insight.embed",
+    "embed": "autorec.insight.profiles",
     "evaluate": "autorec.evaluation.evaluate",
     "explain": "autorec.insight.explain",
     "export": "autorec.exports.export",
@@ -179,7 +179,7 @@ _HOME = {
     "interview": "autorec.insight.interview",
     "kfold": "autorec.ratings.split",
     "last_out_split": "autorec.ratings.split",
-    "load": "autorec.models.load",
+    "load": "autorec.models.base",
     "load_sample": "autorec.datasets.sample",
     "make_app": "autorec.serve.server",
     "overturn": "autorec.insight.what_if",
@@ -188,7 +188,7 @@ _HOME = {
     "prepare": "autorec.preparation.prepare",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
-    "read_json_lines": "autorec.ratings.json_lines",
+    "read_json_lines": "autorec.ratings.read",
     "read_labels": "autorec.ratings.labels",
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",

@@ -13,7 +13,7 @@ from conftest import random_frame
 
 from autorec import Bias, Ease, Popularity, evaluate, split
 from autorec.cli.main import autorec as command_line
-from autorec.evaluation.memory import peak_memory
+from autorec.evaluation.environment import peak_memory
 
 
 def test_test_ratings_that_the_model_has_are_a_caution(tmp_path: Path) -> None:

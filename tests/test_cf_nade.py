@@ -12,8 +12,7 @@ from scipy import sparse
 
 from autorec.errors import InputError, ParameterError
 from autorec.models.cf_nade import CFNade
-from autorec.models.level_columns import solve_columns
-from autorec.models.level_fitting import HEAD, build_network
+from autorec.models.level_fitting import HEAD, build_network, solve_columns
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import Batch, Pattern, make_batch
 from autorec.network.example import Example

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from autorec import Bias, BiasedMF, PureSVD, evaluate
 from autorec.errors import ParameterError
-from autorec.models import ridge
+from autorec.models import mf
 from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.split import random_split
@@ -61,11 +61,11 @@ def test_a_sweep_never_raises_the_objective_and_ends_where_nothing_is_gained():
 @pytest.mark.parametrize("factors", [1, 5])
 def test_each_row_is_a_ridge_regression_of_its_own(monkeypatch, factors, entries):
     """Rows of all lengths from none to all columns, against a loop over rows; blocks shorter than a row too."""
-    monkeypatch.setattr(ridge, "_ENTRIES", entries)
+    monkeypatch.setattr(mf, "_ENTRIES", entries)
     rng = np.random.default_rng(0)
     dense = np.where(rng.random((60, 25)) < np.linspace(0, 1, 60)[:, None], rng.normal(size=(60, 25)) + 9, 0)
     csr, others = sparse.csr_array(dense), rng.normal(size=(25, factors + 1))
-    found = ridge.solve_rows(csr, others, 0.3)
+    found = mf.solve_rows(csr, others, 0.3)
     assert np.diff(csr.indptr).min() == 0 and np.diff(csr.indptr).max() == 25
     for row in range(60):
         columns = csr.indices[csr.indptr[row] : csr.indptr[row + 1]]
@@ -82,10 +82,10 @@ def test_the_number_of_threads_changes_no_bit():
     before = thread_count()
     try:
         set_threads(1)
-        one = ridge.solve_rows(csr, others, 0.3)
+        one = mf.solve_rows(csr, others, 0.3)
     finally:
         set_threads(before)
-    np.testing.assert_array_equal(ridge.solve_rows(csr, others, 0.3), one)
+    np.testing.assert_array_equal(mf.solve_rows(csr, others, 0.3), one)
 
 
 def test_planted_factors_are_found():

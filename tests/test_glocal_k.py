@@ -13,10 +13,9 @@ from autorec.errors import ParameterError
 from autorec.models import glocal_fitting
 from autorec.models.glocal_fitting import HEAD, GlobalKernel, Parts, Settings, fit_network
 from autorec.models.glocal_k import GlocalK
-from autorec.network import global_kernel
+from autorec.network import glocal_kernels
 from autorec.network.batch import make_batch
-from autorec.network.global_kernel import convolve, identity_kernel, row_blocks
-from autorec.network.local_kernel import KernelNetwork
+from autorec.network.glocal_kernels import KernelNetwork, convolve, identity_kernel, row_blocks
 
 SETTINGS = Settings((6, 4), 3, 0.7, 0.05, 3, 2, 3, 2, "random", 0.5, 5, 0)
 
@@ -33,7 +32,7 @@ def whole(csr: sparse.csr_array, kernel: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("rows_a_block", [1, 2, 5, 99])
 def test_the_convolution_in_blocks_is_that_of_the_whole(rows_a_block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     csr, kernel = ratings(), torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr(global_kernel, "BLOCK", rows_a_block * csr.shape[1])
+    monkeypatch.setattr(glocal_kernels, "BLOCK", rows_a_block * csr.shape[1])
     expected = np.maximum(ndimage.correlate(csr.toarray(), kernel.numpy(), mode="constant"), 0)
     np.testing.assert_allclose(whole(csr, kernel).numpy(), expected, rtol=1e-5, atol=1e-5)
     assert torch.equal(whole(csr, identity_kernel()), torch.from_numpy(csr.toarray()))
@@ -41,7 +40,7 @@ def test_the_convolution_in_blocks_is_that_of_the_whole(rows_a_block: int, monke
 
 def test_a_block_is_all_that_is_dense() -> None:
     csr = sparse.csr_array(sparse.random(40_000, 2_000, 1e-4, dtype=np.float32, rng=np.random.default_rng(0)))
-    assert bytes_at_most(lambda: sum(1 for _ in row_blocks(csr))) < 6 * 4 * global_kernel.BLOCK < 4 * 80_000_000
+    assert bytes_at_most(lambda: sum(1 for _ in row_blocks(csr))) < 6 * 4 * glocal_kernels.BLOCK < 4 * 80_000_000
 
 
 def test_a_local_kernel_is_its_formula_and_all_ones_are_the_plain_network() -> None:
@@ -66,7 +65,7 @@ def test_a_local_kernel_is_its_formula_and_all_ones_are_the_plain_network() -> N
 
 def test_losses_and_gradients_are_those_of_dense_autograd(monkeypatch: pytest.MonkeyPatch) -> None:
     csr = ratings()
-    monkeypatch.setattr(global_kernel, "BLOCK", 5 * 9)  # three blocks
+    monkeypatch.setattr(glocal_kernels, "BLOCK", 5 * 9)  # three blocks
     network = KernelNetwork(9, SETTINGS.hidden, 3, torch.Generator().manual_seed(0))
     kernels = GlobalKernel(torch.linspace(2, 4, 12), 0.5, "random", torch.Generator().manual_seed(1))
     loss = glocal_fitting._GlobalLoss(network, kernels, csr, make_batch(csr), SETTINGS)

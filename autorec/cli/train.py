@@ -1,6 +1,11 @@
-"""autorec train: learn a model from ratings and write it as a folder."""
+"""autorec train: learn a model from ratings and write it as a folder, alone or as one of the processes of torchrun."""
 
+import contextlib
+import os
+import signal
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,8 @@ from autorec.cli.options import Reader, ratings_file, seconds, settings
 from autorec.cli.output import write_json
 from autorec.cli.paths import ModelName, OutputFolder, OutputModel, ReplaceableModel
 from autorec.cli.text import brief, show_facts
-from autorec.cli.torchrun import joined
-from autorec.cli.verb import INTERRUPTED, say, verb
+from autorec.cli.verb import INTERRUPTED, be_quiet, say, verb
+from autorec.errors import AutoRecError, ParameterError
 
 
 @verb
@@ -162,3 +167,43 @@ def _update(earlier: str, read: Reader, epochs: Any, output: Path, as_json: bool
         write_json({"from": earlier, "update": result.to_dict(), "output": str(output)})
     else:
         show_facts({name.replace("_", " "): value for name, value in result.to_dict().items()})
+
+
+@contextlib.contextmanager
+def joined(model: Any, ratings: str) -> Iterator[bool]:
+    """Within the block this process is in the group of those that torchrun started to fit `model` on the file
+    `ratings`; yields whether it is the first, which alone prints and writes; without torchrun it is.
+
+    ParameterError: several processes cannot. AutoRecError: another process of the group has ended. Ctrl-C ends the
+    process: the others would wait for it.
+    """
+    if not group.is_launched():
+        yield True
+        return
+    if not model.spreads:
+        raise ParameterError(
+            f"{type(model).__name__} is trained by one process; several, as torchrun starts them, share AutoRec and "
+            "ChoiceAutoencoder (i-autorec, u-autorec, mult-dae, mult-vae, rec-vae, …): give one of these, or the "
+            "command without torchrun"
+        )
+    if ratings == "-":
+        raise ParameterError("ratings is '-', stdin, which several processes cannot share; give a file or a store")
+    import torch
+    import torch.distributed as dist
+
+    rank = int(os.environ["RANK"])
+    if rank:
+        be_quiet()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
+    on_gpu = str(getattr(model, "device", "cpu")).startswith("cuda")
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+    try:
+        yield rank == 0
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise AutoRecError(f"process {rank} has lost the others of its training ({reason})") from error
+    dist.destroy_process_group()

@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from autorec.models.base import Recommender
-from autorec.models.load import load
+from autorec.models.base import Recommender, load
 from autorec.models.unknown import recommend_anyone
 from autorec.storage.manifest import describe
 

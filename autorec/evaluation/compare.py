@@ -16,10 +16,9 @@ from autorec.evaluation.baselines import choose
 from autorec.evaluation.comparison import Comparison, Result
 from autorec.evaluation.data_audit import data_audit
 from autorec.evaluation.entries import Entry, Model, Settings, afforded, duration, entries_of
-from autorec.evaluation.environment import environment
+from autorec.evaluation.environment import environment, peak_memory
 from autorec.evaluation.evaluate import check_measures, evaluate
 from autorec.evaluation.examples import example_users, lists, rated
-from autorec.evaluation.memory import peak_memory
 from autorec.evaluation.own_metrics import Metric, sort_metrics
 from autorec.evaluation.rounds import By, Round, describe_rounds, make_rounds
 from autorec.models.base import Recommender

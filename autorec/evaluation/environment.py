@@ -1,7 +1,11 @@
-"""The environment of a result: versions, processor, threads."""
+"""What a result was measured on: versions, processor, threads, and the peak memory of a block of code."""
 
+import contextlib
 import os
 import platform
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -9,6 +13,9 @@ import torch
 
 from autorec import __version__
 from autorec.threads import thread_count
+
+_STATUS = Path("/proc/self/status")
+_INTERVAL = 0.02  # seconds between two readings
 
 
 def environment() -> dict[str, str | int | None]:
@@ -33,3 +40,56 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+@dataclass
+class Peak:
+    """bytes: resident memory at its highest, less that at the start; None where the system does not say."""
+
+    bytes: int | None = None
+
+
+@contextlib.contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Yield a Peak that is filled in when the block ends. Linux only; nothing of the process is changed.
+
+    The system keeps the highest memory that a process ever had. Where the block rises above it, that is the peak;
+    below it, the highest of readings every 20 ms, which may miss a shorter peak.
+    """
+    peak = Peak()
+    start = _resident()
+    if start is None:
+        yield peak
+        return
+    held, record = start
+    readings, ended = [held], threading.Event()
+    sampler = threading.Thread(target=_sample, args=(readings, ended), daemon=True)
+    sampler.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        sampler.join()
+    end = _resident()
+    if end is not None:
+        highest = end[1] if end[1] > record else max(*readings, end[0])
+        peak.bytes = highest - held
+
+
+def _sample(readings: list[int], ended: threading.Event) -> None:
+    """Keep the largest reading in `readings` [1] until `ended`."""
+    while not ended.wait(_INTERVAL):
+        reading = _resident()
+        if reading is not None:
+            readings[0] = max(readings[0], reading[0])
+
+
+def _resident() -> tuple[int, int] | None:
+    """Bytes of resident memory, and the most there ever was; None where the system does not say."""
+    try:
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
+        sizes = dict(line.split(":", 1) for line in lines)
+        held, record = (int(sizes[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+    except (OSError, KeyError, ValueError):
+        return None
+    return held, record

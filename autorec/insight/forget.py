@@ -11,9 +11,8 @@ from sklearn.base import clone
 from autorec import checks, files
 from autorec.errors import InputError, ModelFileError, ParameterError
 from autorec.insight.update import continue_fit
-from autorec.models.base import Recommender
+from autorec.models.base import Recommender, load
 from autorec.models.hooks import FITTED_AGAIN, fitted
-from autorec.models.load import load
 from autorec.models.store import load_described
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from autorec import checks, group, words
+from autorec import checks, files, group, words
 from autorec.errors import InputError, ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.models import recommending, scoring, similarity, store, vector_tables
@@ -27,6 +27,7 @@ from autorec.models.hooks import Hooks, fitted
 from autorec.models.hooks import IntArray as IntArray
 from autorec.models.hooks import Scores as Scores
 from autorec.models.kept_fit import kept
+from autorec.models.store import load_described
 from autorec.ranking.topn import Result, map_blocks
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection, require_known
@@ -323,3 +324,18 @@ class Recommender(Hooks, BaseEstimator):
         rows = ratings.find_users(users)
         require_known(users, rows, "user")
         return rows
+
+
+def load(path: files.PathLike) -> Recommender:
+    """Read the model in the folder `path`: the same class, parameters and scores, bit for bit.
+
+    All arrays are checked against `model.json` and the class before they are used: names, types, shapes, bounds. So a
+    malicious folder too ends in a ModelFileError, as does one that is missing, damaged, of another format version, or
+    of a class unknown to this version.
+
+    >>> autorec.Ease().fit(autorec.load_sample()).save("my-model")
+    >>> autorec.load("my-model")
+    Ease()
+    """
+    model: Recommender = load_described(path)[0]
+    return model

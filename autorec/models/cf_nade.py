@@ -12,8 +12,16 @@ from scipy import sparse
 from autorec import checks, words
 from autorec.errors import ParameterError
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
-from autorec.models.level_columns import solve_columns
-from autorec.models.level_fitting import COSTS, HEAD, Settings, build_network, encode_rows, fit_network, summarise
+from autorec.models.level_fitting import (
+    COSTS,
+    HEAD,
+    Settings,
+    build_network,
+    encode_rows,
+    fit_network,
+    solve_columns,
+    summarise,
+)
 from autorec.models.level_scale import MOST, distinct_ratings, expected_ratings, level_rows, to_levels
 from autorec.models.vectors import Float32, cosines_with
 from autorec.network.autoencoder import Autoencoder
@@ -59,8 +67,8 @@ class CFNade(Recommender):
 
     Learned: `values_` [K] the rating of each level, `network_`, `codes_` [rows × H], `summary_` with the learning
     curve. A new row is encoded; for a new column the decoder's rows are solved for fixed codes, see
-    `autorec.models.level_columns`. A new rating counts as the nearest of `values_`. InputError: more than 20 different
-    ratings.
+    `autorec.models.level_fitting.solve_columns`. A new rating counts as the nearest of `values_`. InputError: more than
+    20 different ratings.
 
     >>> ratings = autorec.load_sample()
     >>> model = autorec.CFNade(hidden=4, epochs=1).fit(ratings)

@@ -17,8 +17,7 @@ from autorec.network import sparse as operations
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import Batch, make_batch
-from autorec.network.global_kernel import convolve, identity_kernel, row_blocks
-from autorec.network.local_kernel import KernelNetwork
+from autorec.network.glocal_kernels import KernelNetwork, convolve, identity_kernel, row_blocks
 from autorec.training.full_batch import lbfgs
 from autorec.training.loop import OnValidation, TrainingLog, train
 from autorec.training.state import State

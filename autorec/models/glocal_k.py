@@ -19,7 +19,7 @@ from autorec.models.glocal_fitting import HEAD, Parts, Settings, chosen_epochs, 
 from autorec.models.vectors import Float32, Vectors, vectors
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
-from autorec.network.global_kernel import BLOCK
+from autorec.network.glocal_kernels import BLOCK
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Expected, Shape
@@ -33,9 +33,9 @@ class GlocalK(Recommender):
 
         ½ (Σ_observed (r − r̂)²  +  λ₂ Σ ‖w‖²  +  λₛ Σ ‖K‖²)
 
-    with weights w ∘ K (see `autorec.network.local_kernel`), sigmoid layers, a linear output; a row is an item, on the
+    with weights w ∘ K (see `autorec.network.glocal_kernels`), sigmoid layers, a linear output; a row is an item, on the
     scale 1 … 5 with 0 where missing. The second training reads the ratings convolved with a 3 × 3 kernel that depends
-    on the mean prediction of each item (see `autorec.network.global_kernel`); neighbours are items, and users, whose
+    on the mean prediction of each item (see `autorec.network.glocal_kernels`); neighbours are items, and users, whose
     ids follow each other. L-BFGS on all rows. With global_epochs 0 it is the SparseFC of Muller et al., ICML 2018.
 
     hidden             units of the layers: 500, (500, 500) or "500-500"

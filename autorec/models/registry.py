@@ -8,12 +8,12 @@ of a comparison, error messages. It names classes by import path, so that readin
 from collections.abc import Mapping
 
 from autorec.errors import ParameterError, nearest, shown
-from autorec.models import list_rows, rating_rows, variant_rows
+from autorec.models import list_rows, rating_rows
 from autorec.models.row import Model
 
 OF_OTHERS = ("variant", "paper")  # groups of rows that are another row with other settings
 
-MODELS: Mapping[str, Model] = {row.name: row for row in (*rating_rows.ROWS, *list_rows.ROWS, *variant_rows.ROWS)}
+MODELS: Mapping[str, Model] = {row.name: row for row in (*rating_rows.ROWS, *list_rows.ROWS, *rating_rows.VARIANTS)}
 
 
 def find_model(name: str) -> Model:

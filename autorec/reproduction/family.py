@@ -6,8 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from autorec.evaluation.environment import peak_memory
 from autorec.evaluation.evaluate import evaluate
-from autorec.evaluation.memory import peak_memory
 from autorec.models.presets import create
 from autorec.models.registry import MODELS
 from autorec.ratings.read import read_ratings

@@ -1,13 +1,23 @@
-"""Kernelised weights (Muller, Martel and Indiveri, ICML 2018; the local kernel of GLocal-K, Han et al., CIKM 2021).
+"""The two kernels of GLocal-K (Han et al., CIKM 2021): on the weights of a network, and on the matrix of ratings.
 
-A weight from unit i to unit j is w_ij · K_ij, K_ij = max(0, 1 − ‖u_i − v_j‖²), u_i and v_j learned vectors of few
-dimensions: units that are far apart have no connection. With all K_ij = 1 the layer is an ordinary one.
+Local: kernelised weights (Muller, Martel and Indiveri, ICML 2018). A weight from unit i to unit j is w_ij · K_ij,
+K_ij = max(0, 1 − ‖u_i − v_j‖²), u_i and v_j learned vectors of few dimensions: units that are far apart have no
+connection. With all K_ij = 1 the layer is an ordinary one.
+
+Global: a 3 × 3 convolution over a sparse matrix x, 0 where unobserved and outside,
+
+    y_ij = max(0, Σ_{a, b ∈ {−1, 0, 1}} k_ab · x_{i + a, j + b})
+
+made a block of rows at a time. A block holds its rows as a dense array [B × m], with the row before and the row after
+it (its halo), so that memory is that of one block, whatever the number of rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import nn
 
 from autorec.network import sparse
@@ -15,6 +25,8 @@ from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.batch import Batch
 
 START = 1e-3  # standard deviation of the first u and v, so that all K are about 1
+
+BLOCK = 2**21  # numbers in a block: 8 MiB, a few times as much while its gradient is computed
 
 
 class KernelWeight(nn.Module):
@@ -84,3 +96,28 @@ class KernelNetwork(nn.Module):
             for ours, theirs in zip(biases, [*self.biases, self.output_bias], strict=True):
                 ours.copy_(theirs)
         return plain
+
+
+def row_blocks(csr: csr_array) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Yield (rows, dense [B + 2 × m]) of a matrix [n × m], in order: B rows and their halo, zeros outside."""
+    n, m = csr.shape
+    size = max(1, BLOCK // max(m, 1))
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        dense = np.zeros((stop - start + 2, m), dtype=np.float32)
+        first, last = max(start - 1, 0), min(stop + 1, n)
+        dense[first - start + 1 : last - start + 1] = csr[first:last].toarray()
+        yield slice(start, stop), torch.from_numpy(dense)
+
+
+def convolve(block: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Block with halo [B + 2 × m], kernel [3 × 3] → [B × m]. Differentiable in the kernel."""
+    found = torch.nn.functional.conv2d(block[None, None], kernel[None, None], padding=(0, 1))
+    return torch.relu(found[0, 0])
+
+
+def identity_kernel() -> torch.Tensor:
+    """[3 × 3] 1 in the middle: of a matrix without negative values it changes nothing."""
+    kernel = torch.zeros(3, 3)
+    kernel[1, 1] = 1
+    return kernel
