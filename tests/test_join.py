@@ -86,3 +86,13 @@ def test_text_ids_behind_whole_numbers_are_refused() -> None:
     texts = as_ratings(random_frame().assign(user=lambda frame: "u" + frame["user"].astype(str)))
     joined = join(texts, as_ratings(pd.DataFrame({"user": [7], "item": [1], "rating": [5.0]})))
     assert joined.ratings.user_ids[-1] == "7"
+
+
+def test_the_entry_of_each_pair_is_that_of_a_dict() -> None:
+    old, new = as_ratings(random_frame(seed=1)), as_ratings(later_frame())
+    where = dict(zip(pairs_of(replace(old, order=None)), range(len(old)), strict=True))
+    rows, columns = new.user_ids[new.rows()], new.item_ids[new.csr.indices]
+    expected = [where.get(pair, -1) for pair in zip(rows, columns, strict=True)]
+    assert min(expected) == -1 < max(expected)
+    assert old.find_ratings(new).tolist() == expected
+    assert old.select(np.zeros(len(old), dtype=bool), compact=False).find_ratings(new).tolist() == [-1] * len(new)

@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-import numpy.typing as npt
 
 from autorec.ratings.matrix import Ratings, liked_from
 
@@ -15,7 +14,7 @@ def caution(test: Ratings, *known: Ratings) -> str | None:
     """
     seen = np.zeros(len(test), dtype=bool)
     for ratings in known:
-        seen |= _are_among(ratings, test)
+        seen |= ratings.find_ratings(test) >= 0
     if not seen.any():
         return None
     return (
@@ -44,14 +43,3 @@ def relevant_from(test: Ratings, scale: tuple[float, float], asked: float | None
         threshold = liked_from(test.scale)
     warnings.warn(sentence, stacklevel=3)
     return threshold
-
-
-def _are_among(ratings: Ratings, test: Ratings) -> npt.NDArray[np.bool_]:
-    """[test ratings] whether the pair is in `ratings`, whatever its value."""
-    rows, columns = ratings.find_users(test.user_ids)[test.rows()], ratings.find_items(test.item_ids)[test.csr.indices]
-    pairs = np.where((rows >= 0) & (columns >= 0), rows * ratings.n_items + columns, -1)
-    if not len(ratings):
-        return np.zeros(len(test), dtype=bool)
-    stored = ratings.rows() * np.int64(ratings.n_items) + ratings.csr.indices  # ascending
-    position = np.minimum(np.searchsorted(stored, pairs), len(stored) - 1)
-    return np.asarray(stored[position] == pairs)

@@ -11,7 +11,6 @@ import pandas as pd
 from autorec import words
 from autorec.evaluation.evaluate import Evaluation, now
 from autorec.evaluation.significance import verdicts
-from autorec.evaluation.spread import spread
 from autorec.models.base import Recommender
 from autorec.report import frames
 from autorec.report.comparison_report import (
@@ -32,6 +31,12 @@ from autorec.report.save import save_result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+import math
+from collections.abc import Sequence
+
+from scipy import stats
+
+from autorec.report.comparison_report import Spread
 
 
 @dataclass(eq=False)
@@ -237,3 +242,15 @@ def _make_curve(summary: dict[str, Any]) -> tuple[CurvePoint, ...]:
     """Validation RMSE by epoch, of a model that learns to rate in epochs."""
     points = [(point["epoch"], point.get("validation_rmse")) for point in summary.get("curve", [])]
     return tuple(CurvePoint(epoch, rmse) for epoch, rmse in points if rmse is not None)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Values [splits] → mean, sd (n − 1) and 95 % t-interval of the mean of those not NaN; None where undefined."""
+    known = np.array(values)[~np.isnan(values)]
+    mean = float(known.mean()) if len(known) else None
+    sd = float(known.std(ddof=1)) if len(known) > 1 else None
+    interval = None
+    if mean is not None and sd is not None:
+        half = float(stats.t.ppf(0.975, len(known) - 1)) * sd / math.sqrt(len(known))
+        interval = (mean - half, mean + half)
+    return Spread(mean, sd, interval, tuple(None if np.isnan(value) else float(value) for value in values))

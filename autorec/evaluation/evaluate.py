@@ -17,12 +17,11 @@ from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.cautions import caution, relevant_from
-from autorec.evaluation.coverage import measure_coverage
 from autorec.evaluation.diversity import diversity
-from autorec.evaluation.fitted import take_fitted
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metrics
 from autorec.evaluation.slices import calibration, error_by_count
+from autorec.insight.intervals import measure_coverage
 from autorec.models import scoring
 from autorec.models.base import Recommender
 from autorec.models.histories import as_ratings_of
@@ -38,6 +37,10 @@ from autorec.report.tables import arrow, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+from sklearn.base import clone
+
+from autorec.models.own import wrap
+from autorec.models.presets import create
 
 _LONGEST = 1_000_000  # list
 
@@ -320,3 +323,27 @@ def _scatter(values: npt.NDArray[np.float64], users: npt.NDArray[np.int64], n_us
     spread = np.full((n_users, values.shape[1]), np.nan)
     spread[users] = values
     return spread
+
+
+def take_fitted(model: Any, test: Any, fold_in: Any) -> tuple[Recommender, Any, Any]:
+    """(fitted model, test ratings, ratings that fold in).
+
+    Of a Split, a model that is not fitted is: a name, an estimator or a model of one's own, on the training part; of a
+    split of choices, a rating model on its ratings. ParameterError: without a Split, a model that is not fitted.
+    """
+    if not isinstance(test, Split):
+        if not isinstance(model, Recommender):
+            raise ParameterError(
+                f"a model of type {type(model).__name__}; allowed: a fitted model; with a Split in place of the test "
+                "ratings also a name, an estimator or a model of one's own; compare takes several"
+            )
+        model._fitted()
+        return model, test, fold_in
+    if fold_in is not None:
+        raise ParameterError("fold_in is given beside a Split, which has its own; leave it out")
+    if isinstance(model, (list, tuple)):
+        raise ParameterError("evaluate takes one model; compare takes several")
+    taken = create(model) if isinstance(model, str) else wrap(model)
+    parts = test.rated or test if taken.rates else test
+    fitted = taken if hasattr(taken, "ratings_") else clone(taken).fit(parts.train)
+    return fitted, parts.test, parts.fold_in

@@ -129,7 +129,7 @@ def _test_pairs(a: Any, b: Any, difference: Difference) -> tuple[float, float, f
     size, of_users = difference(a.loc[users], b.loc[users])
     if n < 2:
         return size, float("inf"), 1.0
-    error = float(of_users.std(ddof=1) / np.sqrt(n))
+    error = float(stats.sem(of_users))
     if error == 0:
         return size, 0.0, 1.0 if size == 0 else 0.0
     p = 2 * stats.t.sf(abs(size) / error, n - 1)

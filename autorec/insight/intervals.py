@@ -19,6 +19,8 @@ from autorec.models.base import Recommender
 from autorec.models.histories import as_ratings_of
 from autorec.models.hooks import fitted
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.split import Split, random_split, time_split
+from autorec.report.evaluation_report import Coverage, CoverageGroup
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -134,12 +136,7 @@ def _estimate_variances(model: Recommender, fitted: Ratings) -> tuple[FloatArray
 def _require_unseen(model: Recommender, asked: Ratings) -> Ratings:
     if not len(asked):
         raise InputError("there are no ratings to calibrate with, or to count")
-    known = model.ratings_
-    rows = known.find_users(asked.user_ids)[asked.rows()]
-    columns = known.find_items(asked.item_ids)[asked.csr.indices]
-    pairs = known.rows().astype(np.int64) * known.n_items + known.csr.indices  # ascending
-    both = (rows >= 0) & (columns >= 0)
-    seen = int(np.isin(rows[both] * known.n_items + columns[both], pairs, assume_unique=True).sum())
+    seen = np.count_nonzero(model.ratings_.find_ratings(asked) >= 0)
     if seen:
         raise InputError(
             f"{seen:,} of {len(asked):,} ratings are those that the model learned from, where its errors are smaller; "
@@ -156,3 +153,18 @@ def _make_groups(of: str, counts: IntArray) -> dict[str, npt.NDArray[np.bool_]]:
     return {
         f"{of} with {low:,} to {high:,}": group == one for one, (low, high) in zip(np.unique(group), edges, strict=True)
     }
+
+
+def measure_coverage(model: Recommender, test: Ratings, interval: float) -> Coverage:
+    """Coverage and width of split-conformal intervals, see `calibrate`, of test ratings [users × items].
+
+    InputError: the model learned from some of them, or they are too few to halve. ParameterError: too few for this
+    interval, or the model predicts no ratings.
+    """
+
+    def count(halves: Split) -> tuple[CoverageGroup, ...]:
+        table = calibrate(model, halves.train).coverage(halves.test, interval)
+        return tuple(CoverageGroup(*line) for line in table.itertuples(index=False, name=None))
+
+    by_time = None if test.timestamps is None else count(time_split(test, 0.5))
+    return Coverage(interval, count(random_split(test, 0.5)), by_time)

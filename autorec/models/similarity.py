@@ -11,7 +11,7 @@ from scipy import sparse
 from autorec import checks
 from autorec.errors import ParameterError
 from autorec.models.registry import named
-from autorec.models.vectors import Float32
+from autorec.models.vectors import Float32, cosines_with
 from autorec.ranking.topn import top_n
 from autorec.ratings.ids import as_collection, as_ids, require_known
 from autorec.ratings.matrix import Ratings
@@ -31,9 +31,7 @@ def cosines(factors: Float32, name: str) -> Callable[..., Float32]:
             f"{name} knows nothing of an item but one number, so none is near another; "
             f"models that can: {', '.join(named(has_factors=True))}"
         )
-    norms = np.linalg.norm(factors, axis=1, keepdims=True)
-    unit = np.divide(factors, np.where(norms > 0, norms, 1), dtype=np.float32)
-    return lambda columns, others=slice(None): np.asarray(unit[columns] @ unit[others].T)
+    return cosines_with(factors)
 
 
 def similar_items(model: Model, items: Any, n: int) -> pd.DataFrame:

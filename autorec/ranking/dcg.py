@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.ratings.sorting import find_pairs
+
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]
 
@@ -20,18 +22,11 @@ def ideal_dcg(n: Counts, k: int) -> Float:
     return np.asarray(np.cumsum(discounts(k))[np.minimum(n, k) - 1])
 
 
-def ndcg_of_lists(items: Counts, wanted: sparse.csr_array, n: Counts, k: int) -> float:
-    """Mean of `ndcg_of_each`, a scalar."""
-    return float(ndcg_of_each(items, wanted, n, k).mean())
-
-
 def ndcg_of_each(items: Counts, wanted: sparse.csr_array, n: Counts, k: int) -> Float:
     """[users] Σ_hits 1 / log₂(1 + rank) ÷ `ideal_dcg`(n, k).
 
-    items [users × length] best first, −1 for an empty rank; wanted [users × items] entries that are hits; n [users]
-    relevant items of each, from 1; k: at which the lists and the ideal are cut, the length or more.
+    items [users × length] best first, −1 for an empty rank; wanted [users × items], columns ascending, entries that are
+    hits; n [users] relevant items of each, from 1; k: at which the lists and the ideal are cut, the length or more.
     """
-    users, n_items = wanted.shape
-    keys = np.repeat(np.arange(users), np.diff(wanted.indptr)) * n_items + wanted.indices
-    hits = np.isin(np.arange(users)[:, None] * n_items + items, keys) & (items >= 0)
+    hits = find_pairs(wanted, np.arange(len(items))[:, None], items) >= 0
     return np.asarray(hits @ discounts(items.shape[1]) / ideal_dcg(n, k))

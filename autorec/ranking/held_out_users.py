@@ -50,10 +50,16 @@ def hold_out_users(
 
 def split_choices(chosen: sparse.csr_array, rng: np.random.Generator) -> HeldOut:
     """Choices [users × items] → a fifth of those of each user, rounded down, is wanted, the rest given."""
+    wanted = draw_wanted(chosen, rng)
+    return HeldOut(select_entries(chosen, ~wanted), select_entries(chosen, wanted))
+
+
+def draw_wanted(chosen: sparse.csr_array, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """[choices] True for a random fifth of each row of choices [users × items], rounded down."""
     wanted = np.zeros(chosen.nnz, dtype=bool)
     for start, end in zip(chosen.indptr[:-1], chosen.indptr[1:], strict=True):
         wanted[start + rng.permutation(end - start)[: int(WANTED * (end - start))]] = True
-    return HeldOut(select_entries(chosen, ~wanted), select_entries(chosen, wanted))
+    return wanted
 
 
 def is_better(ours: npt.NDArray[np.floating[Any]], theirs: npt.NDArray[np.floating[Any]]) -> bool:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from autorec.errors import InputError
 from autorec.ratings.ids import Ids
 from autorec.ratings.matrix import BoolArray, FloatArray, Ratings, build
+from autorec.ratings.sorting import find_pairs
 
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -49,21 +50,16 @@ def join(old: Ratings, new: Ratings) -> Joined:
     entry[source] = np.arange(len(built))
     ratings = replace(built, order=None, duplicates=0, **_describe_items(old, new, len(item_ids)))
     gone = np.flatnonzero(entry[: len(old)] < 0)
-    n_items, stored = np.int64(built.n_items), built.csr.indices
-    replacing = np.searchsorted(built.rows() * n_items + stored, users[gone] * n_items + items[gone])
-    return Joined(ratings, entry[len(old) :], replacing, built.duplicates)
+    return Joined(ratings, entry[len(old) :], find_pairs(built.csr, users[gone], items[gone]), built.duplicates)
 
 
 def find_changed(old: Ratings, new: Ratings) -> tuple[BoolArray, BoolArray]:
     """([users], [items] of `new`) which of them have other ratings in `new` than in `old`, or are not in `old`."""
     users, items = new.find_users(old.user_ids)[old.rows()], new.find_items(old.item_ids)[old.csr.indices]
-    both = (users >= 0) & (items >= 0)
-    earlier = np.where(both, users * new.n_items + items, -1)
-    later = new.rows() * np.int64(new.n_items) + new.csr.indices  # ascending
-    place = np.minimum(np.searchsorted(later, earlier), len(later) - 1)
-    same = both & (later[place] == earlier) & (new.csr.data[place] == old.csr.data)
+    entries = find_pairs(new.csr, users, items)
+    same = (entries >= 0) & (new.csr.data[entries] == old.csr.data)
     kept = np.zeros(len(new), dtype=bool)
-    kept[place[same]] = True
+    kept[entries[same]] = True
     changed = np.zeros(new.n_users, dtype=bool), np.zeros(new.n_items, dtype=bool)
     for of, now, before in zip(changed, (new.rows(), new.csr.indices), (users, items), strict=True):
         of[now[~kept]] = True

@@ -16,7 +16,7 @@ from scipy import sparse
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.sorting import IntArray, count_repeats, find_row_starts, sort_pairs
+from autorec.ratings.sorting import IntArray, count_repeats, find_pairs, find_row_starts, sort_pairs
 from autorec.ratings.validity import check_matrix, check_values, is_canonical, is_marked_valid, mark_valid
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -142,6 +142,11 @@ class Ratings:
     def find_items(self, ids: Any) -> npt.NDArray[np.int64]:
         """Raw ids [n] → their columns [n], −1 where unknown. InputError: neither integers nor text."""
         return id_tools.look_up(id_tools.as_ids(ids, "item ids"), self._item_index)
+
+    def find_ratings(self, other: "Ratings") -> npt.NDArray[np.int64]:
+        """[ratings of `other`] the entry of `csr` with the same user and item, −1 where there is none."""
+        rows, columns = self.find_users(other.user_ids), self.find_items(other.item_ids)
+        return find_pairs(self.csr, rows[other.rows()], columns[other.csr.indices])
 
     def rows(self) -> IntArray:
         """[ratings] the row of each entry, aligned with `csr.indices` and `csr.data`."""

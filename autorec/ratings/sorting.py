@@ -1,4 +1,4 @@
-"""Pairs of user and item: whether they are sorted, and a stable sort by user, then item."""
+"""Pairs of user and item: whether they are sorted, a stable sort by user, then item, and where they are in a matrix."""
 
 from typing import Any
 
@@ -28,6 +28,16 @@ def count_repeats(users: IntArray, items: IntArray) -> int | None:
 def find_row_starts(users: IntArray, n_users: int) -> npt.NDArray[np.int64]:
     """[n_users + 1] CSR's indptr: the index of the first pair of each user in sorted users [n], and n at the end."""
     return np.searchsorted(users, np.arange(n_users + 1, dtype=users.dtype)).astype(np.int64)
+
+
+def find_pairs(csr: sparse.csr_array, rows: Any, columns: Any) -> npt.NDArray[np.int64]:
+    """The entry of `csr` [n × m], whose columns ascend in each row, at (rows, columns), integers of any shapes that
+    broadcast; −1 where it has none there, as where row or column is −1."""
+    width = np.int64(csr.shape[1])
+    stored = np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr)) * width + csr.indices  # ascending
+    wanted = np.where((rows >= 0) & (columns >= 0), rows * width + columns, -1)
+    entries = np.searchsorted(stored, wanted)
+    return np.where(np.append(stored, -2)[entries] == wanted, entries, -1)
 
 
 def sort_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> tuple[IntArray, IntArray, IntArray]:

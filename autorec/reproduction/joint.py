@@ -129,11 +129,8 @@ def _with_ratings(ratings: Ratings, one: Split, only_liked: bool) -> Split:
     """A split of choices with the ratings of these pairs, and with the lower ratings of the training users; of the
     tested users too unless `only_liked`."""
     ratings = ratings.select(np.isin(ratings.item_ids, one.train.item_ids)[ratings.csr.indices])
-    rows, columns = ratings.rows(), ratings.csr.indices
-    trained, tested = (np.isin(ratings.user_ids, part.user_ids)[rows] for part in (one.train, one.test))
-    keys = rows.astype(np.int64) * ratings.n_items + columns
-    users, items = ratings.find_users(one.test.user_ids), ratings.find_items(one.test.item_ids)
-    wanted = np.isin(keys, users[one.test.rows()] * ratings.n_items + items[one.test.csr.indices])
+    trained, tested = (np.isin(ratings.user_ids, part.user_ids)[ratings.rows()] for part in (one.train, one.test))
+    wanted = one.test.find_ratings(ratings) >= 0
     given = tested & ~wanted & (ratings.csr.data >= (4 if only_liked else 0))
     return Split(ratings.select(trained), ratings.select(wanted), ratings.select(given), one.name)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from scipy import stats
 
 from autorec.models.base import Recommender
 from autorec.models.joint import Joint
@@ -82,4 +82,4 @@ def _ndcg(model: Recommender, test: Ratings) -> Any:
 
 
 def _tell(found: Any) -> str:
-    return f"{found.mean():.4f} ± {found.std(ddof=1) / np.sqrt(len(found)):.4f}"
+    return f"{found.mean():.4f} ± {stats.sem(found):.4f}"

@@ -13,11 +13,9 @@ from autorec.reproduction.intervals import intervals
 from autorec.reproduction.interview import interview
 from autorec.reproduction.joint import choice, joint
 from autorec.reproduction.latest import latest
-from autorec.reproduction.papers import papers
-from autorec.reproduction.published import paper, table
-from autorec.reproduction.ranking import ranking
+from autorec.reproduction.published import paper, papers, table
 from autorec.reproduction.rating import ratings
-from autorec.reproduction.strong import strong
+from autorec.reproduction.strong import ranking, strong
 from autorec.reproduction.uses import uses
 
 Job = Callable[[Path], Iterator[str]]  # folder that holds ml-100k and ml-1m → lines
