@@ -14,7 +14,7 @@ from test_sparse_operations import random_batch
 import autorec
 from autorec import AdversarialAutoencoder
 from autorec.errors import ParameterError
-from autorec.network.code_prior import Prior
+from autorec.network.code import Prior
 from autorec.network.critic import Critic, Side
 from autorec.network.parts import parse
 from autorec.network.shard import Mesh

@@ -12,14 +12,13 @@ from scipy import sparse
 
 from autorec.errors import InputError, ParameterError
 from autorec.models.cf_nade import CFNade
-from autorec.models.level_fitting import HEAD, build_network, solve_columns
+from autorec.models.level_fitting import HEAD, autoregressive_objective, build_network, solve_columns, split_at_random
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import Batch, Pattern, make_batch
 from autorec.network.example import Example
 from autorec.network.levels import categorical_costs, level_probabilities, ordinal_costs, thermometer
 from autorec.network.parts import parse_sum
 from autorec.network.penalty import PENALTIES
-from autorec.training.autoregressive import autoregressive_objective, split_at_random
 from autorec.training.steps import averaging
 
 COLUMNS, K = 3, 2

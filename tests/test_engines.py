@@ -17,8 +17,7 @@ from conftest import random_frame
 
 import autorec
 from autorec.cli.main import autorec as command
-from autorec.engines.batch import recommend_batch
-from autorec.engines.job import Job
+from autorec.engines.job import Job, recommend_batch
 from autorec.engines.train import ENGINES, find_reason
 from autorec.errors import InputError, ModelFileError, ParameterError
 

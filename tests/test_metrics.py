@@ -22,9 +22,8 @@ from sklearn.metrics import (
 
 from autorec import Bias, Ratings, evaluate
 from autorec.evaluation import metrics
-from autorec.evaluation.auc import auc
-from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import shown
+from autorec.evaluation.metrics import auc, diversity
 from autorec.models.base import Recommender
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from autorec import files
 from autorec.checks import whole
-from autorec.engines.batch import COLUMN, recommend_batch
-from autorec.engines.job import Job, train_here
+from autorec.engines.job import COLUMN, Job, recommend_batch, train_here
 from autorec.errors import InputError
 from autorec.extras import require
 

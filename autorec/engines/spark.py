@@ -10,8 +10,7 @@ import pandas as pd
 
 from autorec import files
 from autorec.checks import whole
-from autorec.engines.batch import COLUMN, load_once, recommend_batch
-from autorec.engines.job import Job, train_here
+from autorec.engines.job import COLUMN, Job, load_once, recommend_batch, train_here
 from autorec.errors import InputError
 from autorec.extras import require
 

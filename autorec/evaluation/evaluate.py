@@ -17,7 +17,6 @@ from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.cautions import caution, relevant_from
-from autorec.evaluation.diversity import diversity
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metrics
 from autorec.evaluation.slices import calibration, error_by_count
@@ -296,7 +295,7 @@ def measure_ranking(
     per_user = {name: _scatter(of_users, lists.users, test.n_users) for name, of_users in found.items()}
     means = {name: metrics.means(of_users) for name, of_users in found.items()}
     in_lists, ratings = shown(lists.items, ks, fitted.n_items), fitted.item_counts
-    diverse = diversity(lists.items, ks, fitted.csr, ratings)
+    diverse = metrics.diversity(lists.items, ks, fitted.csr, ratings)
     popularity = np.maximum(ratings, 0.5) / fitted.n_users  # of an unrated item: as if half a user had rated it
     values: dict[str, float] = {}
     columns: dict[str, npt.NDArray[np.float64]] = {}

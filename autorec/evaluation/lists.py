@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autorec.evaluation.auc import auc
-from autorec.evaluation.metrics import Hits
+from autorec.evaluation.metrics import Hits, auc
 from autorec.models.base import Recommender
 from autorec.ranking.topn import best_of_rows
 from autorec.ratings.matrix import Ratings
@@ -30,7 +29,7 @@ class Lists:
     gains        [tested] test rating − lowest rating of the scale (of the test where that is lower); 1 where all
                  ratings are alike
     best_gains   [U × ks] Σ gain / log₂(1 + rank) over the first k of all test items, the highest rating first
-    auc          [U] see `autorec.evaluation.auc`
+    auc          [U] see `autorec.evaluation.metrics`
     """
 
     liked: Int

@@ -21,8 +21,7 @@ from autorec.models.row import Model
 from autorec.network.all_columns import rows_at_once
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import make_batch
-from autorec.network.code import drawn_by, gaussian
-from autorec.network.code_prior import Prior
+from autorec.network.code import Prior, drawn_by, gaussian
 from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from

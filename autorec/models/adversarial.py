@@ -30,8 +30,7 @@ from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.batch import make_batch
-from autorec.network.code import drawn_by
-from autorec.network.code_prior import Prior
+from autorec.network.code import Prior, drawn_by
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.critic import Critic
 from autorec.network.parts import parse, parse_sum

@@ -48,7 +48,7 @@ class CFNade(Recommender):
 
     The ratings of a row are told one after the other, in any order; each is given a probability for every level by the
     ratings before it (see `autorec.network.levels` for the decoder, whose parameters the levels share, and
-    `autorec.training.autoregressive` for the objective). A prediction is the expected rating given all of the row's.
+    `autorec.models.level_fitting` for the objective). A prediction is the expected rating given all of the row's.
 
     orientation    "item" | "user": what a row is
     hidden         units of the tanh layers of the encoder: 500, (500, 500) or "500-500"

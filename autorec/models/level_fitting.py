@@ -1,11 +1,14 @@
 """The training of an autoregressive network of levels, and decoder rows of columns that were not in it.
 
-Rows are items or users, by the orientation.
+Rows are items or users, by the orientation. Each rating is predicted from those before it, in any order. By the chain
+rule log p(r) = Σ_i log p(r_i | r_1 … r_{i−1}) for every order of a row's ratings; the objective is the mean of −log
+p(r) over all orders. An unbiased estimate of it costs one pass (Zheng et al., ICML 2016, eq. 10; Uria et al., ICML
+2014): a part of the ratings, of random size and at random, is read, and all others are predicted from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,19 +19,23 @@ from scipy.optimize import minimize
 
 from autorec.models.level_scale import starting_log_odds
 from autorec.network.autoencoder import INITIAL_SPREAD, Autoencoder, Decoder, Encoder
-from autorec.network.levels import categorical_costs, level_probabilities, ordinal_costs, thermometer
+from autorec.network.batch import Batch
+from autorec.network.example import Example
+from autorec.network.levels import categorical_costs, level_probabilities, level_scores, ordinal_costs, thermometer
 from autorec.network.padding import pad, trim
 from autorec.network.parts import Part
 from autorec.network.penalty import Penalty
 from autorec.network.rows import Rows
 from autorec.threads import torch_on_one_thread
 from autorec.training.adam import Adam
-from autorec.training.autoregressive import Costs, autoregressive_objective
 from autorec.training.batches import make_examples, partition, reconstruct
 from autorec.training.loop import OnValidation, TrainingLog, train
+from autorec.training.objective import Loss
 from autorec.training.state import State
 from autorec.training.steps import averaging, descend, stochastic_epoch
 from autorec.training.validation import Validation, held_out_entries, prepare_validation
+
+Costs = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (scores [nnz × K], levels [nnz]) → [nnz]
 
 HEAD = "rating"
 COSTS: Mapping[str, Costs] = {"ordinal": ordinal_costs, "categorical": categorical_costs}
@@ -185,3 +192,43 @@ def _solve(
     start[:, -1] = bias.numpy()
     found = minimize(objective, start.reshape(-1), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
     return found.reshape(shape)[:, :-1], found.reshape(shape)[:, -1]
+
+
+def autoregressive_objective(
+    network: Autoencoder,
+    head: str,
+    n_levels: int,
+    costs: Costs,
+    penalties: Mapping[str, Part[Penalty]],
+    generator: torch.Generator,
+) -> Loss:
+    """A function (example of n rows, step) → the terms, as `autorec.training.objective`. The example's target holds the
+    levels 0 … n_levels − 1 [n × m]; its inputs are made of them."""
+
+    def loss(example: Example, step: int) -> dict[str, torch.Tensor]:
+        seen, unseen, weights = split_at_random(example.targets[head], generator)
+        trace = network(replace(example, inputs=(thermometer(seen, n_levels),)), generator)
+        scores = level_scores(network.head(head), unseen, trace.code, example.offset)
+        n = max(example.n_rows, 1)
+        terms = {head: weights @ costs(scores, unseen.values) / n}
+        for name, penalty in penalties.items():
+            terms[name] = penalty.strength(step) / n * penalty.function(network, trace)
+        return terms
+
+    return loss
+
+
+def split_at_random(batch: Batch, generator: torch.Generator) -> tuple[Batch, Batch, torch.Tensor]:
+    """(seen, unseen, weights [nnz of unseen]) of a batch [n × m]: a part of each row, and what is left.
+
+    Each entry of a row is seen with the same probability, which is drawn from 0 … 1: of D entries 0, 1, … or D are
+    seen, all equally likely. With d seen each of the others has the weight (D + 1) / (D − d), so that the expected sum
+    over the unseen is the mean over all orders of the sum along the order.
+    """
+    rows = batch.rows()
+    probability = torch.rand(batch.n_rows, generator=generator)
+    seen = torch.rand(len(rows), generator=generator) < probability[rows]
+    unseen = batch.only(~seen)
+    left = unseen.indptr.diff()  # [n]
+    weights = (batch.indptr.diff() + 1) / left.clamp(min=1)
+    return batch.only(seen), unseen, weights[unseen.rows()]

@@ -13,7 +13,7 @@ from torch import nn
 
 from autorec.network.autoencoder import Autoencoder, Decoder, Trace
 from autorec.network.batch import Batch
-from autorec.network.code_prior import Prior
+from autorec.network.code import Prior
 from autorec.network.corruption import Corruption
 from autorec.network.critic import Critic, Side
 from autorec.network.example import Example
