@@ -56,14 +56,14 @@ def make_page(
         arrays = {name: one.array for name, one in round_to(fineness).items()}
         return _compare(formula.facts, arrays, histories, lists, compared)
 
-    place = bisect_left(FINENESS, True, key=lambda fineness: keep(fineness) >= PARITY)  # finer keeps more
-    if place == len(FINENESS):
+    coarsest = bisect_left(FINENESS, True, key=lambda fineness: keep(fineness) >= PARITY)  # finer keeps more
+    if coarsest == len(FINENESS):
         differ = 1 - keep(FINENESS[-1])
         raise AutoRecError(f"{differ:.2%} of the lists' items differ however fine the arrays are rounded: not written")
-    page = _assemble(model, formula, names, round_to(FINENESS[place]))
+    page = _assemble(model, formula, names, round_to(FINENESS[coarsest]))
     if len(page) > MOST_BYTES:
         raise AutoRecError(f"the page would take {len(page) / 1e6:.0f} MB: export ONNX or a folder instead")
-    return page, {"parity": keep(FINENESS[place]), "histories": len(compared)}
+    return page, {"parity": keep(FINENESS[coarsest]), "histories": len(compared)}
 
 
 def _find_rounders(

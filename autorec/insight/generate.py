@@ -174,5 +174,5 @@ def _draw_ratings(items: sparse.csr_array, real: Ratings, rng: np.random.Generat
     by_item = real.csr.tocsc()
     counts = np.diff(by_item.indptr)[items.indices]
     starts = np.where(counts > 0, by_item.indptr[items.indices], 0)
-    places = starts + rng.integers(0, np.where(counts > 0, counts, by_item.nnz))
-    return sparse.csr_array((by_item.data[places], items.indices, items.indptr), items.shape)
+    entries = starts + rng.integers(0, np.where(counts > 0, counts, by_item.nnz))
+    return sparse.csr_array((by_item.data[entries], items.indices, items.indptr), items.shape)

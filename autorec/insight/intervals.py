@@ -61,11 +61,11 @@ class Intervals:
         ParameterError: an interval that is no share, or one that takes more calibration ratings.
         """
         share, n = checks.share("interval", interval), len(self.errors)
-        place = math.ceil((n + 1) * share - _ROUNDING)
-        if place > n:
+        rank = math.ceil((n + 1) * share - _ROUNDING)
+        if rank > n:
             least = math.ceil(share / (1 - share) - _ROUNDING)
             raise ParameterError(f"interval is {share:g}, which takes {least:,} calibration ratings or more; got {n:,}")
-        half = (self.errors[place - 1] if place else 0.0) * self._spread(*self.model._find(users, items))
+        half = (self.errors[rank - 1] if rank else 0.0) * self._spread(*self.model._find(users, items))
         rating = self.model.predict(users, items)
         low, high = self.model.ratings_.scale
         return pd.DataFrame(

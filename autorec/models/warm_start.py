@@ -59,7 +59,7 @@ def extend_biases(
 ) -> Biases:
     """Biases of the rows (`user`) and columns (`item`) of the ratings `given` [n × m], by those of an earlier fit.
 
-    rows [n], columns [m]: the place of each in `old`, −1 where it is new. changed [n]: rows with other ratings than
+    rows [n], columns [m]: the number of each in `old`, −1 where it is new. changed [n]: rows with other ratings than
     then. The mean, the columns' biases and those of rows as they were stay; those of new columns are folded in from the
     rows that are known, then those of changed rows from all columns.
     """

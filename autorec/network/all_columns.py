@@ -22,7 +22,7 @@ class Entries:
     and its value, [nnz] each."""
 
     rows: torch.Tensor
-    places: torch.Tensor
+    flat: torch.Tensor
     values: torch.Tensor
 
 

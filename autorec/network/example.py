@@ -21,7 +21,7 @@ class Example:
              counts them once
     earlier  [n × 2K] mean and log variance of each row's code in the last epoch, for a prior that holds on to it; None
              where there is no such prior
-    identity [n × N] a one in each row, in the column that is its place among all N rows, for an encoder with a vector
+    identity [n × N] a one in each row, in the column of its number among all N rows, for an encoder with a vector
              of each; None for rows without one
     mesh     which rows of a batch, and which columns, these are; all, where one process trains alone
     of_rows  of that batch, whose share `share` is and over whose rows losses are means; None where these are all

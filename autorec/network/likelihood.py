@@ -85,14 +85,14 @@ def _of_all_columns(evaluate: Callable[[Shard, torch.Tensor, Entries], torch.Ten
 def _evaluate_multinomial(shard: Shard, outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
     counts = outputs.new_zeros(len(outputs)).index_add(0, entries.rows, entries.values)  # [b]
     highest = shard.highest(outputs.amax(dim=1))  # [b]
-    chosen = outputs.view(-1)[entries.places] @ entries.values
+    chosen = outputs.view(-1)[entries.flat] @ entries.values
     sums = outputs.sub_(highest[:, None]).exp_().sum(dim=1)  # [b]
     counts, sums = shard.total(torch.stack((counts, sums)))
-    outputs.mul_((counts / sums)[:, None]).view(-1)[entries.places] -= entries.values
+    outputs.mul_((counts / sums)[:, None]).view(-1)[entries.flat] -= entries.values
     return shard.once(counts @ (sums.log() + highest)) - chosen
 
 
 def _evaluate_bernoulli(shard: Shard, outputs: torch.Tensor, entries: Entries) -> torch.Tensor:
-    loss = torch.nn.functional.softplus(outputs).sum() - outputs.view(-1)[entries.places] @ entries.values
-    outputs.sigmoid_().view(-1)[entries.places] -= entries.values
+    loss = torch.nn.functional.softplus(outputs).sum() - outputs.view(-1)[entries.flat] @ entries.values
+    outputs.sigmoid_().view(-1)[entries.flat] -= entries.values
     return loss

@@ -84,8 +84,8 @@ def log_sums(
     """([n] log Ẑ of each row, [n] what an output of the sample counts in it). observed [nnz]: outputs at the entries of
     the target [n × m]; others [n × k]: at the columns of the sample [k], of which those at entries become −∞.
     shard: whose columns these are."""
-    rows, (entries, places) = target.rows(), _find_common(target, sample)
-    others[rows[entries], places] = -torch.inf
+    rows, (entries, positions) = target.rows(), _find_common(target, sample)
+    others[rows[entries], positions] = -torch.inf
     left = len(sample) - torch.bincount(rows[entries], minlength=target.n_rows)  # [n]
     left, unobserved = shard.total(torch.stack((left, target.n_columns - target.indptr.diff())))
     factors = unobserved / left.clamp(min=1)
@@ -99,12 +99,12 @@ def log_sums(
 
 
 def _find_common(target: Batch, sample: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(entries [c] of the target [n × m] whose column is in the sample [k], its places [c] there)."""
-    place = torch.full((target.n_columns,), -1)
-    place[sample] = torch.arange(len(sample))
-    places = place[target.indices.long()]
-    entries = torch.nonzero(places >= 0)[:, 0]
-    return entries, places[entries]
+    """(entries [c] of the target [n × m] whose column is in the sample [k], its positions [c] there)."""
+    position = torch.full((target.n_columns,), -1)
+    position[sample] = torch.arange(len(sample))
+    positions = position[target.indices.long()]
+    entries = torch.nonzero(positions >= 0)[:, 0]
+    return entries, positions[entries]
 
 
 def _row_maxima(values: torch.Tensor, target: Batch) -> torch.Tensor:

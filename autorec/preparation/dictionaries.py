@@ -25,7 +25,7 @@ class Dictionary:
 
     def __init__(self, side: str, folder: Path) -> None:
         self.side, self.n = side, 0
-        self._folder, self._places = folder, [0]
+        self._folder, self._ends = folder, [0]
         self._writers: dict[str, Any] = {}
         self._as_text = False
 
@@ -33,12 +33,12 @@ class Dictionary:
         """The distinct ids [k] of the next block. as_text: whether its source holds any that is no int64."""
         self._as_text |= as_text
         kind = ids.dtype.kind
-        schema = pa.schema({"id": _TYPES[kind], "place": pa.int64()})
+        schema = pa.schema({"id": _TYPES[kind], "position": pa.int64()})
         if kind not in self._writers:
             self._writers[kind] = pa_parquet.ParquetWriter(self._path(kind), schema, compression="lz4")
-        places = np.arange(self._places[-1], self._places[-1] + len(ids))
-        self._writers[kind].write_table(pa.table([pa.array(ids, _TYPES[kind]), places], schema=schema))
-        self._places.append(self._places[-1] + len(ids))
+        positions = np.arange(self._ends[-1], self._ends[-1] + len(ids))
+        self._writers[kind].write_table(pa.table([pa.array(ids, _TYPES[kind]), positions], schema=schema))
+        self._ends.append(self._ends[-1] + len(ids))
 
     def number(self, output: Path, memory: int) -> None:
         """Write the sorted ids to the Parquet file `output`, and keep the code of each id of each block. memory: bytes
@@ -53,7 +53,7 @@ class Dictionary:
             f'COPY (SELECT DISTINCT id AS "{self.side}" FROM ({seen}) ORDER BY 1) TO {_quote(output)} {to}',
             f"COPY (SELECT CAST(file_row_number AS INTEGER) AS code FROM ({seen}) AS seen "
             f"JOIN read_parquet({_quote(output)}, file_row_number = true) AS known "
-            f'ON seen.id = known."{self.side}" ORDER BY place) TO {_quote(codes)} {to}',
+            f'ON seen.id = known."{self.side}" ORDER BY position) TO {_quote(codes)} {to}',
         )
         with pa_parquet.ParquetFile(output) as file:
             self.n = file.metadata.num_rows
@@ -65,7 +65,7 @@ class Dictionary:
         with pa_parquet.ParquetFile(self._folder / f"{self.side}-codes.parquet") as file:
             held = np.zeros(0, dtype=np.int32)
             batches = file.iter_batches(_GROUP)
-            for k in np.diff(self._places).tolist():
+            for k in np.diff(self._ends).tolist():
                 parts = [held]
                 while sum(map(len, parts)) < k:
                     parts.append(next(batches).column(0).to_numpy())
@@ -78,7 +78,7 @@ class Dictionary:
 
     def _select(self, kind: str) -> str:
         id_ = "CAST(id AS VARCHAR) AS id" if self._as_text and kind == "i" else "id"
-        return f"SELECT {id_}, place FROM read_parquet({_quote(self._path(kind))})"
+        return f"SELECT {id_}, position FROM read_parquet({_quote(self._path(kind))})"
 
     def _run(self, memory: int, *statements: str) -> None:
         import duckdb

@@ -91,8 +91,8 @@ def trials_table(report: TuningReport) -> Table:
     rows = []
     for record in report.trials.to_dict("records"):
         cells = [Cell(_write(record[name], name)) for name in names]
-        place = names.index(report.metric)
-        cells[place] = Cell(cells[place].text, best=cells[place].text == best)
+        column = names.index(report.metric)
+        cells[column] = Cell(cells[column].text, best=cells[column].text == best)
         rows.append(cells)
     return Table([Head(name) for name in heads], [Group("", rows)])
 

@@ -22,9 +22,9 @@ def intervals(datasets: Path) -> Iterator[str]:
     ratings = read_ratings(datasets / "ml-1m")
     tables = [cover(random_split(ratings, KEPT, seed), seed) for seed in SEEDS]
     yield f"MovieLens 1M, random, {len(SEEDS)} seeds, intervals of {INTERVAL:g}: mean and sd of coverage, mean width"
-    for place, group in enumerate(tables[0]["group"]):
-        coverage, width = (np.array([table[name].iloc[place] for table in tables]) for name in ("coverage", "width"))
-        of = group.partition(" with")[0] + f" {(place - 1) % 3 + 1}/3" if place else group
+    for index, group in enumerate(tables[0]["group"]):
+        coverage, width = (np.array([table[name].iloc[index] for table in tables]) for name in ("coverage", "width"))
+        of = group.partition(" with")[0] + f" {(index - 1) % 3 + 1}/3" if index else group
         yield f"  {of:<10} {coverage.mean():.4f} {coverage.std(ddof=1):.4f}  {width.mean():.3f}"
     split = time_split(ratings, KEPT)
     halves = time_split(split.test, 0.5)

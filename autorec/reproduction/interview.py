@@ -30,8 +30,8 @@ def interview(datasets: Path) -> Iterator[str]:
     ratings = read_ratings(datasets / "ml-100k")
     tables = [measure(user_split(ratings, HELD_OUT, seed), "autorec") for seed in SEEDS]
     yield f"MovieLens 100K, {HELD_OUT} new users, {len(SEEDS)} splits: means and standard deviations"
-    for place, row in enumerate(tables[0].itertuples()):
-        values = np.array([table[["rmse", "ndcg@10"]].iloc[place] for table in tables])
+    for index, row in enumerate(tables[0].itertuples()):
+        values = np.array([table[["rmse", "ndcg@10"]].iloc[index] for table in tables])
         numbers = "  ".join(
             f"{mean:.4f} ± {sd:.4f}" for mean, sd in zip(values.mean(0), values.std(0, ddof=1), strict=True)
         )
@@ -53,14 +53,14 @@ def measure(split: Split, name: str, **settings: Any) -> pd.DataFrame:
 
 
 def ask(model: Recommender, held_out: Ratings, order: Order) -> IntArray:
-    """[ratings] of the held-out users: at which place each is asked for, a large number where it never is."""
-    places = np.full(len(held_out), np.iinfo(np.int64).max)
+    """[ratings] of the held-out users: how many are asked for before each, a large number where it never is."""
+    asked = np.full(len(held_out), np.iinfo(np.int64).max)
     columns = model.ratings_.find_items(held_out.item_ids)[held_out.csr.indices]
     for row in range(held_out.n_users):
         own = np.arange(held_out.csr.indptr[row], held_out.csr.indptr[row + 1])
         own = own[columns[own] >= 0]
-        places[own[order(columns[own], max(ANSWERS))]] = np.arange(min(len(own), max(ANSWERS)))
-    return places
+        asked[own[order(columns[own], max(ANSWERS))]] = np.arange(min(len(own), max(ANSWERS)))
+    return asked
 
 
 def find_ways(model: Recommender) -> dict[str, Order]:

@@ -121,7 +121,7 @@ def levels_log_loss(
     it. predicted, true [pairs]; levels [k] ascending."""
     ends = np.concatenate(([-np.inf], (levels[1:] + levels[:-1]) / 2, [np.inf]))
     at = np.searchsorted(levels, true)
-    high, low = (ndtr((ends[place] - predicted) / spread) for place in (at + 1, at))
+    high, low = (ndtr((ends[index] - predicted) / spread) for index in (at + 1, at))
     return float(-np.mean(np.log(np.maximum(high - low, 1e-12))))
 
 

@@ -31,8 +31,8 @@ def meshed() -> Iterator[Mesh]:
     ranks = [list(range(first, first + n_shares)) for first in range(0, size, n_shares)]
     of_columns, _ = dist.new_subgroups_by_enumeration(ranks)
     of_rows, _ = dist.new_subgroups_by_enumeration([list(same) for same in zip(*ranks, strict=True)])
-    place = divmod(rank, n_shares)
-    yield Mesh(Shard(place[0], n_groups, of_rows), Shard(place[1], n_shares, of_columns))
+    row_rank, column_rank = divmod(rank, n_shares)
+    yield Mesh(Shard(row_rank, n_groups, of_rows), Shard(column_rank, n_shares, of_columns))
     for one in (of_columns, of_rows):
         dist.destroy_process_group(one)
 
