@@ -95,7 +95,7 @@ def _show(report: dict[str, Any]) -> None:
     for verdict in report["significance"]:
         if verdict["of_best"]:
             click.echo(f"- {verdict['sentence']}")
-    show_findings([*audited["splits"][0]["findings"], *audited["ratings"]], "\nData audit")
+    show_findings([*audited["splits"][0]["findings"], *audited["ratings"]])
     click.echo(
         "\nAll metrics and pairs, figures, examples, formulas, counts: in the report, -o FILE.html, FILE.md, or --json."
     )

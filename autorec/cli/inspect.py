@@ -28,7 +28,7 @@ def inspect(read: Callable[[], Any], as_json: bool) -> None:
         write_json({**facts, "audit": findings})
         return
     show_summary(facts, most_rated=len(facts["most_rated"]))
-    show_findings(findings, "\nData audit")
+    show_findings(findings)
 
 
 def show_summary(facts: dict[str, Any], most_rated: int) -> None:

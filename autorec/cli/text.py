@@ -35,9 +35,9 @@ def show_facts(facts: dict[str, Any], title: str | None = None) -> None:
         click.echo(f"  {name:<{width}}  {_text(value)}")
 
 
-def show_findings(findings: Sequence[dict[str, Any]], title: str) -> None:
+def show_findings(findings: Sequence[dict[str, Any]]) -> None:
     """What an audit found, one a line."""
-    click.secho(title, bold=True)
+    click.secho("\nData audit", bold=True)
     for finding in findings:
         click.echo(f"- {finding['level'].capitalize()}: {_text(finding['sentence'])}")
     if not findings:

@@ -40,7 +40,7 @@ def solve_columns(
 
 
 def fit_columns(
-    codes: npt.NDArray[np.float32], targets: sparse.csr_array, decoder: str, l2: float, iterations: int = 100
+    codes: npt.NDArray[np.float32], targets: sparse.csr_array, decoder: str, l2: float
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """codes [n × H], targets CSR [columns × n] → (V [columns × H], b [columns]) for a bounded output g, named
     `decoder`.
@@ -53,7 +53,7 @@ def fit_columns(
     means = targets.sum(axis=1) / np.maximum(np.diff(targets.indptr), 1)
     V = torch.zeros(targets.shape[0], codes.shape[1], requires_grad=True)
     b = output.inverse(torch.from_numpy(np.asarray(means)).float()).requires_grad_()
-    optimizer = torch.optim.LBFGS([V, b], max_iter=iterations, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([V, b], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()

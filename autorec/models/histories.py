@@ -57,7 +57,7 @@ def align(new: Ratings, fitted: Ratings, of: str) -> Ratings:
     rows, columns = kept.rows(), kept.csr.indices
     shape = (new.n_users, fitted.n_items) if of == "users" else (fitted.n_users, new.n_items)
     pair = (rows, positions[columns]) if of == "users" else (positions[rows], columns)
-    csr = sparse.csr_array((clip_to_scale(kept.csr.data, fitted.scale, stacklevel=4), pair), shape=shape)
+    csr = sparse.csr_array((clip_to_scale(kept.csr.data, fitted.scale), pair), shape=shape)
     csr.sort_indices()
     times = None if kept.timestamps is None else kept.timestamps[np.lexsort((pair[1], pair[0]))]
     mark_valid(csr)  # its ratings were checked before: no need to check at each fold-in

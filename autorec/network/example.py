@@ -23,8 +23,9 @@ class Example:
              where there is no such prior
     identity [n × N] a one in each row, in the column of its number among all N rows, for an encoder with a vector
              of each; None for rows without one
-    mesh     which rows of a batch, and which columns, these are; all, where one process trains alone
-    of_rows  of that batch, whose share `share` is and over whose rows losses are means; None where these are all
+    mesh     which rows of a batch, and which columns, are in this process; all, where one trains alone
+    of_rows  rows of the whole batch, over which losses are means and whose part of all rows is `share`; None where they
+             are all here
     """
 
     inputs: tuple[Batch, ...]

@@ -57,17 +57,17 @@ def may_quote(separator: str) -> bool:
     return len(separator.encode()) == 1
 
 
-def head_lines(data: bytes, size: int = _HEAD) -> list[Line]:
-    """The first lines, blank ones left out, ended by \\n, \\r\\n or \\r; without a last line that `size` may cut."""
+def head_lines(data: bytes) -> list[Line]:
+    """The first lines, blank ones left out, ended by \\n, \\r\\n or \\r; without a last line that _HEAD may cut."""
     start = len(_BOM) if data.startswith(_BOM) else 0
     lines = []
     number = 1
-    for end in _LINE_END.finditer(data[:size]):
+    for end in _LINE_END.finditer(data[:_HEAD]):
         if end.start() >= start:
             lines.append(Line(number, start, end.end(), _decode(data[start : end.start()])))
             number, start = number + 1, end.end()
-    if len(data) <= size or not lines:
-        whole = _LINE_END.search(data, size)
+    if len(data) <= _HEAD or not lines:
+        whole = _LINE_END.search(data, _HEAD)
         stop, after = (whole.start(), whole.end()) if whole else (len(data), len(data))
         lines.append(Line(number, start, after, _decode(data[start:stop])))
     return [line for line in lines if line.text.strip()]

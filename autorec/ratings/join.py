@@ -40,7 +40,7 @@ def join(old: Ratings, new: Ratings) -> Joined:
     item_ids, columns = _extend(old.item_ids, old.find_items(new.item_ids), new.item_ids, "item")
     users = np.concatenate((old.rows(), rows[new.rows()]))
     items = np.concatenate((old.csr.indices, columns[new.csr.indices]))
-    values = np.concatenate((old.csr.data, clip_to_scale(new.csr.data, old.scale, stacklevel=4)))
+    values = np.concatenate((old.csr.data, clip_to_scale(new.csr.data, old.scale)))
     times = None
     if old.timestamps is not None and new.timestamps is not None:
         times = np.concatenate((old.timestamps, new.timestamps))
@@ -67,14 +67,14 @@ def find_changed(old: Ratings, new: Ratings) -> tuple[BoolArray, BoolArray]:
     return changed
 
 
-def clip_to_scale(values: FloatArray, scale: tuple[float, float], *, stacklevel: int) -> FloatArray:
+def clip_to_scale(values: FloatArray, scale: tuple[float, float]) -> FloatArray:
     """New ratings [n], clipped to the scale of a training; a warning counts those outside."""
     outside = int(((values < scale[0]) | (values > scale[1])).sum())
     if not outside:
         return values
     warnings.warn(
         f"{outside} new ratings lie outside the training scale {scale[0]:g}…{scale[1]:g} and are clipped to it",
-        stacklevel=stacklevel + 1,
+        stacklevel=5,
     )
     return np.clip(values, *scale)
 
