@@ -14,8 +14,9 @@ AUTOREC: Space = {
     "batch": ["auto", 64, 256, 1024],
 }
 
-# What all rows of I-AutoRec have in common.
-I_AUTOREC: Mapping[str, Any] = {"rates": True, "new_users": "solved", "new_items": "encoded", "memory": "vectors"}
+# What rows have in common: of models whose users and items are solved for, and of I-AutoRec.
+SOLVED: Mapping[str, Any] = {"rates": True, "new_users": "solved", "new_items": "solved", "memory": "vectors"}
+I_AUTOREC: Mapping[str, Any] = {**SOLVED, "new_items": "encoded"}
 
 ROWS = (
     Model(
@@ -24,10 +25,7 @@ ROWS = (
         "Joint",
         "rates as i-autorec and ranks by whether an item is rated and liked: begin here",
         group="both",
-        rates=True,
-        new_users="solved",
-        new_items="solved",
-        memory="vectors",
+        **SOLVED,
         first=True,
     ),
     Model(
@@ -64,10 +62,7 @@ ROWS = (
         "i-autorec and a Bayesian factorisation averaged: the most exact ratings",
         paper="Breiman, Machine Learning 1996",
         group="ratings",
-        rates=True,
-        new_users="solved",
-        new_items="solved",
-        memory="vectors",
+        **SOLVED,
         first=True,
     ),
     Model(
@@ -77,10 +72,7 @@ ROWS = (
         "factorisations averaged over Gibbs samples, with priors that know who rated what",
         paper="Salakhutdinov, Mnih, ICML 2008",
         group="ratings",
-        rates=True,
-        new_users="solved",
-        new_items="solved",
-        memory="vectors",
+        **SOLVED,
         space={"factors": ("int", 5, 50, True), "features": ("int", 0, 300, False)},
     ),
     Model(
@@ -154,10 +146,7 @@ ROWS = (
         "matrix factorisation with biases by alternating least squares",
         paper="Koren et al., Computer 2009",
         group="ratings",
-        rates=True,
-        new_users="solved",
-        new_items="solved",
-        memory="vectors",
+        **SOLVED,
         space={"factors": ("int", 5, 150, True), "l2": ("float", 0.01, 0.5, True)},
         grid={"l2": (0.05, 0.07, 0.1, 0.14), "factors": (12, 25, 50)},
         baseline="all",
@@ -170,69 +159,55 @@ _VARIANT: Space = {name: values for name, values in AUTOREC.items() if name not 
 # Sedhain et al., WWW 2015, to the letter: λ = 400 is that of the released settings, up to 500 iterations.
 _PAPER = {"offset": "none", "penalty": "l2:400"}
 
+
+def _variant(name: str, about: str, paper: str, space: Space, **settings: Any) -> Model:
+    """I-AutoRec with another part."""
+    what = {"group": "variant", "paper": paper, "space": space, "settings": {"orientation": "item", **settings}}
+    return Model(name, "autorec", "AutoRec", about, **what, **I_AUTOREC)
+
+
 VARIANTS = (
-    Model(
+    _variant(
         "denoising-ae",
-        "autorec",
-        "AutoRec",
         "i-autorec trained on inputs of which a part is masked",
-        paper="Vincent et al., ICML 2008",
-        group="variant",
-        **I_AUTOREC,
-        settings={"orientation": "item", "corruption": "masking:0.2"},
-        space=AUTOREC,
+        "Vincent et al., ICML 2008",
+        AUTOREC,
+        corruption="masking:0.2",
     ),
-    Model(
+    _variant(
         "contractive-ae",
-        "autorec",
-        "AutoRec",
         "i-autorec with a code that small changes of the input hardly move",
-        paper="Rifai et al., ICML 2011",
-        group="variant",
-        **I_AUTOREC,
-        settings={"orientation": "item", "penalty": "l2:auto+contractive:1"},
-        space=_VARIANT,
+        "Rifai et al., ICML 2011",
+        _VARIANT,
+        penalty="l2:auto+contractive:1",
     ),
-    Model(
+    _variant(
         "sparse-ae",
-        "autorec",
-        "AutoRec",
         "i-autorec with a code of few units that are not 0",
-        paper="Ng, CS294A 2011",
-        group="variant",
-        **I_AUTOREC,
-        settings={"orientation": "item", "penalty": "l2:auto+l1:0.01"},
-        space=_VARIANT,
+        "Ng, CS294A 2011",
+        _VARIANT,
+        penalty="l2:auto+l1:0.01",
     ),
-    Model(
+    _variant(
         "sparse-kl-ae",
-        "autorec",
-        "AutoRec",
         "i-autorec with units that are active for few items",
-        paper="Ng, CS294A 2011",
-        group="variant",
-        **I_AUTOREC,
-        settings={"orientation": "item", "penalty": "l2:auto+kl_sparsity:0.03", "learning_rate": 0.01, "batch": 128},
-        space=_VARIANT,
+        "Ng, CS294A 2011",
+        _VARIANT,
+        penalty="l2:auto+kl_sparsity:0.03",
+        learning_rate=0.01,
+        batch=128,
     ),
-    Model(
+    _variant(
         "rating-vae",
-        "autorec",
-        "AutoRec",
         "i-autorec with a code that is drawn: a variational autoencoder of ratings",
-        paper="Kingma and Welling, ICLR 2014",
-        group="variant",
-        **I_AUTOREC,
-        settings={
-            "orientation": "item",
-            "hidden": "200-100",
-            "code": "gaussian",
-            "penalty": "l2:60+gaussian_kl:1@200",
-            "inputs": "ratings",
-            "epochs": 20,
-            "batch": 128,
-        },
-        space={"learning_rate": AUTOREC["learning_rate"]},
+        "Kingma and Welling, ICLR 2014",
+        {"learning_rate": AUTOREC["learning_rate"]},
+        hidden="200-100",
+        code="gaussian",
+        penalty="l2:60+gaussian_kl:1@200",
+        inputs="ratings",
+        epochs=20,
+        batch=128,
     ),
     Model(
         "i-autorec-paper",

@@ -96,8 +96,8 @@ def train(
 
     epoch(number), numbers from 1, trains once over the data and returns its score. score(): any measure of the modules
     on validation data; `lower_is_better` says which of two is better. patience: stop after so many validations without
-    a better score. state: all that an epoch changes, for `autorec.training.checkpoint`, which keeps nothing of a training
-    without. Ctrl-C ends the training with the best weights so far. DivergedError: the score of an epoch is not finite.
+    a better score. state: all that an epoch changes, for `autorec.training.checkpoint`, which keeps none without.
+    Ctrl-C ends the training with the best weights so far. DivergedError: the score of an epoch is not finite.
     """
     course = _Course([{} for _ in modules])
     recording = begin_training(state)
