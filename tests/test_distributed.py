@@ -25,7 +25,7 @@ import autorec
 from autorec import group
 from autorec.cli.main import autorec as command
 from autorec.errors import NotFittedError, ParameterError
-from autorec.fitting.one_training import HEAD, new_network, prepare
+from autorec.fitting.one_training import HEAD, make_data, new_network
 from autorec.fitting.settings import check_settings
 from autorec.models import choice_network
 from autorec.network.autoencoder import Autoencoder
@@ -155,7 +155,7 @@ def of_ratings(name: str, mesh: Mesh) -> Parts:
     parts = partition(rows.shape[0], 20, np.random.default_rng(0))
     inputs = settings.inputs if settings.inputs != "auto" else "residuals" if settings.biases else "ratings"
     dampings = (3.0, 5.0) if settings.biases else (0.0, 0.0)
-    data = prepare(rows, rows.only(np.arange(0)), parts, dampings, inputs, settings, False, mesh=mesh)
+    data = make_data(rows, rows.only(np.arange(0)), parts, dampings, inputs, settings, False, mesh=mesh)
     network = new_network(data, settings)
     likelihoods = {HEAD: parse("likelihood", "gaussian", LIKELIHOODS)}
     penalties = parse_sum("penalty", f"{model.penalty}+bias:2", PENALTIES)

@@ -159,10 +159,10 @@ class Trainings:
         return self.best
 
 
-def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> None:
+def search(trainings: Trainings, make_data: Callable[[str], Data], many: bool) -> None:
     """Choose, in turn, inputs, λ and the number of epochs by the validation RMSE of trainings.
 
-    prepare: inputs → data. Trainings for the first choice have a quarter of the epochs, those for λ half. With many
+    make_data: inputs → data. Trainings for the first choice have a quarter of the epochs, those for λ half. With many
     ratings both have an eighth, λ starts at l2_large and is only lowered by them (`lower_l2`); then whole trainings
     raise it where they overfit (`raise_l2`). Interrupted: by Ctrl-C.
     """
@@ -174,21 +174,21 @@ def search(trainings: Trainings, prepare: Callable[[str], Data], many: bool) -> 
         return chosen if settings.l2 is None else settings.l2
 
     inputs = "ratings" if settings.inputs == "auto" else settings.inputs
-    data = prepare(inputs)
+    data = make_data(inputs)
     validates = data.validation is not None
     fewer = max(epochs // (8 if many else 4), 1)
     of_inputs: Errors | None = None  # of a short training with the first λ
     if settings.inputs == "auto" and validates:
         of_ratings = trainings.short(data, l2_for("ratings"), fewer)
         del data  # before the next is made: of one's batches there is room
-        data = prepare(settings.try_inputs)
+        data = make_data(settings.try_inputs)
         of_residuals = trainings.short(data, l2_for(settings.try_inputs), fewer)
         if residuals_pay(of_ratings, of_residuals):
             inputs, of_inputs = settings.try_inputs, of_residuals
         else:
             of_inputs = of_ratings
             del data
-            data = prepare("ratings")
+            data = make_data("ratings")
     l2 = l2_for(inputs)
     chooses = settings.l2 is None and validates
     if chooses and many:

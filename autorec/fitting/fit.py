@@ -19,7 +19,7 @@ from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
 from autorec.fitting.dampings import Dampings, choose_dampings
-from autorec.fitting.one_training import HEAD, Data, prepare
+from autorec.fitting.one_training import HEAD, Data, make_data
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_shared
 from autorec.memory import available_memory
 from autorec.network.activations import HIGH, LOW
@@ -109,7 +109,7 @@ def fit_network(
     parts = partition(rows.shape[0], settings.batch, rng)
 
     def data_of(seen: Rows, unseen: Rows, inputs: str) -> Data:
-        return prepare(seen, unseen, parts, dampings, inputs, settings, stream, mesh=mesh)
+        return make_data(seen, unseen, parts, dampings, inputs, settings, stream, mesh=mesh)
 
     unseen, seen = rows.only(aside), rows.without(aside)
     many = rows.nnz > SEARCH_MOST

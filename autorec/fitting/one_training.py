@@ -66,7 +66,7 @@ class Data:
     mesh: Mesh = WHOLE_MESH
 
 
-def prepare(
+def make_data(
     seen: Rows,
     unseen: Rows,
     parts: list[IntArray],

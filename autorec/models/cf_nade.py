@@ -22,7 +22,7 @@ from autorec.models.level_fitting import (
     solve_columns,
     summarise,
 )
-from autorec.models.level_scale import MOST, distinct_ratings, expected_ratings, level_rows, to_levels
+from autorec.models.level_scale import MOST, distinct_ratings, expected_ratings, level_rows, nearest_levels
 from autorec.models.vectors import Float32, cosines_with
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.parts import parse_sum
@@ -202,7 +202,7 @@ class CFNade(Recommender):
 
     def _rows_of(self, csr: sparse.csr_array, values: Float32) -> Rows:
         """Ratings [users × items] → levels [rows × columns] of this orientation."""
-        rows = level_rows(to_levels(csr, values))
+        rows = level_rows(nearest_levels(csr, values))
         return rows if self.orientation == "user" else rows.transposed()
 
     # --- fold-in: new rows are encoded, new columns solved --------------------------------------------------
@@ -233,7 +233,7 @@ class CFNade(Recommender):
         """Decoder rows of new columns, ratings [n × rows]."""
         parts = parse_sum("penalty", self.penalty, PENALTIES)
         l2 = (parts["l2"].value or 0.0) if "l2" in parts else 0.0
-        levels = to_levels(columns, self.values_)
+        levels = nearest_levels(columns, self.values_)
         mean = self._trained_columns().bias.mean(axis=0)
         return Columns(*solve_columns(self.codes_, levels, COSTS[self.cost], l2, mean))
 

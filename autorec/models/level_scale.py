@@ -30,7 +30,7 @@ def distinct_ratings(ratings: Ratings) -> Float32:
     return values if len(values) > 1 else np.unique([values[0], *ratings.scale]).astype(np.float32)
 
 
-def to_levels(csr: sparse.csr_array, values: Float32) -> sparse.csr_array:
+def nearest_levels(csr: sparse.csr_array, values: Float32) -> sparse.csr_array:
     """Ratings [users × items] → the index of the nearest of `values` [K], float32."""
     levels = np.searchsorted((values[1:] + values[:-1]) / 2, csr.data).astype(np.float32)
     return sparse.csr_array((levels, csr.indices, csr.indptr), shape=csr.shape)

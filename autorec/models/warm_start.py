@@ -14,7 +14,7 @@ from scipy import sparse
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.fit import Fitted, choose_streaming, finish
-from autorec.fitting.one_training import HEAD, prepare, train_once
+from autorec.fitting.one_training import HEAD, make_data, train_once
 from autorec.fitting.scale import inside
 from autorec.fitting.settings import Settings, has_biases
 from autorec.network.autoencoder import Autoencoder, copy_weights
@@ -84,7 +84,7 @@ def continue_network(
     parts = partition(rows.shape[0], settings.batch, np.random.default_rng(settings.seed))
     dampings = (0.0, 0.0) if biases is None else (biases.user_damping, biases.item_damping)
     none = rows.only(np.zeros(0, dtype=np.int64))
-    data = prepare(rows, none, parts, dampings, inputs, settings, stream, biases)
+    data = make_data(rows, none, parts, dampings, inputs, settings, stream, biases)
     network, log = train_once(data, l2, settings, epochs, epochs, None, network)
     return Fitted(
         network=finish(network),
