@@ -9,9 +9,17 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import judging, model_settings, per_user_output, ratings_file, report_output, source_name
+from autorec.cli.options import (
+    judging,
+    model_settings,
+    per_user_output,
+    ratings_file,
+    report_output,
+    source_name,
+    split_option,
+)
 from autorec.cli.output import require_form, write_file, write_report
-from autorec.cli.paths import ModelName, SplitName
+from autorec.cli.paths import ModelName
 from autorec.cli.text import show_findings, show_table
 from autorec.cli.verb import say, verb
 
@@ -19,13 +27,7 @@ from autorec.cli.verb import say, verb
 @verb
 @ratings_file()
 @click.option("-m", "--model", "names", type=ModelName(), multiple=True, required=True, help="As in train; repeatable.")
-@click.option(
-    "--by",
-    type=SplitName(),
-    default="random:0.1",
-    show_default=True,
-    help="As in split, or given:TRAIN,TEST[,TRAIN,TEST…].",
-)
+@split_option("As in split, or given:TRAIN,TEST[,TRAIN,TEST…].")
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Splits to average.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first split; then one up each."

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.paths import Input, Output
+from autorec.cli.paths import Input, Output, SplitName
 
 Function = Callable[..., None]
 
@@ -99,6 +99,10 @@ def source_name(argument: str) -> str:
 def side(default: str) -> Callable[[Function], Function]:
     """--of items|users."""
     return click.option("--of", type=click.Choice(["items", "users"]), default=default, show_default=True)
+
+
+def split_option(help: str) -> Callable[[Function], Function]:
+    return click.option("--by", type=SplitName(), default="random:0.1", show_default=True, help=help)
 
 
 def judging(function: Function) -> Function:

@@ -8,9 +8,9 @@ import click
 
 import autorec
 from autorec.cli.options import output as output_file
-from autorec.cli.options import ratings_file, settings, source_name
+from autorec.cli.options import ratings_file, settings, source_name, split_option
 from autorec.cli.output import require_form, write_json
-from autorec.cli.paths import ModelName, Output, SplitName
+from autorec.cli.paths import ModelName, Output
 from autorec.cli.text import show_facts, show_table
 from autorec.cli.verb import INTERRUPTED, say, verb
 from autorec.extras import require
@@ -22,13 +22,7 @@ _SHOWN = 10  # trials
 @ratings_file()
 @click.option("-m", "--model", "name", type=ModelName(), required=True, help="A name of `autorec models`.")
 @click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="The defaults are the first.")
-@click.option(
-    "--by",
-    type=SplitName(),
-    default="random:0.1",
-    show_default=True,
-    help="How the test part is set aside; as in split.",
-)
+@split_option("How the test part is set aside; as in split.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of splits, search and models.")
 @click.option("--metric", help="rmse or ndcg@K on validation ratings; default: what the model is for.")
 @click.option("--set", "fixed", callback=settings, multiple=True, metavar="NAME=VALUE", help="Fixed for every trial.")
