@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autorec.array_types import IntArray
 from autorec.audits.finding import (
     CERTAIN,
     COPIED,
@@ -25,7 +26,6 @@ from autorec.audits.of_split import audit_split
 from autorec.ratings import sentinels
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
-from autorec.ratings.sorting import IntArray
 from autorec.ratings.split import Split
 
 CONSTANT = 20  # ratings from which "always the same rating" says something of a user

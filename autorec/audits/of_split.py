@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from autorec.array_types import BoolArray
 from autorec.audits.finding import (
     CERTAIN,
     COPIED,
@@ -31,7 +32,6 @@ EXAMPLES = 3  # pairs named in a sentence
 FEW_UNSEEN = 0.01  # share of the test ratings; every split has some of unknown users and items
 
 Int64 = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def audit_split(split_: Split) -> list[Finding]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from autorec import checks, files, words
+from autorec.array_types import FloatArray
 from autorec.errors import AutoRecError, InputError, ParameterError
 from autorec.exports import onnx_file, recommend
 from autorec.exports.formula import find_formula
@@ -23,7 +23,6 @@ SUFFIXES = {".onnx": "onnx", ".html": "html", "": "numpy"}
 TOLERANCE = 1e-4  # of the largest score, at least of 1
 CHECKED, ROUNDED_BY = 50, 1000  # histories, at most: whose scores are compared; by which a page is rounded
 
-FloatArray = npt.NDArray[np.floating[Any]]
 Score = Callable[[Any, Any], FloatArray]  # items [n], ratings [n] → scores [items]
 
 

@@ -32,8 +32,6 @@ MOST_BYTES = 50_000_000  # of a page
 _PLACE = "<!-- model -->"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'none'"
 
-FloatArray = npt.NDArray[np.floating[Any]]
-
 
 def make_page(
     model: Recommender, formula: Formula, names: dict[str, Any], histories: sparse.csr_array

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating[Any]]
+from autorec.array_types import FloatArray
 
 _FINER = 8  # steps of C for one of A: a number of A moves a whole row, one of C a whole column
 

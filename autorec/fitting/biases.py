@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
+
+from autorec.array_types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from autorec.network.rows import Rows
 
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 
 USER_DAMPING = 15.0  # ratings; these are the defaults of Surprise's BaselineOnly
 ITEM_DAMPING = 10.0

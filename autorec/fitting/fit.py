@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autorec import group, progress
+from autorec.array_types import Float32, FloatArray
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
@@ -36,9 +36,6 @@ from autorec.training.validation import held_out_entries
 TOLERANCE = 0.001  # share of the RMSE of damped biases by which a training may be worse
 WARN_FROM = 0.01  # the same share, from which a warning says so; below it a note
 ENCODED_AT_ONCE = 2**17  # ratings
-
-Float32 = npt.NDArray[np.float32]
-FloatArray = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)

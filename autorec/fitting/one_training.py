@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from autorec.array_types import Float32, FloatArray, IntArray
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.dampings import Dampings
@@ -34,10 +34,6 @@ from autorec.training.validation import Validation, prepare_validation, validati
 
 STARTING_DAMPING = 10.0  # ratings at the overall mean; only for the initial output bias, so one for both orientations
 HEAD = "rating"
-
-Float32 = npt.NDArray[np.float32]
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, eq=False)

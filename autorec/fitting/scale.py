@@ -1,15 +1,12 @@
 """Mapping between the scale of the ratings and 1 … 5, on which the constants of models mean the same for every file."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.array_types import FloatArray
 from autorec.network.activations import HIGH, LOW
 from autorec.network.rows import Rows, to_levels
-
-FloatArray = npt.NDArray[np.floating[Any]]
 
 _BLOCK = 2**20  # ratings mapped at once, in float64
 

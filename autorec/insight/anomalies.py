@@ -3,17 +3,15 @@
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from autorec import checks, words
+from autorec.array_types import FloatArray
 from autorec.errors import ParameterError
 from autorec.models.base import Recommender
 from autorec.models.hooks import fitted
 from autorec.models.registry import named
 from autorec.ratings.matrix import Ratings
-
-FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def anomalies(model: Recommender, of: words.Worst = "users", n: int | None = None) -> pd.DataFrame:

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from autorec import checks, words
+from autorec.array_types import Float32
 from autorec.errors import ParameterError
 from autorec.insight.joint_segments import divide_jointly
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
 from autorec.models.vector_tables import ids_of
-from autorec.models.vectors import Float32
 from autorec.ranking.positives import positives
 
 TYPICAL = 5  # items that describe a segment

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy import sparse
 
 from autorec import words
+from autorec.array_types import FloatArray
 from autorec.errors import ParameterError
-from autorec.insight.person import FloatArray, find_columns, find_person, rank_items, score_histories, without
+from autorec.insight.person import find_columns, find_person, rank_items, score_histories, without
 from autorec.models.base import Recommender
 from autorec.models.hooks import fitted
 from autorec.models.recommending import score_person

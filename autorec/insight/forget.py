@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from autorec import checks, files
+from autorec.array_types import IntArray
 from autorec.errors import InputError, ModelFileError, ParameterError
 from autorec.insight.update import continue_fit
 from autorec.models.base import Recommender, load
@@ -18,9 +19,6 @@ from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import mark_valid
 from autorec.storage.manifest import Manifest, check_save_path, describe
-
-IntArray = npt.NDArray[np.integer[Any]]
-
 
 TRACES = (
     "not exact: the training went on without the removed ratings, from weights that had learned them and may still "

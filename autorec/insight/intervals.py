@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autorec import checks
+from autorec.array_types import FloatArray, IntArray
 from autorec.errors import InputError, ParameterError
 from autorec.models.base import Recommender
 from autorec.models.histories import as_ratings_of
@@ -21,9 +22,6 @@ from autorec.models.hooks import fitted
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split, random_split, time_split
 from autorec.report.evaluation_report import Coverage, CoverageGroup
-
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 
 DAMPING = 10.0  # ratings of average error that each user and item counts more where its spread is estimated
 _ROUNDING = 1e-5  # of a rating in float32, of 0.9 · 10 in float64

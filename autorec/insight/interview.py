@@ -14,19 +14,16 @@ whatever the rating will be. The chance that the person knows i is taken from ho
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from autorec import checks
+from autorec.array_types import FloatArray, IntArray
 from autorec.errors import InputError, ParameterError
 from autorec.exports.formula import find_formula
 from autorec.models.base import Recommender
 from autorec.models.histories import make_history
 from autorec.models.hooks import fitted
 from autorec.ratings.ids import as_collection
-
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 
 
 class Belief:

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from autorec import checks, words
+from autorec.array_types import Float32
 from autorec.insight.cluster import Clusters, Segment, cluster
 from autorec.insight.profiles import profiles
 from autorec.models.base import Recommender
-from autorec.models.vectors import Float32
 from autorec.report.map_page import Dot, map_page
 
 DRAWN = 4000  # points, at most; a page of more would be slow, and larger than 1 MB

@@ -4,18 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from autorec.array_types import FloatArray, IntArray
 from autorec.errors import InputError
 from autorec.models.base import Recommender
 from autorec.models.histories import make_history
 from autorec.models.hooks import fitted
 from autorec.ranking.topn import best_of_rows, map_blocks
 from autorec.ratings.ids import as_collection, require_known
-
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 
 
 def find_person(model: Recommender, user: Any, history: Any) -> tuple[sparse.csr_array, int]:

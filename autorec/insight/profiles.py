@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from autorec import checks, words
+from autorec.array_types import Float32
 from autorec.models.base import Recommender
 from autorec.models.vector_tables import factors_of, make_vector_table
-from autorec.models.vectors import Float32
 
 
 def embed(model: Recommender, of: words.Side = "items") -> pd.DataFrame:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 
 from autorec import checks
+from autorec.array_types import BoolArray
 from autorec.errors import InputError, ParameterError
 from autorec.models import scoring
 from autorec.models.base import Recommender
@@ -23,8 +23,6 @@ EPOCHS = 8  # where a fit takes 40 or more, and several trainings to choose λ
 LISTED = 10  # items of the lists that are compared
 USERS = 1000  # whose lists are compared, at most
 LEAST, ENOUGH, MOST = 10, 100, 20_000  # ratings held out: a tenth of the new pairs, or a half up to ENOUGH; or none
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

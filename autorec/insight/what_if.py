@@ -11,16 +11,9 @@ import pandas as pd
 from scipy import sparse
 
 from autorec import checks, words
+from autorec.array_types import FloatArray
 from autorec.errors import InputError
-from autorec.insight.person import (
-    FloatArray,
-    find_columns,
-    find_person,
-    map_scores,
-    rank_items,
-    score_histories,
-    without,
-)
+from autorec.insight.person import find_columns, find_person, map_scores, rank_items, score_histories, without
 from autorec.models.base import Recommender
 from autorec.models.histories import each_alone, make_history
 from autorec.models.hooks import fitted

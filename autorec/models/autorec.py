@@ -9,6 +9,7 @@ import torch
 from scipy import sparse
 
 from autorec import checks, group, words
+from autorec.array_types import Float32
 from autorec.errors import ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
@@ -18,7 +19,7 @@ from autorec.fitting.scale import inside, outside, rows_inside
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import fit_columns, solve_columns, weigh_targets
-from autorec.models.vectors import Float32, Vectors, vectors
+from autorec.models.vectors import Vectors, vectors
 from autorec.models.warm_start import continue_network, extend_model
 from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder

@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 
 from autorec import checks, words
+from autorec.array_types import Float32
 from autorec.errors import ParameterError
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
 from autorec.models.level_fitting import (
@@ -23,7 +24,7 @@ from autorec.models.level_fitting import (
     summarise,
 )
 from autorec.models.level_scale import MOST, distinct_ratings, expected_ratings, level_rows, nearest_levels
-from autorec.models.vectors import Float32, cosines_with
+from autorec.models.vectors import cosines_with
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.parts import parse_sum
 from autorec.network.penalty import PENALTIES

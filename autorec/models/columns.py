@@ -7,18 +7,15 @@ For each column c with observed rows R and targets t the objective of training, 
 a ridge regression, with as many equations as units or as ratings, whichever are fewer.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import linalg, sparse
 
+from autorec.array_types import FloatArray
 from autorec.network import sparse as sparse_ops
 from autorec.network.activations import activation
 from autorec.network.batch import make_batch
-
-FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def solve_columns(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import sparse
 from torch import nn
 
+from autorec.array_types import Float32
 from autorec.network import sparse as operations
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
@@ -24,8 +24,6 @@ from autorec.training.state import State
 
 HEAD = "rating"
 RANDOM = 0.1  # standard deviation of the pooling weights that start at random
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

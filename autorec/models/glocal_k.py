@@ -11,12 +11,13 @@ import torch
 from scipy import sparse
 
 from autorec import checks, words
+from autorec.array_types import Float32
 from autorec.errors import ParameterError
 from autorec.fitting.scale import inside, outside
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import solve_columns
 from autorec.models.glocal_fitting import HEAD, Parts, Settings, chosen_epochs, encode_rows, fit_network, summarise
-from autorec.models.vectors import Float32, Vectors, vectors
+from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.glocal_kernels import BLOCK

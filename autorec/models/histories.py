@@ -7,17 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from autorec.array_types import IntArray
 from autorec.errors import InputError, shown
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection
 from autorec.ratings.join import clip_to_scale
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.validity import MAX_RATING, check_matrix, check_values, mark_valid
-
-IntArray = npt.NDArray[np.integer[Any]]
 
 _ORDINARY = (float, int, type(None))  # types of ratings that need no closer look, which would take 1 µs each
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import clone
 
+from autorec.array_types import FloatArray as FloatArray
+from autorec.array_types import IntArray as IntArray
 from autorec.errors import NotEnoughMemoryError, NotFittedError, ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING, Biases
@@ -16,8 +18,6 @@ from autorec.memory import available_memory, readable
 from autorec.models import recency, similarity
 from autorec.models.histories import each_alone
 from autorec.models.registry import named
-from autorec.models.vectors import FloatArray as FloatArray
-from autorec.models.vectors import IntArray as IntArray
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings

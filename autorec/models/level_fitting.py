@@ -17,6 +17,7 @@ import torch
 from scipy import sparse
 from scipy.optimize import minimize
 
+from autorec.array_types import Float32
 from autorec.models.level_scale import starting_log_odds
 from autorec.network.autoencoder import INITIAL_SPREAD, Autoencoder, Decoder, Encoder
 from autorec.network.batch import Batch
@@ -40,8 +41,6 @@ Costs = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (scores [nnz × 
 HEAD = "rating"
 COSTS: Mapping[str, Costs] = {"ordinal": ordinal_costs, "categorical": categorical_costs}
 DAMPING = 5.0  # ratings distributed as all others that each column counts for its initial output bias
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,9 @@
 """The distinct ratings of a file as levels 0 … K − 1, and back."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from autorec.array_types import Float32, FloatArray
 from autorec.errors import InputError
 from autorec.fitting.scale import rows_inside
 from autorec.network.activations import HIGH, LOW
@@ -13,9 +11,6 @@ from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 
 MOST = 20  # levels; a network has weights for each
-
-Float32 = npt.NDArray[np.float32]
-FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def distinct_ratings(ratings: Ratings) -> Float32:

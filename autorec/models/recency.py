@@ -17,6 +17,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from autorec import checks, progress
+from autorec.array_types import Float32, IntArray
 from autorec.errors import InputError
 from autorec.models import scoring
 from autorec.ranking.held_out_users import is_better
@@ -29,8 +30,6 @@ FEWEST, MOST = 20, 2000  # users there, known and with something liked; fewer sa
 DAY = 86_400.0  # seconds
 MOST_HALVED = 60  # times, so that no length of a history is 0 in float32
 
-Float32 = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.integer[Any]]
 Model = Any  # autorec.models.base.Recommender, which imports this file
 
 

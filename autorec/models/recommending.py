@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
 from autorec import checks, progress
+from autorec.array_types import FloatArray, IntArray
 from autorec.errors import InputError
 from autorec.fitting.biases import fold_in_users
 from autorec.models.histories import make_history
@@ -21,8 +21,6 @@ from autorec.ranking.rerank import candidates, rerank_rows
 from autorec.ranking.topn import ScoreRows, top_n
 from autorec.ratings.ids import as_collection
 
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 Model = Any  # autorec.models.base.Recommender, which imports this file
 ToRatings = Callable[[FloatArray], FloatArray]
 

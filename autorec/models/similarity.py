@@ -4,20 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
 from autorec import checks
+from autorec.array_types import Float32, FloatArray, IntArray
 from autorec.errors import ParameterError
 from autorec.models.registry import named
-from autorec.models.vectors import Float32, cosines_with
+from autorec.models.vectors import cosines_with
 from autorec.ranking.topn import top_n
 from autorec.ratings.ids import as_collection, as_ids, require_known
 from autorec.ratings.matrix import Ratings
 
-IntArray = npt.NDArray[np.integer[Any]]
-FloatArray = npt.NDArray[np.floating[Any]]
 Model = Any  # autorec.models.base.Recommender, which imports this file
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from autorec import checks, words
+from autorec.array_types import Float32
 from autorec.errors import ParameterError
 from autorec.models.hooks import fitted
 from autorec.models.registry import MODELS, OF_OTHERS
-from autorec.models.vectors import Float32
 
 Model = Any  # autorec.models.base.Recommender, which imports this file
 

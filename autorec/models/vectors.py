@@ -8,11 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
+from autorec.array_types import Float32, FloatArray, IntArray
 
 _PAIRS = 1024  # pairs whose factors are copied at once and stay in a cache
 

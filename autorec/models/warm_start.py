@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from autorec.array_types import BoolArray, IntArray
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.fit import Fitted, choose_streaming, finish
@@ -23,9 +23,6 @@ from autorec.ratings.join import find_changed
 from autorec.ratings.matrix import Ratings
 from autorec.storage.csr_arrays import transposed
 from autorec.training.batches import partition
-
-IntArray = npt.NDArray[np.integer[Any]]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def extend_model(model: Any, old: Any, ratings: Ratings) -> Biases | None:

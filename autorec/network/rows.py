@@ -14,15 +14,13 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from autorec.array_types import Float32, IntArray
 from autorec.network import kernels
 from autorec.network.batch import Batch, Pattern
 from autorec.network.ranges import run_in_ranges
 from autorec.network.shard import Shard
 
 ABSENT = 255  # the level of an entry that is left out; so 255 distinct values fit a byte
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Rows:
     indptr: IntArray
     indices: IntArray
     levels: npt.NDArray[Any]
-    table: FloatArray
+    table: Float32
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -98,7 +96,7 @@ class Rows:
         return Batch(pattern, torch.from_numpy(values))
 
 
-def to_levels(values: FloatArray) -> tuple[npt.NDArray[np.uint8], FloatArray] | None:
+def to_levels(values: Float32) -> tuple[npt.NDArray[np.uint8], Float32] | None:
     """Finite values [nnz] → (levels [nnz], table [256]: the distinct values by first occurrence, NaN in unused slots).
 
     None where more than 255 distinct values occur.

@@ -12,12 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec import checks
+from autorec.array_types import FloatArray, IntArray
 from autorec.errors import ParameterError, nearest
 from autorec.ratings.ids import as_collection
 from autorec.ratings.matrix import Ratings
-
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
 
 _LARGEST = 1e6  # boost in size
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.array_types import IntArray
 from autorec.ranking.dcg import ndcg_of_each
 from autorec.ranking.positives import select_entries
 from autorec.ranking.topn import best_of_rows
@@ -18,7 +19,6 @@ FEWEST_CHOICES = 5  # of a user who is held out, so that a fifth of them is at l
 WANTED = 0.2  # the part of their choices that is to be ranked high
 LIST = 100  # items
 
-IntArray = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.float32]
 
 

@@ -1,13 +1,11 @@
 """Diversity of a list: the best items are put in a new order in which near copies do not follow each other."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
+from autorec.array_types import FloatArray, IntArray
+
 Similarities = Callable[[IntArray], FloatArray]  # columns [C] → [C × C]; −inf where two are not to be compared
 
 _LEAST, _MOST = 100, 1000  # candidates, unless the list is longer

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.array_types import IntArray
 from autorec.compiled import kernel
 from autorec.threads import map_in_threads, thread_count
 
 BLOCK_BYTES = 16 * 2**20  # of float32 scores in one block, at most: half of an L3 cache; in less, products are slower
 _LANES = 256  # of a row, at least: with more, fewer items are checked twice; with fewer, the bound is found sooner
 
-IntArray = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.float32]
 ScoreRows = Callable[[IntArray], Scores]  # rows [B] → scores [B × items], a fresh array; called by several threads
 Result = TypeVar("Result")

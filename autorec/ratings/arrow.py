@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pa_parquet
 
+from autorec.array_types import BoolArray
 from autorec.errors import InputError, NotEnoughMemoryError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import choose_columns
 from autorec.ratings.source import Source
-from autorec.ratings.values import BoolArray, convert_ratings, convert_times, decode, is_text
+from autorec.ratings.values import convert_ratings, convert_times, decode, is_text
 
 _ROWS = 2**16  # taken at once
 _BUFFER = 2**20  # bytes of a column read ahead

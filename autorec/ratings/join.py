@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autorec.array_types import BoolArray, FloatArray, IntArray
 from autorec.errors import InputError
 from autorec.ratings.ids import Ids
-from autorec.ratings.matrix import BoolArray, FloatArray, Ratings, build
+from autorec.ratings.matrix import Ratings, build
 from autorec.ratings.sorting import find_pairs
-
-IntArray = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, eq=False)

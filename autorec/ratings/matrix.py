@@ -13,14 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from autorec.array_types import BoolArray, FloatArray, IntArray
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.sorting import IntArray, count_repeats, find_pairs, find_row_starts, sort_pairs
+from autorec.ratings.sorting import count_repeats, find_pairs, find_row_starts, sort_pairs
 from autorec.ratings.validity import check_matrix, check_values, is_canonical, is_marked_valid, mark_valid
-
-FloatArray = npt.NDArray[np.floating[Any]]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from autorec.array_types import BoolArray
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.dialect import Dialect
@@ -22,8 +23,6 @@ from autorec.ratings.values import describe_rating_fault, describe_time_fault, p
 _LARGEST = 2**30  # bytes of a record
 _UNITS = [chr(code) for code in (0x1F, 0x1E, 0x1D, 0x1C)]  # ASCII's own separators, to stand for longer ones
 _UNDECODED = 0x10FF00  # + a byte that is not UTF-8: the character, for private use, that stands for it
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 def convert_by_field(source: str, data: bytes, dialect: Dialect, on_error: str) -> Parsed:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-IntArray = npt.NDArray[np.integer[Any]]
+from autorec.array_types import IntArray
 
 _BLOCK = 2**16  # pairs compared at once, so that no temporary array is as long as the ratings
 

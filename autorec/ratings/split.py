@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec import checks
+from autorec.array_types import BoolArray
 from autorec.errors import InputError, ParameterError, nearest, shown
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.ratings.read import read_ratings
 
 FOLD_IN_SHARE = 0.8  # of the ratings of a held-out user
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

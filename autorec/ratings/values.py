@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from autorec.array_types import BoolArray
 from autorec.errors import InputError
 from autorec.ratings.validity import MAX_RATING
-
-BoolArray = npt.NDArray[np.bool_]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
 _INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII).fullmatch

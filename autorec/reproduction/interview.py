@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autorec.array_types import IntArray
 from autorec.evaluation.evaluate import evaluate
 from autorec.insight.interview import chance_known, start_belief
 from autorec.models.base import Recommender
@@ -20,7 +21,6 @@ from autorec.ratings.split import Split, user_split
 SEEDS, HELD_OUT = range(3), 200  # users
 ANSWERS = (1, 2, 3, 5, 10)
 
-IntArray = npt.NDArray[np.integer[Any]]
 Order = Callable[[IntArray, int], IntArray]  # columns that a user knows, how many answers → those asked for, in turn
 
 

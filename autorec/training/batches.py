@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from autorec.array_types import Float32, IntArray
 from autorec.network.batch import Batch
 from autorec.network.example import Example
 from autorec.network.rows import Rows
@@ -16,8 +15,6 @@ from autorec.training.steps import Examples
 
 BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows
 
-Float32 = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.integer[Any]]
 MakeExample = Callable[[Batch, IntArray], Example]  # (batch, the rows it holds) → what is learned from it
 
 

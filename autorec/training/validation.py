@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from autorec.array_types import IntArray
 from autorec.network.activations import HIGH, LOW
 from autorec.network.autoencoder import Autoencoder
 from autorec.network.example import Example
@@ -16,8 +16,6 @@ from autorec.network.rows import Rows
 from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.training.batches import MakeExample, make_examples
 from autorec.training.steps import Examples
-
-IntArray = npt.NDArray[np.integer[Any]]
 
 SHARE, MOST, LEAST = 0.1, 20_000, 100  # ratings: "auto" holds out this share, at most so many; fewer than 100: none
 _RUN = 2**24  # ratings from which a part is drawn at once
