@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from autorec import words
+from autorec.audits.finding import many
 from autorec.evaluation.evaluate import Evaluation, now
 from autorec.evaluation.significance import verdicts
 from autorec.models.base import Recommender
@@ -198,8 +199,7 @@ class Comparison:
     def _title(self) -> str:
         splits = "one split" if self.split.splits == 1 else f"{self.split.splits} splits"
         on = self.data.name or f"{self.data.ratings:,} ratings"
-        models = f"{len(self.results)} model{'s' * (len(self.results) != 1)}"
-        return f"Comparison of {models} on {on}, {splits} by {self.split.by}"
+        return f"Comparison of {many(len(self.results), 'model')} on {on}, {splits} by {self.split.by}"
 
     def metrics(self) -> list[str]:
         """Names of all metrics that a model has."""

@@ -88,7 +88,7 @@ def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tupl
         return v, mean - float(v @ centre)
     if l2 == 0:
         scale = 1.0
-        solution = _least_norm_with_damped_bias(H, t, bias_damping)
+        solution = ridge(_stack_damping(H, bias_damping), np.append(t, 0.0), 0)
     else:  # the bias as one more unit, scaled so that the same λ/2 damps it by d
         scale = bias_scale(l2, bias_damping)
         solution = ridge(np.column_stack((H, np.full(len(H), scale))), t, l2 / 2)
@@ -96,7 +96,7 @@ def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tupl
 
 
 def ridge(H: FloatArray, t: FloatArray, strength: float) -> FloatArray:
-    """argmin ‖t − Hv‖² + strength‖v‖²."""
+    """argmin ‖t − Hv‖² + strength‖v‖², of least norm where there are several."""
     if strength == 0:
         return np.asarray(np.linalg.lstsq(H, t, rcond=None)[0])
     n, units = H.shape
@@ -118,10 +118,6 @@ def _solve_damped(gram: FloatArray, strength: float, t: FloatArray) -> FloatArra
 def bias_scale(l2: float, bias_damping: float) -> float:
     """The output of the unit whose weight λ/2 damps as d damps the bias."""
     return float(np.sqrt(l2 / 2 / bias_damping))
-
-
-def _least_norm_with_damped_bias(H: FloatArray, t: FloatArray, bias_damping: float) -> FloatArray:
-    return np.asarray(np.linalg.lstsq(_stack_damping(H, bias_damping), np.append(t, 0.0), rcond=None)[0])
 
 
 def _stack_damping(H: FloatArray, bias_damping: float) -> FloatArray:

@@ -28,8 +28,9 @@ def factors_of(model: Model, of: str) -> Float32:
     if "rating" in model.ranks_by:
         model = model.ranked_by("rating")  # the part of a model that also ranks otherwise
     if not _has_vectors(type(model)):
+        able = [row.name for row in MODELS.values() if row.group not in OF_OTHERS and _has_vectors(row.load())]
         raise ParameterError(
-            f"{type(model).__name__} has no vectors of users and items; models that have: {', '.join(_with_vectors())}"
+            f"{type(model).__name__} has no vectors of users and items; models that have: {', '.join(able)}"
         )
     found = model._items() if of == "items" else model._users(np.arange(ratings.n_users))
     return np.asarray(found.factors)
@@ -44,7 +45,3 @@ def _has_vectors(kind: type[Any]) -> bool:
     """Whether the class brings vectors that are more than a bias."""
     floor = {row.kind for row in MODELS.values() if row.group == "floor"}
     return kind._items.__qualname__ != "Hooks._items" and kind.__name__ not in floor
-
-
-def _with_vectors() -> list[str]:
-    return [row.name for row in MODELS.values() if row.group not in OF_OTHERS and _has_vectors(row.load())]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from autorec.audits.finding import many
 from autorec.report.comparison_report import ComparisonReport, DataAudit, Example, Item, ModelResult
 from autorec.report.evaluation_text import counts_text, formulas_text, interval_text
 from autorec.report.tables import (
@@ -240,7 +241,7 @@ def item_text(item: Item) -> str:
 def person(number: int, example: Example) -> str:
     """Person 1, with 24 training ratings; the id where it is known."""
     who = f"Person {number}" if example.user is None else f"User {example.user}"
-    return f"{who}, with {example.ratings:,} training rating{'s' * (example.ratings != 1)}"
+    return f"{who}, with {many(example.ratings, 'training rating')}"
 
 
 def _describe_examples(examples: Sequence[Example]) -> str:

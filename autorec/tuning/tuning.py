@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from autorec import __version__, files
+from autorec.audits.finding import many
 from autorec.evaluation.comparison import Comparison
 from autorec.models.base import Recommender
 from autorec.models.presets import create
@@ -79,7 +80,7 @@ class Tuning:
         tried = ", ".join(f"{count} {_SAID[state]}" for state, count in self._counts().items() if count)
         better = "lower" if self.metric == "rmse" else "higher"
         found = [
-            f"{_plural(len(self.trials), 'trial')}: {tried}.",
+            f"{many(len(self.trials), 'trial')}: {tried}.",
             f"On the validation part, {self.metric}, {better} is better: best {self.value:.4f}, "
             f"defaults {self.default_value:.4f}.",
         ]
@@ -195,7 +196,7 @@ class Tuning:
         return plot_trials(self.trials, self.metric, ax)
 
     def __repr__(self) -> str:
-        tried = _plural(len(self.trials), "trial")
+        tried = many(len(self.trials), "trial")
         return f"<Tuning of {self.model}, {tried}: {self.metric} {self.value:.4f}, defaults {self.default_value:.4f}>"
 
     def _repr_html_(self) -> str:
@@ -223,7 +224,3 @@ class Tuning:
     def _verdict(self, comparison: Comparison) -> Verdict | None:
         """The paired test of the metric; None without two models."""
         return next((verdict for verdict in comparison.significance if verdict.metric == self.metric.upper()), None)
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
