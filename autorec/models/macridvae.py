@@ -28,9 +28,8 @@ from autorec.network.penalty import PENALTIES
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
-from autorec.training.adam import Adam
+from autorec.training.adam import Adam, warm_cosine
 from autorec.training.loop import TrainingLog
-from autorec.training.schedule import warm_cosine
 from autorec.training.state import State
 from autorec.training.steps import descend, stochastic_epoch
 
