@@ -162,7 +162,12 @@ _PAPER = {"offset": "none", "penalty": "l2:400"}
 
 def _variant(name: str, about: str, paper: str, space: Space, **settings: Any) -> Model:
     """I-AutoRec with another part."""
-    what = {"group": "variant", "paper": paper, "space": space, "settings": {"orientation": "item", **settings}}
+    what: dict[str, Any] = {
+        "group": "variant",
+        "paper": paper,
+        "space": space,
+        "settings": {"orientation": "item", **settings},
+    }
     return Model(name, "autorec", "AutoRec", about, **what, **I_AUTOREC)
 
 
