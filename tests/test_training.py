@@ -22,6 +22,7 @@ from autorec.network.parts import parse, parse_sum
 from autorec.network.penalty import PENALTIES
 from autorec.training import steps
 from autorec.training.adam import Adam, warm_cosine
+from autorec.training.batches import batch_size, partition
 from autorec.training.full_batch import lbfgs_epoch, rprop_epoch
 from autorec.training.loop import train
 from autorec.training.objective import Loss, objective
@@ -68,6 +69,31 @@ def epochs_of(optimizer: str, network: Autoencoder, loss: Loss, examples: Exampl
         return lbfgs_epoch(loss, parameters, examples, State([network]))
     adam = Adam(parameters, lambda step: rate * warm_cosine(step, epochs * len(examples)))
     return stochastic_epoch(descend(loss, adam), examples, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "ratings", "size"),
+    [
+        (3706, 6040, 900_000, 927),  # a quarter
+        (60_000, 10_000, 900_000, 4096),  # which hold six ratings for each of the columns
+        (105_000, 27_000, 259_000, 21_891),  # by two for each of them
+        (27_000, 105_000, 259_000, 6750),
+        (1_000_000, 10_000_000, 1_000_000_000, 4096),  # four million ratings
+        (1_000_000, 10_000_000, 10_000_000, 26_214),  # at most 262,144 of them
+    ],
+)
+def test_a_step_has_ratings_enough_for_the_pass_over_the_weights_of_all_columns(rows, columns, ratings, size):
+    assert batch_size((rows, columns), ratings, "auto") == size
+    assert batch_size((rows, columns), ratings, "full") == min(rows, 4096)
+    assert batch_size((rows, columns), ratings, 500) == 500
+
+
+def test_parts_hold_each_row_once():
+    rng = np.random.default_rng(0)
+    for in_order, sizes in ((True, [4, 4, 2]), (False, [4, 3, 3])):
+        parts = partition(10, 4, rng, in_order=in_order)
+        assert [len(part) for part in parts] == sizes
+        assert sorted(np.concatenate(parts).tolist()) == list(range(10))
 
 
 @pytest.mark.parametrize("size", [1, 7, 16, 30])

@@ -74,7 +74,7 @@ def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings,
     """Whether to make batches again at each use, so that the training fits memory; see `autorec.training.memory`."""
     if settings.device.type != "cpu":
         return False
-    (rows, columns), batch = shape, batch_size(shape[0], settings.batch)
+    (rows, columns), batch = shape, batch_size(shape, n_ratings, settings.batch)
     sizes = (n_ratings, rows, columns, settings.hidden, batch, settings.optimizer)
     how: dict[str, Any] = {"own_inputs": settings.own_inputs, "shape": (mesh.rows.size, mesh.columns.size)}
     kept, again = (training_memory(*sizes, streams=streams, **how) for streams in (False, True))
@@ -103,7 +103,8 @@ def fit_network(
         dampings = choose_dampings(rows, settings.dampings, settings.default_dampings, settings.seed)
     rng = np.random.default_rng(settings.seed)
     aside = held_out_entries(rows.nnz, settings.validation, rng)
-    parts = partition(rows.shape[0], settings.batch, rng)
+    size = batch_size(rows.shape, rows.nnz, settings.batch)
+    parts = partition(rows.shape[0], size, rng, in_order=settings.batch == "full")
 
     def data_of(seen: Rows, unseen: Rows, inputs: str) -> Data:
         return make_data(seen, unseen, parts, dampings, inputs, settings, stream, mesh=mesh)

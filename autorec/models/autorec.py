@@ -28,7 +28,7 @@ from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
 from autorec.storage.csr_arrays import transposed
-from autorec.training.batches import BATCH_MOST, batch_size
+from autorec.training.batches import batch_size
 from autorec.training.distributed import meshed
 from autorec.training.memory import training_memory
 
@@ -69,7 +69,7 @@ class AutoRec(Recommender):
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
     epochs         at most; for lbfgs an epoch is 4 iterations; "auto": 40, and trained again with twice as many, up to
                    160, as long as the validation RMSE still falls by more than 0.1 % in the last quarter
-    batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096
+    batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096 or what has two ratings a column
     validation     share of the training ratings held out for early stopping and choice, or "auto": 10 %, at most
                    20,000, and up to 300,000 ratings a last training on all of them with what was chosen; when the
                    share makes fewer than 100 ratings: none, and all epochs run
@@ -199,13 +199,14 @@ class AutoRec(Recommender):
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
-        network = (rows, columns, checked.hidden, min(rows, BATCH_MOST), checked.optimizer)
+        batch = batch_size((rows, columns), n_ratings, checked.batch)
+        network = (rows, columns, checked.hidden, batch, checked.optimizer)
         return sum(training_memory(n_ratings, *network, own_inputs=checked.own_inputs).values())
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
         units, weights = sum(checked.hidden), columns * (checked.hidden[0] + checked.hidden[-1])
-        steps = 1 if checked.batch == "full" else rows / batch_size(rows, checked.batch)
+        steps = 1 if checked.batch == "full" else rows / batch_size((rows, columns), n_ratings, checked.batch)
         epoch = 2e-10 * units * n_ratings + 6e-10 * weights * steps
         searched = 4 if n_ratings <= SEARCH_MOST else 1.5  # whole trainings; see `choosing.search`
         trainings = searched if checked.l2 is None else 1.25

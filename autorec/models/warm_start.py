@@ -22,7 +22,7 @@ from autorec.network.rows import Rows
 from autorec.ratings.join import find_changed
 from autorec.ratings.matrix import Ratings
 from autorec.storage.csr_arrays import transposed
-from autorec.training.batches import partition
+from autorec.training.batches import batch_size, partition
 
 
 def extend_model(model: Any, old: Any, ratings: Ratings) -> Biases | None:
@@ -78,7 +78,8 @@ def continue_network(
     rate has its schedule over these epochs.
     """
     stream = choose_streaming(rows.nnz, rows.shape, settings)
-    parts = partition(rows.shape[0], settings.batch, np.random.default_rng(settings.seed))
+    size = batch_size(rows.shape, rows.nnz, settings.batch)
+    parts = partition(rows.shape[0], size, np.random.default_rng(settings.seed), in_order=settings.batch == "full")
     dampings = (0.0, 0.0) if biases is None else (biases.user_damping, biases.item_damping)
     none = rows.only(np.zeros(0, dtype=np.int64))
     data = make_data(rows, none, parts, dampings, inputs, settings, stream, biases)

@@ -13,7 +13,8 @@ from autorec.network.rows import Rows
 from autorec.network.shard import WHOLE_MESH, Mesh
 from autorec.training.steps import Examples
 
-BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows
+BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows; of more where these hold
+PER_COLUMN, ENTRIES_MOST = 2, 2**18  # fewer ratings for each column than this, up to so many ratings in all
 
 MakeExample = Callable[[Batch, IntArray], Example]  # (batch, the rows it holds) → what is learned from it
 
@@ -32,18 +33,26 @@ class Streamed:
         return self.make(index)
 
 
-def batch_size(n_rows: int, batch: int | str) -> int:
-    """Rows of a batch, at most. batch: rows, "auto" (a quarter, at most 4096) or "full" (parts of at most 4096)."""
+def batch_size(shape: tuple[int, int], n_ratings: int, batch: int | str) -> int:
+    """Rows of a batch of ratings [n × m], at most. batch: rows, "full" (parts of at most 4096) or "auto": a quarter, at
+    most 4096, or as many as hold two ratings for each column.
+
+    A step passes over the weights of all columns, which for fewer ratings takes nearly all of its time. More than 2¹⁸
+    ratings are never asked for: what is kept of a batch stays small beside these weights.
+    """
+    n_rows, n_columns = shape
     if isinstance(batch, int):
         return min(batch, n_rows)
-    return min(BATCH_MOST, n_rows if batch == "full" else -(-n_rows // BATCHES))
+    if batch == "full":
+        return min(BATCH_MOST, n_rows)
+    wanted = min(PER_COLUMN * n_columns, ENTRIES_MOST)
+    return min(max(BATCH_MOST, wanted * n_rows // max(n_ratings, 1)), -(-n_rows // BATCHES))
 
 
-def partition(n_rows: int, batch: int | str, rng: np.random.Generator) -> list[IntArray]:
-    """[batches] of row indices [rows of the batch], ascending: random parts of nearly equal size; for "full" in
-    order."""
-    size = batch_size(n_rows, batch)
-    if batch == "full":  # parts that fit the caches; their gradients are summed
+def partition(n_rows: int, size: int, rng: np.random.Generator, *, in_order: bool = False) -> list[IntArray]:
+    """[batches] of row indices [at most `size`], ascending: random parts of nearly equal size; in order, for a full
+    batch, the next `size` rows each."""
+    if in_order:  # parts that fit the caches; their gradients are summed
         return [np.arange(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
     return [np.sort(part) for part in np.array_split(rng.permutation(n_rows), -(-n_rows // size))]
 

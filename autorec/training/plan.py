@@ -131,7 +131,7 @@ def plan(
         raise ParameterError(f"speed is {shown(speed)}; allowed: a Speed, or None to measure it")
     speed = measure_speed(hidden) if speed is None else speed
     n, m = (n_items, n_users) if orientation == "item" else (n_users, n_items)
-    B = batch_size(n, "auto")
+    B = batch_size((n, m), n_ratings, "auto")
     groups, shares = shape = group.parse_mesh(mesh, workers)
     own_ratings, own_columns = math.ceil(n_ratings / workers), math.ceil(m / shares)
     kept, again = (
