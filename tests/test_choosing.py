@@ -125,7 +125,8 @@ def test_the_network_reads_residuals_where_it_says_so():
 
 
 def test_what_is_rated_is_an_input_with_weights_of_its_own():
-    """Codes by the formula of one user: f(W · (r − mean − user bias − item biases) + W′ · 1 + a), sums at the rated."""
+    """Codes by the formula of one user: f(√(100/n) (W · (r − mean − user bias − item biases) + W′ · 1) + a), sums at the
+    n rated."""
     ratings = dense(200, 40)
     model = AutoRec("user", inputs="residuals+rated", hidden=20, penalty="l2:100", epochs=8).fit(ratings)
     batch = rows_inside(ratings.csr, ratings.scale).batch(np.array([7]))
@@ -134,7 +135,7 @@ def test_what_is_rated_is_an_input_with_weights_of_its_own():
     encoder = model.network_.encoder
     W, of_rated = (weight.detach().numpy()[rated] for weight in encoder.weights)
     assert np.abs(of_rated).max() > 1e-3
-    sums = left @ W + of_rated.sum(axis=0) + encoder.bias.detach().numpy()
+    sums = np.sqrt(100 / len(rated)) * (left @ W + of_rated.sum(axis=0)) + encoder.bias.detach().numpy()
     np.testing.assert_allclose(
         model.encode_users(ratings.csr[[7]]).factors[0], 1 / (1 + np.exp(-sums)) - 0.5, atol=1e-4
     )

@@ -33,6 +33,7 @@ from autorec.models.svdae import SvdAE
 from autorec.network.activations import ACTIVATIONS, Activation
 from autorec.network.autoencoder import NORM_EPSILON, Autoencoder
 from autorec.ratings.matrix import liked_from
+from autorec.training.batches import LENGTH
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -83,6 +84,7 @@ def _autorec_by_users(model: AutoRec) -> Formula:
     facts |= _facts(model, "ratings" if inputs == "ratings" else "residuals")
     facts |= {"mean": model.mean_, "damping": model.user_damping_ if biased else None}
     if has_mask(inputs):
+        facts["length"] = LENGTH
         arrays["input_rated"] = _array(model.network_.encoder.weights[1])
     if biased:
         arrays["centre"] = (model.decoder_bias_ if model.centre_ is None else model.centre_).astype(np.float64)
@@ -130,6 +132,7 @@ def _svd_ae(model: SvdAE) -> Formula:
 
 def _facts(model: Any, values: str, normalised: bool = False) -> dict[str, Any]:
     facts = {"rates": model.rates, "scale": _scale(model), "values": values, "mean": 0.0, "damping": None}
+    facts["length"] = None  # else the sums are times √(length / number of ratings)
     if values != "choices":
         return facts
     relevant = liked_from(model.ratings_.scale) if model.relevant is None else model.relevant

@@ -146,6 +146,9 @@ def _network(graph: Graph, facts: dict[str, Any], arrays: dict[str, Array]) -> s
     if "input_rated" in arrays:
         rated = graph.add("ReduceSum", graph.add("Gather", arrays["input_rated"], "items"), np.array([0]), keepdims=0)
         x = graph.add("Add", x, rated)
+    if facts["length"] is not None:
+        count = graph.add("Max", _count(graph), 1.0)
+        x = graph.add("Mul", x, graph.add("Sqrt", graph.add("Div", float(facts["length"]), count)))
     x = _layers(graph, x, facts["layers"], arrays)
     x = graph.add("MatMul", arrays["items"], x) if "items" in arrays else x
     if "item_bias" in arrays:

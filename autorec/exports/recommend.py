@@ -71,6 +71,7 @@ def network(model: Facts, arrays: Arrays, items: Any, ratings: Any) -> Any:
             values = left - bias if model["values"] == "residuals" else values
     x = values @ arrays["input"][items]
     x = x + arrays["input_rated"][items].sum(axis=0) if "input_rated" in arrays else x
+    x = x if model["length"] is None else x * math.sqrt(model["length"] / max(len(items), 1))
     before: Any = 0.0  # the sum of the layers that are normalised, which those after them have added
     for number, layer in enumerate(model["layers"]):
         x = x @ arrays[f"layer{number}"] if f"layer{number}" in arrays else x

@@ -188,7 +188,9 @@ def encode_rows(
     with torch.no_grad():
         for start in range(0, n, block):
             chosen = slice(start, start + block)
-            inputs = read_inputs(rows.batch(chosen), offset[chosen], centre, len(network.encoder.weights) > 1)
+            batch = rows.batch(chosen)
+            lengths = batch.indptr.diff().numpy() if len(network.encoder.weights) > 1 else None
+            inputs = read_inputs(batch, offset[chosen], centre, lengths)
             codes[chosen] = network.encode(*inputs).numpy()
     return codes
 

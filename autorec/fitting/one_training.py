@@ -83,7 +83,8 @@ def make_data(
     own = _rows_here(seen, parts, mesh)
     own_centre = None if centre is None else np.ascontiguousarray(centre[mesh.columns.own])
     offset = (biases.mean + biases.user).astype(np.float32)
-    make = reconstruct(offset, settings.device, HEAD, own_centre, has_mask(inputs))
+    lengths = seen.lengths() if has_mask(inputs) else None
+    make = reconstruct(offset, settings.device, HEAD, own_centre, lengths)
     examples = make_examples(own, parts, make, stream=stream, mesh=mesh)
     validation = prepare_validation(own, unseen, parts, examples, make, stream=stream, mesh=mesh)
     n_ratings = seen.nnz - unseen.nnz

@@ -60,9 +60,10 @@ class AutoRec(Recommender):
                    the decoder is the identity, else means
     inputs         "ratings": a missing entry is 0, below the lowest rating (paper); "residuals" of damped biases: a
                    missing entry is an expected rating; "residuals+rated": residuals, and as a second input with weights
-                   of its own, 1 where there is a rating: r̂ = g(V · f(W · r + W′ · m + a) + …); "auto": residuals (item)
-                   or residuals+rated (user) where their validation RMSE is lower by more than 1 % after a quarter of
-                   the epochs (above 300,000 ratings an eighth); residuals need offset biases
+                   of its own, 1 where there is a rating, both times √(100 / ratings of the row):
+                   r̂ = g(V · f(√(100/n) (W · r + W′ · m) + a) + …); "auto": residuals (item) or residuals+rated (user)
+                   where their validation RMSE is lower by more than 1 % after a quarter of the epochs (above 300,000
+                   ratings an eighth); residuals need offset biases
     user_damping   number of extra ratings at the mean that each user, and each item, counts where its bias is learned
     item_damping   (offset biases), or "auto": chosen on held-out ratings, see `choose_dampings`
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)

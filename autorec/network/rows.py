@@ -83,6 +83,12 @@ class Rows:
         entries = np.repeat(self.indptr[chosen] - indptr[:-1], counts) + np.arange(indptr[-1])
         return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
 
+    def lengths(self) -> IntArray:
+        """[n] the number of entries of each row, those left out not counted."""
+        ptr = np.zeros(self.shape[0] + 1, dtype=np.int64)
+        kernels.count_entries(self.indptr, self.levels, self.table, np.arange(self.shape[0]), ptr)
+        return ptr[1:]
+
     def batch(self, chosen: IntArray | slice = slice(None)) -> Batch:
         """The rows `chosen` [k], by default all, as a batch [k × m]."""
         rows = np.arange(*chosen.indices(self.shape[0])) if isinstance(chosen, slice) else chosen

@@ -15,6 +15,7 @@ from autorec.training.steps import Examples
 
 BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows; of more where these hold
 PER_COLUMN, ENTRIES_MOST = 2, 2**18  # fewer ratings for each column than this, up to so many ratings in all
+LENGTH = 100.0  # ratings of a row whose inputs are taken as they are where what is rated is an input too
 
 MakeExample = Callable[[Batch, IntArray], Example]  # (batch, the rows it holds) → what is learned from it
 
@@ -78,26 +79,35 @@ def reconstruct(
     device: torch.device,
     head: str = "rating",
     centre: Float32 | None = None,
-    rated: bool = False,
+    lengths: IntArray | None = None,
 ) -> MakeExample:
     """A function (batch [n × m], its rows [n]) → example whose target is the batch, and whose inputs are `read_inputs`.
 
-    offset [N]: of all rows. centre [m], rated: see `read_inputs`.
+    offset [N], lengths [N]: of all rows. centre [m], lengths: see `read_inputs`.
     """
 
     def make(batch: Batch, rows: IntArray) -> Example:
         share = len(rows) / max(len(offset), 1)
-        inputs = read_inputs(batch, offset[rows], centre, rated)
+        inputs = read_inputs(batch, offset[rows], centre, None if lengths is None else lengths[rows])
         return Example(inputs, {head: batch}, torch.from_numpy(offset[rows]), share).to(device)
 
     return make
 
 
-def read_inputs(batch: Batch, offset: Float32, centre: Float32 | None, rated: bool) -> tuple[Batch, ...]:
-    """What the encoder reads of a batch [n × m], offset [n]: its values, or with centre [m] their `residuals`; `rated`
-    adds an input of ones where there is a rating."""
+def read_inputs(
+    batch: Batch, offset: Float32, centre: Float32 | None, lengths: IntArray | None = None
+) -> tuple[Batch, ...]:
+    """What the encoder reads of a batch [n × m], offset [n]: its values, or with centre [m] their `residuals`.
+
+    lengths [n], the number of ratings of each row: adds an input of ones where there is a rating, and both are times
+    √(100 / length), so that the sums of long rows and of short ones spread alike and are held against the same
+    weights (as Koren's SVD++, KDD 2008, has it).
+    """
     values = batch if centre is None else residuals(batch, offset, centre)
-    return (values, batch.with_values(torch.ones_like(batch.values))) if rated else (values,)
+    if lengths is None:
+        return (values,)
+    ones = torch.from_numpy(np.sqrt(LENGTH / np.maximum(lengths, 1)).astype(np.float32))[batch.rows()]
+    return values.with_values(values.values * ones), batch.with_values(ones)
 
 
 def residuals(batch: Batch, offset: Float32, centre: Float32) -> Batch:

@@ -137,6 +137,7 @@ function network(model, array, items, ratings, inside) {
   });
   add("input", k => values[k]);
   if (array("input_rated")) add("input_rated", () => 1);
+  if (model.length !== null) x = x.map(one => one * Math.sqrt(model.length / Math.max(items.length, 1)));
   const before = [];  // layers that are normalised, which those after them have added
   model.layers.forEach((layer, number) => {
     const weight = array(`layer${number}`), b = array(`layer${number}_bias`).values;
