@@ -125,8 +125,7 @@ def test_the_network_reads_residuals_where_it_says_so():
 
 
 def test_what_is_rated_is_an_input_with_weights_of_its_own():
-    """Codes by the formula of one user: f(√(100/n) (W · (r − mean − user bias − item biases) + W′ · 1) + a), sums at the
-    n rated."""
+    """Codes of one user: f(√(100/n) (W · (r − mean − user bias − item biases) + W′ · 1) + a) of n items."""
     ratings = dense(200, 40)
     model = AutoRec("user", inputs="residuals+rated", hidden=20, penalty="l2:100", epochs=8).fit(ratings)
     batch = rows_inside(ratings.csr, ratings.scale).batch(np.array([7]))

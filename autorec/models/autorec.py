@@ -70,7 +70,8 @@ class AutoRec(Recommender):
     learning_rate  of Adam, at its peak; the first step size of RProp; L-BFGS uses none
     epochs         at most; for lbfgs an epoch is 4 iterations; "auto": 40, and trained again with twice as many, up to
                    160, as long as the validation RMSE still falls by more than 0.1 % in the last quarter
-    batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096 or what has two ratings a column
+    batch          rows in a batch of Adam, or "auto": a quarter of the rows, at most 4096 or what holds two ratings a
+                   column, 2¹⁸ at most
     validation     share of the training ratings held out for early stopping and choice, or "auto": 10 %, at most
                    20,000, and up to 300,000 ratings a last training on all of them with what was chosen; when the
                    share makes fewer than 100 ratings: none, and all epochs run
