@@ -14,20 +14,18 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from autorec.errors import InputError
-from autorec.ratings import compression
 from autorec.ratings.arrow import parse_parquet_blocks
 from autorec.ratings.delimited import parse_block
 from autorec.ratings.dialect import Dialect, detect_dialect, head_lines
 from autorec.ratings.netflix import is_netflix
 from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import Columns
-from autorec.ratings.source import UTF_16_32, Source, is_parquet_file, require_file
+from autorec.ratings.source import STREAMS, UTF_16_32, ZIP, Source, is_parquet_file, require_bounded, require_file
 
 _HEAD = 2**17  # bytes from which the dialect is told, twice what `head_lines` looks at
 _LONGEST = 16  # blocks that one record, from quote to quote, may take
 _ROW = 32  # bytes of a row of text, about
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_STREAMED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 Read = Callable[[int], bytes]
 Update = Callable[[float, str], None]  # of a bar of `progress`
@@ -77,9 +75,9 @@ def _read_text(name: str, file: IO[bytes], how: Reading, size: int, update: Upda
 def _open(name: str, file: IO[bytes]) -> Read:
     """What reads the next bytes of a text file, unpacked."""
     start = file.peek(4)[:4] if hasattr(file, "peek") else b""
-    kind = next((kind for magic, kind in _STREAMED.items() if start.startswith(magic)), None)
+    kind = next((kind for magic, kind in STREAMS.items() if start.startswith(magic)), None)
     if kind is None:
-        if start.startswith(b"PK\x03\x04"):
+        if start.startswith(ZIP):
             raise InputError(f"{name} is a zip archive, which is not read block by block; unpack it first")
         if any(start.startswith(mark) for mark, _ in UTF_16_32):
             raise InputError(f"{name} is UTF-16 or UTF-32, which is not read block by block; save it as UTF-8")
@@ -95,7 +93,7 @@ def _open(name: str, file: IO[bytes]) -> Read:
             raise InputError(f"{name} is not a whole {kind} file ({error}); fetch or pack it again") from None
         done += len(data)
         if file.seekable():
-            compression.require_bounded(name, done, file.tell())
+            require_bounded(name, done, file.tell())
         return data
 
     return read
