@@ -252,4 +252,4 @@ def _looks_like_ratings(name: str) -> bool:
     return last.endswith(_RATINGS) and not last.startswith((*_NOT_RATINGS, "."))
 
 
-_UNPACKERS = {ZIP: _unpack_zip} | {magic: _make_unpacker(kind) for magic, kind in STREAMS.items()}
+_UNPACKERS: dict[bytes, Unpack] = {ZIP: _unpack_zip} | {magic: _make_unpacker(kind) for magic, kind in STREAMS.items()}
