@@ -90,12 +90,13 @@ def squared_error(
     first: int,
     last: int,
 ) -> float:
-    """Σ (offset[row] + C[row] · V[column] + b[column] − value)² over the entries of these rows, and its derivatives.
+    """Σ (offset[row] + C[row] · V[column] + b[column] − value)² over the entries of these rows, and half of its
+    derivatives.
 
-    offset [n]. gC [n × H] is the derivative in C; e [nnz], in column order, that in each output: the derivative in V is
-    `transposed_product` of e and C, that in b the sums of e by column. slot: as in `ColumnOrder`.
+    offset [n]. gC [n × H] is half of the derivative in C; e [nnz], in column order, the error, half of the derivative
+    in each output: the derivative in V is twice the `transposed_product` of e and C, that in b twice the sums of e by
+    column. slot: as in `ColumnOrder`.
     """
-    factor = np.float32(2)
     gC[first:last] = 0
     at = indptr[first:last].copy()
     sse = 0.0
@@ -107,8 +108,8 @@ def squared_error(
                 errors = _errors(_dots(C[row], V, rows), offset[row], _eight(values, k, end), b, rows, end - k)
                 for i in range(min(8, end - k)):
                     sse += errors[i] * errors[i]
-                    e[slot[k + i]] = factor * errors[i]
-                _add_rows(gC[row], V, rows, _scaled(factor, errors))
+                    e[slot[k + i]] = errors[i]
+                _add_rows(gC[row], V, rows, errors)
                 k += 8
             at[row - first] = k
     return sse
@@ -195,14 +196,6 @@ def _errors(products: Any, offset: Any, values: Any, b: Any, rows: Any, left: in
     return _zero_from(
         left,
         (e0 + offset, e1 + offset, e2 + offset, e3 + offset, e4 + offset, e5 + offset, e6 + offset, e7 + offset),
-    )
-
-
-@kernel
-def _scaled(factor: Any, x: Any) -> Any:
-    return (
-        *(factor * x[0], factor * x[1], factor * x[2], factor * x[3]),
-        *(factor * x[4], factor * x[5], factor * x[6], factor * x[7]),
     )
 
 

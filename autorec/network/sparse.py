@@ -98,23 +98,24 @@ class _SquaredError(torch.autograd.Function):
         ctx: Any, code: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, batch: Batch, offset: torch.Tensor
     ) -> torch.Tensor:
         code = code.contiguous()
-        in_code, in_outputs = torch.empty_like(code), torch.empty_like(batch.values)  # derivatives, see the kernel
+        in_code, errors = torch.empty_like(code), torch.empty_like(batch.values)  # see the kernel
         entries = (batch.indptr, batch.indices, batch.values, offset, batch.pattern.by_column.slot)
-        arrays = _arrays(*entries, code, weight, bias, in_code, in_outputs)
+        arrays = _arrays(*entries, code, weight, bias, in_code, errors)
         sse = sum(run_in_ranges(kernels.squared_error, arrays[0], *arrays))
         ctx.batch, ctx.weight = batch, weight
-        ctx.save_for_backward(code, in_code, in_outputs)
+        ctx.save_for_backward(code, in_code, errors)
         return torch.tensor(sse, dtype=code.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        code, in_code, in_outputs = ctx.saved_tensors
-        in_outputs = in_outputs * grads[0]  # [nnz] in column order
+        code, in_code, errors = ctx.saved_tensors
+        twice = 2 * grads[0]
+        in_outputs = errors * twice  # [nnz] in column order
         product = Product(ctx.batch, in_outputs, code)
         in_weight = None
         if ctx.needs_input_grad[1] and not keep_term(ctx.weight, product):
             in_weight = product.dense()
-        return in_code * grads[0], in_weight, _column_sums(ctx.batch, in_outputs), None, None
+        return in_code * twice, in_weight, _column_sums(ctx.batch, in_outputs), None, None
 
 
 def product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
