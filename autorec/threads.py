@@ -34,13 +34,23 @@ def set_threads(threads: int) -> None:
     most = _cores()
     if not isinstance(threads, numbers.Integral) or isinstance(threads, bool) or not 1 <= threads <= most:
         raise ParameterError(f"{shown(threads)} threads; this machine allows 1 to {most}")
-    threads = int(threads)
-    import torch
+    import torch  # noqa: F401
+
+    _set_loaded(int(threads))
+
+
+def use_one_thread() -> None:
+    """`set_threads(1)` without loading torch, which takes longer than most models do; again after it may have been."""
+    _set_loaded(1)
+
+
+def _set_loaded(threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     _state.threads = threads
     openmp = 1 if _state.forked else threads
-    torch.set_num_threads(openmp)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(openmp)
     threadpool_limits({"blas": threads, "openmp": openmp})
 
 

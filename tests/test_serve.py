@@ -148,8 +148,11 @@ def test_health_and_metrics(folders: dict[str, Path]) -> None:
     page = ask("GET", "/")
     assert page.headers["content-type"].startswith("text/html") and "default-src 'none'" in str(page.headers)
     assert "access-control-allow-origin" not in ask("GET", "/items", headers={"Origin": "http://x"}).headers
-    paths = {"/recommend", "/predict", "/explain", "/what-if", "/similar", "/items"}
-    assert set(ask("GET", "/openapi.json").json()["paths"]) >= paths
+    told = ask("GET", "/openapi.json").json()
+    assert set(told["paths"]) >= {"/recommend", "/predict", "/explain", "/what-if", "/similar", "/items"}
+    body = told["paths"]["/recommend"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/RecommendRequest"}
+    assert told["components"]["schemas"]["Rated"]["required"] == ["item"]
 
 
 @pytest.mark.parametrize("name", ["item", "user", "ease", "joint"])
@@ -248,7 +251,7 @@ def test_what_cannot_be_answered_is_a_sentence(item: Asked, folders: dict[str, P
         ("/what-if", {"user": 3, "n": 21, "reasons": True}, 422, "allowed with reasons: up to 20"),
         ("/recommend", {"history": [{"item": 1, "timestamp": "today"}]}, 422, "should be a valid integer"),
         ("/recommend", {"history": [{"item": 1, "timestamp": 1_700_000_000_000}]}, 422, "less than or equal to 2534"),
-        ("/recommend", [1], 422, "the body: Input should be a valid dictionary"),
+        ("/recommend", [1], 422, "the body: Input should be an object"),
         ("/predict", {"items": []}, 422, "items: List should have at least 1 item"),
         ("/similar", {"items": [1, 9999]}, 422, "unknown item '9999'"),
     ]
@@ -257,7 +260,12 @@ def test_what_cannot_be_answered_is_a_sentence(item: Asked, folders: dict[str, P
         assert found == status and said in sentence, (body, sentence)
     for bad in (b"{", b"[" * 100_000, b"\xff", b""):
         assert item.refused("POST", "/recommend", content=bad, headers=AS_JSON)[0] in (400, 422)
-    assert item.refused("POST", "/recommend", content=b"{") == (415, "send JSON, with Content-Type: application/json")
+    assert item.refused("POST", "/recommend", content=b"{", headers=AS_JSON)[1].startswith("the body is not JSON: ")
+    for kind in ("application/json; charset=utf-8", "application/merge-patch+json"):
+        assert item("POST", "/recommend", content=b"{}", headers={"Content-Type": kind}).status_code == 200
+    for headers in ({}, {"Content-Type": "text/plain"}):
+        told = item.refused("POST", "/recommend", content=b"{}", headers=headers)
+        assert told == (415, "send JSON, with Content-Type: application/json")
     assert item.refused("GET", "/recommend") == (405, "GET is not allowed here; allowed: POST")
     assert item.refused("GET", "/nothing") == (404, "there is no /nothing; /docs lists what there is")
     status, sentence = Asked(folders["ease"]).refused("POST", "/predict", json={"user": 3, "items": [1]})

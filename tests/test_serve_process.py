@@ -4,13 +4,16 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from serving import COMMAND, rating_model, serving
+from serving import COMMAND, SAMPLE, rating_model, serving
+
+import autorec
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,16 @@ def test_it_answers_swaps_and_ends_by_sigterm(folder: Path) -> None:
         status, errors = end(process, signal.SIGTERM)
         assert status == 0, errors
         assert "Traceback" not in errors and "Serving " in errors
+
+
+def test_a_model_of_choices_is_served_without_torch(tmp_path: Path) -> None:
+    """Loading torch takes longer than all else of the start."""
+    autorec.Ease(l2=50).fit(SAMPLE).save(tmp_path / "ease")
+    code = (
+        "import sys; from autorec.serve.app import build; from autorec.serve.served import Live; "
+        "live = Live(sys.argv[1]); live.load(); build(live); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "ease")], check=True, timeout=300)
 
 
 def test_ctrl_c_ends_it(folder: Path) -> None:

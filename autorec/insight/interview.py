@@ -19,7 +19,6 @@ import pandas as pd
 from autorec import checks
 from autorec.array_types import FloatArray, IntArray
 from autorec.errors import InputError, ParameterError
-from autorec.exports.formula import find_formula
 from autorec.models.base import Recommender
 from autorec.models.histories import make_history
 from autorec.models.hooks import fitted
@@ -94,7 +93,11 @@ def interview(model: Recommender, user: Any = None, n: int = 5, *, history: Any 
 def start_belief(model: Recommender, rated: IntArray) -> Belief:
     """Of a person who rated the items in the columns `rated`. ParameterError: no ridge regression."""
     ranked = model.ranked_by("rating") if "rating" in model.ranks_by else model
-    facts, arrays = find_formula(ranked) if ranked.rates else ({"kind": ""}, {})
+    facts: dict[str, Any] = {"kind": ""}
+    if ranked.rates:
+        from autorec.exports.formula import find_formula  # which imports torch; models of choices need none
+
+        facts, arrays = find_formula(ranked)
     if facts["kind"] != "ridge" or facts["unit"] is None:
         raise ParameterError(
             f"{type(ranked).__name__} finds a person's vector by no ridge regression with a damped bias, which would "

@@ -1,5 +1,7 @@
 """Ratings → choices: 1 where an item was liked. For models of choice."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -16,12 +18,14 @@ def positives(
     """Ratings [users × items] → [users × items] float32 ones where a rating is `relevant` (None: `liked_from(scale)`)
     or more; no other entries. weights [nnz]: of the ratings, in place of the ones."""
     entries = csr.data >= (liked_from(scale) if relevant is None else relevant)
-    chosen = select_entries(csr, entries)
-    values = np.ones(chosen.nnz, dtype=np.float32) if weights is None else weights[entries]
-    return sparse.csr_array((values, chosen.indices, chosen.indptr), shape=csr.shape)
+    return select_entries(csr, entries, np.ones(len(entries), dtype=np.float32) if weights is None else weights)
 
 
-def select_entries(csr: sparse.csr_array, entries: npt.NDArray[np.bool_]) -> sparse.csr_array:
-    """The entries of a CSR matrix [n × m] where entries [nnz] is true; no others are stored."""
+def select_entries(
+    csr: sparse.csr_array, entries: npt.NDArray[np.bool_], values: npt.NDArray[Any] | None = None
+) -> sparse.csr_array:
+    """The entries of a CSR matrix [n × m] where entries [nnz] is true; no others are stored. values [nnz]: in place of
+    those of the matrix."""
     indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
-    return sparse.csr_array((csr.data[entries], csr.indices[entries], indptr), shape=csr.shape)
+    values = csr.data if values is None else values
+    return sparse.csr_array((values[entries], csr.indices[entries], indptr), shape=csr.shape)

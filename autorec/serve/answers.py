@@ -111,7 +111,7 @@ def what_if(served: Served, asked: WhatIfRequest) -> Answer:
     edits: Answer = {
         "remove": _as_text(asked.remove),
         "change": asked.change,
-        "add": {str(one.item): one.rating for one in _rated(asked.add)},
+        "add": {str(one["item"]): one.get("rating") for one in _rated(asked.add)},
     }
     table = what_if_list(served.model, n=asked.n, by=asked.by, **person, **edits)
     columns = served.find_items(table["item"].tolist()).tolist()
@@ -181,15 +181,16 @@ def _raw_history(served: Served, asked: Person) -> dict[Any, float | None] | Non
     if not asked.history:
         return None
     rated = _rated(asked.history)
-    columns = served.find_items([one.item for one in rated]).tolist()
-    return {served.item_ids[c]: one.rating for c, one in zip(columns, rated, strict=True) if c >= 0}
+    columns = served.find_items([one["item"] for one in rated]).tolist()
+    return {served.item_ids[c]: one.get("rating") for c, one in zip(columns, rated, strict=True) if c >= 0}
 
 
 def _rated(history: list[Rated | Id]) -> list[Rated]:
     """The items of a history; where all have a timestamp, the earliest first."""
-    rated = [one if isinstance(one, Rated) else Rated(item=one) for one in history]
-    times = [one.timestamp for one in rated if one.timestamp is not None]
-    return sorted(rated, key=lambda one: one.timestamp or 0) if len(times) == len(rated) else rated
+    rated: list[Rated] = [one if isinstance(one, dict) else {"item": one} for one in history]
+    if any(one.get("timestamp") is None for one in rated):
+        return rated
+    return sorted(rated, key=lambda one: one["timestamp"] or 0)
 
 
 def _to_records(table: pd.DataFrame) -> list[Answer]:
@@ -205,10 +206,10 @@ def _find_person(served: Served, asked: Person) -> tuple[sparse.csr_array, int, 
         own = ratings.csr[[row]] if row >= 0 else sparse.csr_array((1, ratings.n_items), dtype=np.float32)
         return sparse.csr_array(own), row, 0
     rated = _rated(asked.history)
-    ids = [one.item for one in rated]
+    ids = [one["item"] for one in rated]
     columns = served.find_items(ids)
     return (
-        join_history(ratings, ids, columns, [one.rating for one in rated], row),
+        join_history(ratings, ids, columns, [one.get("rating") for one in rated], row),
         -2 if row >= 0 else -1,
         int((columns < 0).sum()),
     )

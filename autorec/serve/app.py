@@ -32,6 +32,7 @@ from autorec.serve.messages import (
 )
 from autorec.serve.metrics import CONTENT_TYPE, Metrics
 from autorec.serve.problems import answer_errors
+from autorec.serve.route import MessageRoute
 from autorec.serve.served import Live, Served
 
 InTurn = Callable[[Callable[[Served, Any], answers.Answer], Any], Awaitable[answers.Answer]]
@@ -52,12 +53,13 @@ def build(live: Live, most_bytes: int = MOST_BYTES, seconds: float = SECONDS) ->
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         live.load()
-        threads.set_threads(1)  # a request is too small for several, and other workers have the other cores
+        threads.use_one_thread()  # a request is too small for several, and other workers have the other cores
         live.follow()
         yield
         live.close()
 
     app = FastAPI(title="AutoRec", version=__version__, lifespan=lifespan, redoc_url=None)
+    app.router.route_class = MessageRoute
     metrics = Metrics(live)
     key = os.environ.get(KEY) or None
     app.add_middleware(Guard, metrics=metrics, key=key, most_bytes=most_bytes, seconds=seconds)

@@ -27,8 +27,6 @@ def answer_errors(app: FastAPI) -> None:
         return problem(422, " ".join(str(error).split()))
 
     async def invalid(request: Request, error: Any) -> Response:
-        if request.method == "POST" and not request.headers.get("content-type", "").startswith("application/json"):
-            return problem(415, "send JSON, with Content-Type: application/json")
         return problem(*_first_of(error.errors()))
 
     async def http(request: Request, error: Any) -> Response:

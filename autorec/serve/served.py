@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autorec import threads
 from autorec.errors import AutoRecError
 from autorec.models.recommending import best_items, score_person
 from autorec.models.store import load_described
@@ -92,8 +93,8 @@ def load_served(path: Path) -> Served:
         served.ratings.find_items([0]),
         served.ratings.find_users([0]),
     )
-    with contextlib.suppress(AutoRecError):  # a model that cannot encode says so to each request
-        _warm_up(model)
+    with contextlib.suppress(AutoRecError), threads.libraries_on_one_thread():  # a fork copies no others
+        _warm_up(model)  # a model that cannot encode says so to each request
     return served
 
 
@@ -160,6 +161,8 @@ class Live:
             self.failures += 1
             log.error("The older model is served on: %s", error)
             return
+        if self._thread is not None:  # which works alone; this model may be the first that has loaded torch
+            threads.use_one_thread()
         if self._current is None or served.facts["hash"] != self._current.facts["hash"]:
             self._current = served
             self.swaps += 1

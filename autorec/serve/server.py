@@ -79,7 +79,7 @@ def run_server(
         from autorec.serve.app import build
         from autorec.serve.served import Live
 
-        threads.set_threads(1)  # a request is too small for several, and other workers have the other cores
+        threads.use_one_thread()  # a fork copies no others
         live = Live(os.fspath(path))
         live.load()
         config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
