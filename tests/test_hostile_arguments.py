@@ -281,6 +281,7 @@ def folder(world: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         warnings.simplefilter("ignore")
         yield
     autorec.set_threads(threads)
+    autorec.show_progress(False)
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], Iterator[tuple[str, Call]]]] = {

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from autorec import Ratings, read_ratings
+from autorec import Ease, Ratings, read_ratings
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
 
@@ -37,6 +37,16 @@ def test_damaged_matrices_are_refused(name: str) -> None:
     for make in (as_ratings, lambda csr: Ratings(csr, np.arange(3), np.arange(3))):
         with pytest.raises(InputError, match=r"damaged|rating 2"):
             make(damaged)
+
+
+def test_ids_that_are_no_ids_end_in_a_sentence() -> None:
+    ratings = Ratings(matrix(), np.arange(3), np.arange(3))
+    with pytest.raises(InputError, match="ids of type Ratings: .*give a list of ids"):
+        Ratings(matrix(), ratings, np.arange(3))  # type: ignore[arg-type]
+    model = Ease().fit(ratings)
+    for id_, said in ((10**400, "'10{59}'…"), ("x" * 900, "'x{60}'…"), (np.array([7]), "7")):
+        with pytest.raises(InputError, match=f"unknown item {said}: not in"):
+            model.similar(id_)
 
 
 def test_unsorted_and_repeated_entries_are_read_and_the_last_stays() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import autorec
 from autorec import progress
+from autorec.cli import demo
 
 
 @pytest.fixture
@@ -29,6 +30,16 @@ def test_notes_are_told_but_not_under_a_bar(watched: None, capsys: pytest.Captur
     told = capsys.readouterr().err
     assert "before" in told and "after" in told
     assert "within" not in told and "deeper" not in told
+
+
+def test_the_title_of_a_step_is_not_written_over(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    steps = demo.Steps(show=True)
+    with steps("Train"):
+        assert capsys.readouterr().out == "1. Train\n"
+    assert capsys.readouterr().out.startswith(" (")
 
 
 def test_a_notebook_sees_one_line_that_is_written_over(

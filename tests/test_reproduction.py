@@ -1,5 +1,6 @@
 """Jobs that measure published results again: refused by a sentence, and their lines in order."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def test_a_missing_data_set_says_how_to_get_it(tmp_path):
     (tmp_path / "ml-100k").mkdir()
     with pytest.raises(InputError, match=r"holds no folder ml-1m; autorec fetch ml-1m -o"):
         autorec.reproduce(tmp_path)
+    autorec.reproduce(tmp_path, ["attacks", "uses"])  # they read the other one
+    with pytest.raises(InputError, match=r"holds no folder ml-1m"):
+        autorec.reproduce(tmp_path, ["attacks", "table"])
+
+
+def test_a_job_is_said_to_read_what_it_names():
+    for name, job in autorec.JOBS.items():
+        read = {data for data in ("ml-100k", "ml-1m") if data in inspect.getsource(job)}
+        assert (name in reproduction.SMALL, name in reproduction.LARGE) == (read == {"ml-100k"}, read == {"ml-1m"})
 
 
 def test_lines_come_job_by_job(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """autorec demo: the main job on the built-in sample, start to report."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,7 @@ def demo(output: Path, as_json: bool) -> None:
 
 
 class Steps:
-    """Says each step before it begins and its time when it has ended."""
+    """Says each step before it begins and its time when it has ended, on a line of its own where bars are shown."""
 
     def __init__(self, show: bool) -> None:
         self.show, self.start, self.number = show, time.perf_counter(), 0
@@ -77,7 +78,8 @@ class Steps:
     def __call__(self, what: str) -> Iterator[None]:
         self.number += 1
         if self.show:
-            click.echo("\n" * (self.number > 1) + click.style(f"{self.number}. {what}", bold=True), nl=False)
+            title = "\n" * (self.number > 1) + click.style(f"{self.number}. {what}", bold=True)
+            click.echo(title, nl=sys.stderr.isatty())
         start = time.perf_counter()
         yield
         if self.show:

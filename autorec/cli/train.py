@@ -87,7 +87,9 @@ def train(
 
     RATINGS is a file, a folder of a known data set, or - for stdin. With --from they are a day's ratings, say: they are
     added to those of an earlier model, whose settings stay, and it is told what changed; -o may be that model. Under
-    torchrun several processes train one model together: torchrun --nproc-per-node 2 -m autorec train … -m i-autorec
+    torchrun several processes train one model together:
+
+    torchrun --nproc-per-node 2 -m autorec train RATINGS -m i-autorec -o MODEL
     """
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR")

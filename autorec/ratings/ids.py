@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from autorec.errors import InputError
+from autorec.errors import InputError, shown
 
 Ids = npt.NDArray[Any]  # int64, or object holding str
 Codes = npt.NDArray[np.integer[Any]]
@@ -98,8 +98,9 @@ def require_known(ids: Any, found: npt.NDArray[np.int64], what: str) -> None:
     unknown = np.flatnonzero(found < 0)
     if len(unknown):
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        first = np.asarray(ids, dtype=object)[unknown[0]]
         raise InputError(
-            f"unknown {what} {list(ids)[unknown[0]]!r}{more}: not in the training ratings; "
+            f"unknown {what} {shown(first)}{more}: not in the training ratings; "
             f"give a known {what}, or ratings of the new {what} to fold in"
         )
 
@@ -119,7 +120,10 @@ def _as_array(values: Any) -> npt.NDArray[Any]:
         array = np.empty(len(values), dtype=object)
         array[:] = values
         return array
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:  # of what has a length, but is no collection
+        raise InputError(f"ids of type {type(values).__name__}: {error}; give a list of ids") from None
 
 
 def _to_integers(array: npt.NDArray[Any], what: str) -> Ids:

@@ -90,7 +90,7 @@ def _find_problems(ratings: Ratings, facts: dict[str, Any]) -> list[str]:
     elif low == high:
         found.append(f"All ratings are {low:g}: no rating model can learn from them; popularity can.")
     if ratings.skipped:
-        found.append(f"{ratings.skipped:,} rows could not be read and were skipped.")
+        found.append(f"Rows that could not be read and were skipped: {ratings.skipped:,}.")
     if ratings.missing:
         found.append(f"{ratings.missing:,} rows have a rating that stands for none and were left out.")
     if ratings.duplicates:

@@ -27,12 +27,15 @@ JOBS: Mapping[str, Job] = {
         *(joint, choice, latest, ratings, uses, attacks, intervals, interview, defaults),
     )
 }
+SMALL = ("family", "adversarial", "uses", "attacks", "interview")  # read MovieLens 100K alone
+LARGE = ("paper", "ranking", "strong", "joint", "choice", "latest", "intervals")  # read MovieLens 1M alone
 
 
 def reproduce(datasets: str | Path, jobs: Sequence[str] = ()) -> Iterator[str]:
     """Yield the lines of the named jobs, of all without names, as they are measured; all take hours.
 
-    datasets: a folder that holds ml-100k and ml-1m. ParameterError: an unknown job. InputError: a data set is missing.
+    datasets: a folder that holds ml-100k and ml-1m, or the one that the jobs read. ParameterError: an unknown job.
+    InputError: a data set is missing.
 
     >>> lines = autorec.reproduce("datasets", ["tabel"])
     Traceback (most recent call last):
@@ -46,7 +49,7 @@ def reproduce(datasets: str | Path, jobs: Sequence[str] = ()) -> Iterator[str]:
         if not isinstance(name, str) or name not in JOBS:
             raise ParameterError(f"no job {shown(name)}; allowed: {', '.join(JOBS)}{nearest(name, JOBS)}")
     folder = checks.path("datasets", datasets)
-    for name in ("ml-100k", "ml-1m"):
-        if not (folder / name).is_dir():
+    for name, without in (("ml-100k", LARGE), ("ml-1m", SMALL)):
+        if not set(asked or JOBS) <= set(without) and not (folder / name).is_dir():
             raise InputError(f"{folder} holds no folder {name}; autorec fetch {name} -o {folder / name} gets it")
     return (line for name in asked or JOBS for line in JOBS[name](folder))
