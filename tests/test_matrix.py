@@ -41,11 +41,11 @@ def test_damaged_matrices_are_refused(name: str) -> None:
 
 def test_ids_that_are_no_ids_end_in_a_sentence() -> None:
     ratings = Ratings(matrix(), np.arange(3), np.arange(3))
-    with pytest.raises(InputError, match="ids of type Ratings: .*give a list of ids"):
+    with pytest.raises(InputError, match=r"ids of type Ratings: .*give a list of ids"):
         Ratings(matrix(), ratings, np.arange(3))  # type: ignore[arg-type]
     model = Ease().fit(ratings)
     for id_, said in ((10**400, "'10{59}'…"), ("x" * 900, "'x{60}'…"), (np.array([7]), "7")):
-        with pytest.raises(InputError, match=f"unknown item {said}: not in"):
+        with pytest.raises(InputError, match=rf"unknown item {said}: not in"):
             model.similar(id_)
 
 
