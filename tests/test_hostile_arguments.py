@@ -210,7 +210,7 @@ def methods(world: dict[str, Any]) -> dict[str, Call]:
         "known_users": {"users": [user]},
         "learning_curve": {},
         "map_scores": {"rows": np.arange(2), "work": lambda part, scores: None},
-        "predict": {"users": [user], "items": [item]},
+        "predict": {"users": [user], "items": [item], "timestamps": None},
         "ranked_by": {"by": None},
         "recommend": asked,
         "recommend_blocks": asked | {"history": {item: 3}},

@@ -252,6 +252,11 @@ def test_pairs_and_ids(tmp_path: Path) -> None:
     assert read_pairs(path).to_numpy().tolist() == [["b", 2], ["a", 3], ["b", 2]]
     path.write_bytes(lines("::"))
     assert read_pairs(path)["user"].tolist() == [7, 7, 8, 9]
+    path.write_text("user,item,rating,timestamp\nb,2,?,30\na,3,,1970-01-02\n")
+    pairs = read_pairs(path)
+    assert pairs["timestamp"].tolist() == [30, 86400]
+    pairs.to_parquet(tmp_path / "pairs.parquet")
+    pd.testing.assert_frame_equal(read_pairs(tmp_path / "pairs.parquet"), pairs)
     path.write_text("b\n\n a \n007\n")
     assert read_ids(path).tolist() == ["b", "a", "007"]
 

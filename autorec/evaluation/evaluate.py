@@ -255,7 +255,7 @@ def _measure_ratings(
     """(metrics, {"squared_error": [test users]}, slices). known [test ratings]: pairs that the model itself answers."""
     rows = test.rows()
     true = test.csr.data.astype(np.float64)
-    predicted = model.predict(test.user_ids[rows], test.item_ids[test.csr.indices])
+    predicted = model.predict(test.user_ids[rows], test.item_ids[test.csr.indices], test.timestamps)
     if cold is not None:
         predicted[~known] = cold
     by_user = np.bincount(rows, (predicted - true) ** 2, test.n_users) / np.maximum(np.diff(test.csr.indptr), 1)

@@ -111,17 +111,23 @@ class Recommender(Hooks, BaseEstimator):
         self.ratings_, self.summary_ = ratings, summary
         self._right = None
 
-    def predict(self, users: Any, items: Any) -> npt.NDArray[np.float64]:
+    def predict(self, users: Any, items: Any, timestamps: Any = None) -> npt.NDArray[np.float64]:
         """[pairs] float64 ratings of the pairs (users[p], items[p]), raw ids [pairs], clipped to the training scale.
 
+        timestamps: [pairs] when they are rated, whole seconds since 1970, of which `BayesianMF` and `Blend` know more
+        where they were fitted on ratings with dates; None: a mean over days.
         A pair that is not `known` gets the mean and the damped bias of its known side. ParameterError: the model ranks
-        and predicts no ratings. InputError: users and items of different number.
+        and predicts no ratings. InputError: users, items and timestamps of different number, or other timestamps.
         """
         rows, columns = self._find(users, items)
         self._require_ratings()
         known = self._has_history(rows) & (columns >= 0)
         predicted = self.fallback_.predict(rows, columns)
-        predicted[known] = self._to_ratings(self._score_pairs(rows[known], columns[known]))
+        scores = self._score_pairs(rows[known], columns[known])
+        if timestamps is not None:
+            effects = self._day_effects(rows[known], _as_times(timestamps, len(rows))[known])
+            scores = scores if effects is None else scores + effects
+        predicted[known] = self._to_ratings(scores)
         return np.clip(predicted, *self.ratings_.scale)
 
     def _require_ratings(self) -> None:
@@ -339,3 +345,14 @@ def load(path: files.PathLike) -> Recommender:
     """
     model: Recommender = load_described(path)[0]
     return model
+
+
+def _as_times(timestamps: Any, n: int) -> IntArray:
+    """[n] seconds since 1970. InputError: something else."""
+    try:
+        times = np.asarray(timestamps)
+    except ValueError:  # lists of different lengths
+        times = np.zeros(0)
+    if times.shape != (n,) or (n and times.dtype.kind not in "iu"):
+        raise InputError(f"timestamps are {shown(timestamps)}; give {n} whole numbers, seconds since 1970, one a pair")
+    return times.astype(np.int64)

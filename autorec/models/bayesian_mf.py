@@ -1,11 +1,12 @@
 """Bayesian matrix factorisation whose priors know who rated what: averaged over many models, it hardly overfits.
 
-    r̂(u, i) = mean + average over samples of (p_u · q_i + b_u + b_i)
+    r̂(u, i) = mean + average over samples of (p_u · q_i + b_u + b_i)      at a time t also + c(u, day of t)
 
 p, q and b are drawn by Gibbs sampling (`autorec.models.gibbs`), so that nothing is tuned: noise and penalties are drawn
 too. The prior mean of a user's vector is Σ y_j / √n over the n items j that the user rated, whatever the ratings, as in
 SVD++ (Koren, KDD 2008), and that of an item's vector the same sum over its users; y has rank k = `features`, found by a
-truncated SVD. Ratings are mapped to 1 … 5 as in AutoRec.
+truncated SVD. c is what a user's ratings of one day have in common (`autorec.models.user_days`). Ratings are mapped to
+1 … 5 as in AutoRec.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from autorec.fitting.scale import inside, outside
 from autorec.models import gibbs
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.gibbs import Float32, Prior
+from autorec.models.user_days import NO_DAYS, Sampler, UserDays, expected_arrays, find_days, from_arrays
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
@@ -40,11 +42,14 @@ class BayesianMF(Recommender):
     features      k, at most the smaller number of users and items; 0: priors know nothing of who rated what
     burn_in       sweeps over users and items before the first sample is kept
     samples       kept, one in two sweeps; memory and the cost of a score grow with samples × factors
+    days          whether, where ratings have timestamps, days of users have effects; they count where `predict` and
+                  `evaluate` are given the time of a pair, of these users
     random_state  seed of all draws
 
     Learned, S samples, d = f + 1 (the bias last): `users_` [users × S × d] posterior means given the items of the same
     sample, `items_` [items × S × d] draws; `user_basis_` [users × k] and `item_basis_` [items × k], whose sums over a
-    row's entries / √n are its features; `user_priors_` and `item_priors_`, S each; `certainties_` [S] α; `mean_`.
+    row's entries / √n are its features; `user_priors_` and `item_priors_`, S each; `certainties_` [S] α; `mean_`;
+    `days_`.
 
     >>> ratings = autorec.load_sample()
     >>> model = autorec.BayesianMF(factors=2, burn_in=1, samples=2).fit(ratings)
@@ -60,6 +65,7 @@ class BayesianMF(Recommender):
     item_priors_: list[Prior]
     certainties_: FloatArray
     mean_: float
+    days_: UserDays  # none without dates, and where users were folded in
 
     def __init__(
         self,
@@ -67,12 +73,14 @@ class BayesianMF(Recommender):
         features: int = 100,
         burn_in: int = 20,
         samples: int = 50,
+        days: bool = True,
         random_state: RandomState = 0,
     ) -> None:
         self.factors = factors
         self.features = features
         self.burn_in = burn_in
         self.samples = samples
+        self.days = days
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
@@ -80,18 +88,23 @@ class BayesianMF(Recommender):
         checks.whole("features", self.features, least=0)
         checks.whole("burn_in", self.burn_in, least=0)
         checks.whole("samples", self.samples)
+        checks.flag("days", self.days)
         checks.random_state("random_state", self.random_state)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         seed = checks.seed("random_state", self.random_state)
         csr = inside(ratings.csr, ratings.scale)
         self.mean_ = float(csr.data.mean(dtype=np.float64))
+        by_user, by_item = self._targets(csr), self._targets(csr.T.tocsr())
+        days = Sampler(find_days(ratings) if self.days else NO_DAYS, ratings, by_user, by_item)
         with libraries_on_one_thread():  # many small products
-            self._sample(self._targets(csr), self._targets(csr.T.tocsr()), seed)
+            self._sample(by_user, by_item, days, seed)
+        self.days_, levels = days.average()
+        self.users_[..., -1] += levels[:, None].astype(np.float32)
         return {"sweeps": self.burn_in + SWEEPS * self.samples, "noise": float(np.mean(self.certainties_) ** -0.5)}
 
-    def _sample(self, by_user: sparse.csr_array, by_item: sparse.csr_array, seed: int) -> None:
-        """Draw and keep all samples. Targets: by_user [users × items], by_item [items × users]."""
+    def _sample(self, by_user: sparse.csr_array, by_item: sparse.csr_array, days: Sampler, seed: int) -> None:
+        """Draw and keep all samples. Targets, changed by `days`: by_user [users × items], by_item [items × users]."""
         (n, m), size, count, rng = by_user.shape, self.factors + 1, int(self.samples), np.random.default_rng(seed)
         k = min(self.features, n, m)
         self.item_basis_, self.user_basis_ = find_basis(by_user, k, seed), find_basis(by_item, k, seed)
@@ -107,13 +120,16 @@ class BayesianMF(Recommender):
                 means, users, _ = gibbs.draw_vectors(by_user, items, user_prior, of_users, certainty, rng)
                 kept, more = divmod(sweep - self.burn_in, SWEEPS)
                 if kept >= 0 and not more:
+                    days.keep()
                     self.users_[:, kept], self.items_[:, kept], self.certainties_[kept] = means, items, certainty
                     self.user_priors_.append(user_prior)
                     self.item_priors_.append(item_prior)
                 user_prior = gibbs.draw_prior(users, of_users, user_prior, rng)
-                _, items, error = gibbs.draw_vectors(by_item, users, item_prior, of_items, certainty, rng)
+                _, items, residuals = gibbs.draw_vectors(by_item, users, item_prior, of_items, certainty, rng)
                 item_prior = gibbs.draw_prior(items, of_items, item_prior, rng)
+                error = float(np.square(residuals, dtype=np.float64).sum())
                 certainty = min(rng.gamma(1 + by_user.nnz / 2, 1 / (1 + error / 2)), MOST_CERTAIN)
+                days.draw(residuals, certainty, rng)
 
     def _targets(self, csr: sparse.csr_array) -> sparse.csr_array:
         """Ratings [n × m] on 1 … 5 less their mean."""
@@ -143,6 +159,9 @@ class BayesianMF(Recommender):
     def _items(self) -> Vectors:
         return vectors(self.items_[..., :-1].reshape(len(self.items_), -1), self.items_[..., -1].mean(axis=1))
 
+    def _day_effects(self, rows: IntArray, timestamps: IntArray) -> FloatArray | None:
+        return self.days_.at(rows, timestamps) if len(self.days_.keys) else None
+
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         return outside(scores, self.ratings_.scale)
 
@@ -153,7 +172,7 @@ class BayesianMF(Recommender):
             raise _refusal("items", "users")
         rows = self._targets(inside(histories, self.ratings_.scale))
         found = self._posterior_means(rows, self.items_, self.user_priors_, self.item_basis_)
-        return {"users_": found, "user_basis_": None, "item_priors_": []}
+        return {"users_": found, "user_basis_": None, "item_priors_": [], "days_": NO_DAYS}
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
         if self.user_basis_ is None:
@@ -175,7 +194,7 @@ class BayesianMF(Recommender):
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {"users": self.users_, "items": self.items_, "certainties": self.certainties_}
-        arrays["mean"] = np.array([self.mean_])
+        arrays |= {"mean": np.array([self.mean_])} | self.days_.arrays()
         for side, other_basis, priors in self._folds():
             if other_basis is not None:
                 arrays[f"{side}.other_basis"] = other_basis
@@ -194,6 +213,7 @@ class BayesianMF(Recommender):
             "items": Expected("float32", (m, count, size)),
             "certainties": Expected("float64", (count,), least=0, most=MOST_CERTAIN),
             "mean": Expected("float64", (1,)),
+            **expected_arrays(shapes, n),
         }
         for side, others in (("user", m), ("item", n)):
             if f"{side}.other_basis" in shapes:
@@ -205,7 +225,7 @@ class BayesianMF(Recommender):
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.users_, self.items_, self.certainties_ = arrays["users"], arrays["items"], arrays["certainties"]
-        self.mean_ = float(arrays["mean"][0])
+        self.mean_, self.days_ = float(arrays["mean"][0]), from_arrays(arrays)
         self.item_basis_, self.user_basis_ = arrays.get("user.other_basis"), arrays.get("item.other_basis")
         self.user_priors_, self.item_priors_ = (_unstack(arrays, side) for side in ("user", "item"))
 

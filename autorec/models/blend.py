@@ -1,6 +1,6 @@
 """Several rating models as one: their predictions averaged with weights that are learned on held-out ratings.
 
-    r̂(u, i) = Σ_m w_m r̂_m(u, i),  w ≥ 0, Σ w = 1  by least squares on ratings that no member saw
+    r̂(u, i) = Σ_m w_m r̂_m(u, i) [+ the day's effect],  w ≥ 0, Σ w = 1  by least squares on ratings that no member saw
 
 (linear stacking: Breiman, Machine Learning 24, 1996). Members that err in different ways gain most from each other, as
 a network of item codes and a Bayesian factorisation do. Each is a sum of user vector · item vector and biases, so their
@@ -23,6 +23,7 @@ from autorec.fitting.settings import SEARCH_MOST
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.presets import create
 from autorec.models.registry import MODELS, find_model
+from autorec.models.user_days import on_scale
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
@@ -85,7 +86,11 @@ class Blend(Recommender):
         if aside.any():
             users, items = ratings.user_ids[ratings.rows()[aside]], ratings.item_ids[ratings.csr.indices[aside]]
             predicted = np.column_stack([member.predict(users, items) for member in members])
-            weights, errors = learn_weights(predicted, ratings.csr.data[aside])
+            wanted, times = ratings.csr.data[aside], ratings.timestamps
+            effects = None if times is None else _mean_effects(members, ratings.rows()[aside], times[aside])
+            if effects is not None:
+                wanted = wanted - on_scale(effects, members[0]._to_ratings)
+            weights, errors = learn_weights(predicted, wanted)
         if aside.any() and len(ratings) <= SEARCH_MOST:
             members = [member.fit(ratings) for member in self._create(seed)]
         self.members_, self.weights_ = members, weights
@@ -128,6 +133,9 @@ class Blend(Recommender):
         parts = [(weight, member._items()) for weight, member in zip(self.weights_, self._ready(), strict=True)]
         factors = np.hstack([np.float32(weight) * part.factors for weight, part in parts])
         return vectors(factors, np.asarray(sum(weight * part.bias for weight, part in parts)))
+
+    def _day_effects(self, rows: IntArray, timestamps: IntArray) -> FloatArray | None:
+        return _mean_effects(self.members_, rows, timestamps)
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         return outside(scores, self.ratings_.scale)
@@ -180,6 +188,13 @@ def learn_weights(predicted: FloatArray, ratings: FloatArray) -> tuple[FloatArra
     one = np.full((1, errors.shape[1]), scale)
     weights = optimize.nnls(np.vstack((errors, one)), np.append(np.zeros(len(errors)), scale))[0]
     return weights / weights.sum(), np.sqrt(np.mean(np.square(errors), axis=0)).tolist()
+
+
+def _mean_effects(members: list[Recommender], rows: IntArray, timestamps: IntArray) -> FloatArray | None:
+    """[pairs] effects of days, whole and not weighted: the other members miss them too. None where none knows days."""
+    found = [member._day_effects(rows, timestamps) for member in members]
+    known = [effects for effects in found if effects is not None]
+    return np.mean(known, axis=0) if known else None
 
 
 def _part(named: Mapping[str, Any], index: int) -> dict[str, Any]:

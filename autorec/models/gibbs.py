@@ -79,8 +79,8 @@ def draw_vectors(
     features: Float32,
     certainty: float,
     rng: np.random.Generator | None = None,
-) -> tuple[Float32, Float32, float]:
-    """(posterior means [n × d] of the rows of `targets`, a draw of them [n × d], its squared error over all entries).
+) -> tuple[Float32, Float32, Float32]:
+    """(posterior means [n × d] of the rows of `targets`, a draw of them [n × d], its residuals [nnz]).
 
     targets [n × m]: ratings less their mean; others [m × d]; features [n × k]; certainty = α. Without `rng` the draw is
     the means.
@@ -89,11 +89,11 @@ def draw_vectors(
     noise = np.zeros(shape, np.float32) if rng is None else rng.standard_normal(shape, dtype=np.float32)
     precision = prior.precision.astype(np.float32)
     pull = prior.means(features) @ precision
-    means, drawn, errors = np.empty(shape, np.float32), np.empty(shape, np.float32), np.zeros(shape[0])
+    means, drawn, residuals = (np.empty(size, np.float32) for size in (shape, shape, targets.nnz))
     entries = targets.indptr.astype(np.int64), targets.indices.astype(np.int32), targets.data.astype(np.float32)
     given = np.ascontiguousarray(others), precision, pull, np.float32(certainty), noise
-    run_in_ranges(_draw_rows, entries[0], *entries, *given, means, drawn, errors, row_cost=_ROW_COST)
-    return means, drawn, float(errors.sum())
+    run_in_ranges(_draw_rows, entries[0], *entries, *given, means, drawn, residuals, row_cost=_ROW_COST)
+    return means, drawn, residuals
 
 
 @kernel(fastmath=True)
@@ -108,7 +108,7 @@ def _draw_rows(
     noise: Any,
     means: Any,
     drawn: Any,
-    errors: Any,
+    residuals: Any,
     first: int,
     last: int,
 ) -> None:
@@ -149,7 +149,7 @@ def _draw_rows(
             error = targets[k] - q[size - 1] - y[size - 1]
             for a in range(size - 1):
                 error -= q[a] * y[a]
-            errors[row] += error * error
+            residuals[k] = error
 
 
 @kernel(fastmath=True)

@@ -188,6 +188,10 @@ class Hooks:
             scores[part] = score_pairs(self._users(users), inverse, self._items(), columns[part])
         return scores
 
+    def _day_effects(self, rows: IntArray, timestamps: IntArray) -> FloatArray | None:
+        """[pairs] what these times, seconds since 1970, add to scores of users; None of a model that knows no time."""
+        return None
+
     def _similarities(self) -> Callable[..., Scores]:
         """A function: columns [B], others [C] (default: all items) → similarities [B × C]; −inf for an item that is not
         to be shown."""

@@ -34,6 +34,7 @@ from autorec.models.choice_l2 import FITS, MOST_ITEMS, choose_l2
 from autorec.models.ease import Ease
 from autorec.models.presets import create
 from autorec.models.registry import named
+from autorec.models.user_days import on_scale
 from autorec.ratings.matrix import Ratings, liked_from
 from autorec.storage.arrays import Expected, Shape
 
@@ -207,6 +208,11 @@ class Joint(Recommender):
     def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """[pairs] ratings."""
         return self.rating_._to_ratings(self.rating_._score_pairs(rows, columns))
+
+    def _day_effects(self, rows: IntArray, timestamps: IntArray) -> FloatArray | None:
+        """Of the rating model, on the scale of the ratings as the scores of pairs are."""
+        effects = self.rating_._day_effects(rows, timestamps)
+        return None if effects is None else on_scale(effects, self.rating_._to_ratings)
 
     def _similarities(self) -> Callable[..., Scores]:
         """Of the model of choices."""

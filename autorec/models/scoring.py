@@ -18,7 +18,7 @@ Model = Any  # autorec.models.base.Recommender, which imports this file
 def rmse(model: Model, test: Ratings) -> float:
     """√(mean squared error) over all test ratings, unknown pairs answered by the fallback; NaN without ratings."""
     true = test.csr.data.astype(np.float64)
-    predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
+    predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices], test.timestamps)
     return float(np.sqrt(np.mean(np.square(predicted - true)))) if len(true) else float("nan")
 
 

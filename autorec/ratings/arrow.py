@@ -43,14 +43,13 @@ def parse_parquet(
     columns: Mapping[str, str | int] | None,
     on_error: str,
     needed: tuple[str, ...] = ("user", "item", "rating"),
-    optional: tuple[str, ...] = ("timestamp",),
 ) -> Parsed:
     """Rows of a Parquet file, never twice in memory.
 
     Its pages may unpack to 200 times its size, and at least 1 GiB. InputError: a file that is damaged or larger than
     that, unclear columns, rows that are no ratings (unless on_error is "skip").
     """
-    with _opened(source, columns, needed, optional) as (file, roles):
+    with _opened(source, columns, needed) as (file, roles):
 
         def batches() -> Iterable[Any]:
             yield from file.iter_batches(_ROWS, columns=list(roles.values()))
@@ -64,7 +63,7 @@ def parse_parquet_blocks(
     source: Source, columns: Mapping[str, str | int] | None, on_error: str, rows: int
 ) -> Iterator[Parsed]:
     """The rows of a Parquet file as `parse_parquet` reads them, about `rows` at a time; ids are coded in each block."""
-    with _opened(source, columns, ("user", "item", "rating"), ("timestamp",)) as (file, roles):
+    with _opened(source, columns, ("user", "item", "rating")) as (file, roles):
         first, held = 0, 0
         batches: list[Any] = []
         for batch in file.iter_batches(min(rows, _ROWS), columns=list(roles.values())):
@@ -79,7 +78,7 @@ def parse_parquet_blocks(
 
 @contextlib.contextmanager
 def _opened(
-    source: Source, columns: Mapping[str, str | int] | None, needed: tuple[str, ...], optional: tuple[str, ...]
+    source: Source, columns: Mapping[str, str | int] | None, needed: tuple[str, ...]
 ) -> Iterator[tuple[Any, dict[str, str]]]:
     """Yield the open file, and role → name of its column. What goes wrong within the block is an InputError."""
     try:
@@ -87,7 +86,7 @@ def _opened(
             names = file.schema_arrow.names
             _check_size(source, file.metadata)
             chosen = choose_columns(source.name, names, columns, needed)
-            roles = {role: names[number] for role, number in chosen.items() if role in needed or role in optional}
+            roles = {role: names[number] for role, number in chosen.items() if role in (*needed, "timestamp")}
             _check_single(source.name, names, roles)
             yield file, roles
     except InputError:

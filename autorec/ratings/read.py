@@ -107,7 +107,8 @@ def read_ratings(
 
 
 def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = None) -> pd.DataFrame:
-    """Pairs of a file → DataFrame user, item: raw ids in the order of the file; other columns are left out.
+    """Pairs of a file → DataFrame user, item[, timestamp]: raw ids in the order of the file, and seconds since 1970
+    where the file has a column of dates; other columns are left out.
 
     columns, sep: as in `read_ratings`. InputError names file and line.
 
@@ -120,13 +121,14 @@ def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = N
     check_options(sep)
     source, chosen, needed = open_source(path), parse_columns(columns), ("user", "item")
     if source.is_parquet:
-        found = parse_parquet(source, chosen, "raise", needed, optional=())
+        found = parse_parquet(source, chosen, "raise", needed)
     else:
         refuse_binary(source)
         dialect = detect_dialect(source.name, head_lines(source.data), sep=sep, columns=chosen, needed=needed)
-        sides = {role: column for role, column in dialect.columns.items() if role in needed}
-        found = parse_text(source.name, source.data, replace(dialect, columns=sides), "raise")
-    return pd.DataFrame({"user": found.user_ids[found.users], "item": found.item_ids[found.items]})
+        asked = {role: column for role, column in dialect.columns.items() if role != "rating"}
+        found = parse_text(source.name, source.data, replace(dialect, columns=asked), "raise")
+    pairs = pd.DataFrame({"user": found.user_ids[found.users], "item": found.item_ids[found.items]})
+    return pairs if found.timestamps is None else pairs.assign(timestamp=found.timestamps)
 
 
 def read_ids(path: File) -> Ids:

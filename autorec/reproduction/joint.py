@@ -110,7 +110,7 @@ def _ndcg(model: Recommender, test: Ratings, relevant: float) -> float:
 
 def _errors(model: Joint, test: Ratings) -> tuple[float, float]:
     """(RMSE, log-loss of the levels)."""
-    predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices])
+    predicted = model.predict(test.user_ids[test.rows()], test.item_ids[test.csr.indices], test.timestamps)
     return rmse(model, test), levels_log_loss(predicted, test.csr.data, model.spread_, np.arange(1, 6))
 
 
