@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from conftest import random_frame
 import autorec
 from autorec.cli.main import autorec as command
 from autorec.engines.job import Job, recommend_batch
+from autorec.engines.spark import _require_slots
 from autorec.engines.train import ENGINES, find_reason
 from autorec.errors import InputError, ModelFileError, ParameterError
 
@@ -69,6 +71,15 @@ def test_what_cannot_be_trained_is_refused_before_an_engine_starts(store: Path, 
         autorec.train_on("ray", store, tmp_path / "model", "i-autorec", parameters={"hidden": 0})
     with pytest.raises(ModelFileError, match="other things in it"):
         autorec.train_on("ray", store, store.parent)
+
+
+def test_a_spark_session_that_runs_too_few_tasks_is_refused() -> None:
+    """Spark would ask for ten minutes whether it runs more."""
+    conf, context = SimpleNamespace(get=lambda name, default: "local[2]"), SimpleNamespace(defaultParallelism=2)
+    session = SimpleNamespace(conf=conf, sparkContext=context)
+    _require_slots(session, 2)
+    with pytest.raises(ParameterError, match=r"workers is 4, and the Spark session local\[2\] runs 2 tasks at once"):
+        _require_slots(session, 4)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +152,8 @@ def test_spark_from_parquet_to_recommendations(spark: Any, store: Path, model: P
     assert_recommended(autorec.recommend_in_spark(users, model, 3).toPandas(), model, USERS)
     with pytest.raises(InputError, match="users has the columns who; give one named user"):
         autorec.recommend_in_spark(users.withColumnRenamed("user", "who"), model)
+    with pytest.raises(ParameterError, match=r"workers is 4, and the Spark session local\[2\] runs 2 tasks at once"):
+        autorec.train_on("spark", store, tmp_path / "other", "i-autorec", parameters=HOW, workers=4, mesh="2x2")
 
 
 @pytest.mark.slow

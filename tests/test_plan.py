@@ -21,7 +21,10 @@ def test_one_process_needs_what_a_training_needs(orientation: str) -> None:
     rows, columns = (items, users) if orientation == "item" else (users, items)
     made = autorec.plan(*SIZES, orientation=orientation, speed=SPEED)
     assert made.streams
-    assert made.memory == training_memory(ratings, rows, columns, (hidden,), 4096, streams=True)
+    needed = training_memory(ratings, rows, columns, (hidden,), 4096, streams=True)
+    assert made.memory == needed | {"ratings as read": 8 * ratings}
+    more = autorec.plan(*SIZES, orientation=orientation, workers=2, speed=SPEED).memory["ratings of all columns"]
+    assert more == (1 if orientation == "user" else 5) * ratings + 64 * columns
     assert made.moved == made.network_seconds == 0
     assert made.steps == -(-rows // 4096)
     seconds = 2e-10 * hidden * ratings * 4096 / rows + 6e-10 * 2 * hidden * columns + 5e-9 * hidden * 4096
@@ -53,6 +56,7 @@ def test_groups_share_rows_and_sum_the_gradients_of_their_columns() -> None:
     copies = {plan.memory["parameters and optimiser"] - 64 * 4 * n for plan, n in ((made, 5), (columns, 4))}
     assert copies == {129 * 5_000_000 * 20, 129 * 5_000_000 * 16}  # the gradient too
     assert made.memory["ratings of all columns"] == 5 * 4_000_000_000 + 64 * 10_000_000
+    assert made.memory["ratings as read"] == 12 * 4_000_000_000  # columns of 8 bytes
     with pytest.raises(ParameterError, match="mesh 2x3 is for 6 processes; there are 4"):
         autorec.plan(*sizes, workers=4, mesh="2x3", speed=SPEED)
 
@@ -60,7 +64,7 @@ def test_groups_share_rows_and_sum_the_gradients_of_their_columns() -> None:
 def test_a_small_training_keeps_its_batches() -> None:
     made = autorec.plan(1000, 200, 50_000, 16, speed=SPEED)
     assert not made.streams
-    assert made.memory == training_memory(50_000, 200, 1000, (16,), 50)
+    assert made.memory == training_memory(50_000, 200, 1000, (16,), 50) | {"ratings as read": 8 * 50_000}
 
 
 def test_the_speed_is_that_of_real_steps() -> None:

@@ -89,7 +89,7 @@ def train(
     added to those of an earlier model, whose settings stay, and it is told what changed; -o may be that model. Under
     torchrun several processes train one model together:
 
-    torchrun --nproc-per-node 2 -m autorec train RATINGS -m i-autorec -o MODEL
+    torchrun --nproc-per-node 2 -m autorec train RATINGS -o MODEL
     """
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR")
@@ -184,8 +184,8 @@ def joined(model: Any, ratings: str) -> Iterator[bool]:
         return
     if not model.spreads:
         raise ParameterError(
-            f"{type(model).__name__} is trained by one process; several, as torchrun starts them, share AutoRec and "
-            "ChoiceAutoencoder (i-autorec, u-autorec, mult-dae, mult-vae, rec-vae, …): give one of these, or the "
+            f"{type(model).__name__} is trained by one process; several, as torchrun starts them, share autorec, "
+            "i-autorec, u-autorec and networks of choices (mult-dae, mult-vae, rec-vae, …): give one of these, or the "
             "command without torchrun"
         )
     if ratings == "-":

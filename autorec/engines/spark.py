@@ -11,7 +11,7 @@ import pandas as pd
 from autorec import files
 from autorec.checks import whole
 from autorec.engines.job import COLUMN, Job, load_once, recommend_batch, train_here
-from autorec.errors import InputError
+from autorec.errors import InputError, ParameterError
 from autorec.extras import require
 
 
@@ -64,10 +64,22 @@ def train_in_spark(job: Job, workers: int) -> None:
     running = SparkSession.getActiveSession()
     session = running or _start(workers)
     try:
+        _require_slots(session, workers)
         TorchDistributor(num_processes=workers, local_mode=False, use_gpu=job.on_gpu).run(_train_in_group, job)
     finally:
         if running is None:
             session.stop()
+
+
+def _require_slots(session: Any, workers: int) -> None:
+    """ParameterError where a session on this machine runs fewer tasks at once: Spark would ask for 10 minutes whether
+    there are more now. A cluster may get more while it is asked."""
+    master = session.conf.get("spark.master", "")
+    if master.startswith("local") and session.sparkContext.defaultParallelism < workers:
+        raise ParameterError(
+            f"workers is {workers}, and the Spark session {master} runs {session.sparkContext.defaultParallelism} tasks "
+            f"at once; start it as local[{workers}], or give fewer workers"
+        )
 
 
 def _start(workers: int) -> Any:

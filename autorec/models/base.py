@@ -71,10 +71,10 @@ class Recommender(Hooks, BaseEstimator):
         `Checkpoint(folder, resume=True)` goes on to the bits of a fit without one; `on_validation` hears of none twice.
         Ctrl-C ends a training of several epochs with its best weights so far, a warning, and "interrupted" as
         `summary_["stopped"]`; before there are such weights, and in other models, it is a KeyboardInterrupt.
-        In a process group of torch.distributed all processes fit an AutoRec or a ChoiceAutoencoder together, each with
-        a part of the columns (`autorec.group.mesh`: and of the rows of a batch) and all with the same ratings; the
-        first has the fitted model then, the others stay unfitted. Other models are fitted by each process for itself;
-        the checkpoint is the first one's.
+        In a process group of torch.distributed all processes fit an AutoRec, alone or as the rating model of a Joint,
+        or a ChoiceAutoencoder together, each with a part of the columns (`autorec.group.mesh`: and of the rows of a
+        batch) and all with the same ratings; the first has the fitted model then, the others stay unfitted. Other
+        models are fitted by each process for itself; the checkpoint is the first one's.
         InputError: no ratings, or, for models that rate, ratings that do not vary. ParameterError: a parameter with
         which several processes cannot train.
         """

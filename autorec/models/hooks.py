@@ -49,7 +49,6 @@ class Hooks:
     """Base of `Recommender`, which has the public methods; a model overrides what it does in its own way."""
 
     rates: ClassVar[bool] = True  # whether `predict` gives ratings; False for models of choice
-    spreads: ClassVar[bool] = False  # whether several processes may fit it together; then the first has what is learned
     additive: ClassVar[bool] = False  # whether the score of a history is the sum of those of its ratings alone
 
     relevant: float | None  # of models of choices: the lowest rating that is one
@@ -58,6 +57,11 @@ class Hooks:
     summary_: dict[str, Any]
     _right: Scores | None = None  # [items × (d + 2)] see `as_right`; made when first asked for
 
+    @property
+    def spreads(self) -> bool:
+        """Whether several processes fit it together; then the first alone has what is learned, and a summary of it."""
+        return False
+
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
         raise NotImplementedError
@@ -65,7 +69,7 @@ class Hooks:
     def _learn(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         """`_fit`, and for a model of choices the half-life of its histories; the summary of both."""
         summary = self._fit(ratings, on_validation)
-        if "half_life" in summary or not hasattr(self, "half_life"):
+        if not summary or "half_life" in summary or not hasattr(self, "half_life"):
             return summary
         return summary | recency.choose_half_life(self, ratings)
 

@@ -27,7 +27,7 @@ from scipy import sparse
 from scipy.special import ndtr
 from sklearn.base import clone
 
-from autorec import checks, words
+from autorec import checks, group, words
 from autorec.memory import available_memory
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
 from autorec.models.choice_l2 import FITS, MOST_ITEMS, choose_l2
@@ -95,6 +95,11 @@ class Joint(Recommender):
         self.half_life = half_life
         self.random_state = random_state
 
+    @property
+    def spreads(self) -> bool:
+        """Whether the rating model does; the first process then learns the choices, a closed form, alone."""
+        return create(self.rating).spreads
+
     def _check_parameters(self) -> None:
         checks.one_of("rating", self.rating, named("ratings"))
         checks.one_of("choice", self.choice, ("auto", *CHOICES))
@@ -111,10 +116,14 @@ class Joint(Recommender):
                 stacklevel=3,
             )
         rating = self._make_rating(checks.seed("random_state", self.random_state))
-        rating._adopt(ratings, rating._learn(ratings, on_validation))
+        learned = rating._learn(ratings, on_validation)
+        if group.place()[0]:
+            return {}
+        rating._adopt(ratings, learned)
         low, high = ratings.scale
         spread = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))
-        choice = self._fit_choice(chosen, rating, spread, ratings)
+        with group.alone():
+            choice = self._fit_choice(chosen, rating, spread, ratings)
         self.spread_ = spread
         return self._join(chosen, choice, rating, ratings)
 

@@ -32,9 +32,12 @@ def meshed() -> Iterator[Mesh]:
     of_columns, _ = dist.new_subgroups_by_enumeration(ranks)
     of_rows, _ = dist.new_subgroups_by_enumeration([list(same) for same in zip(*ranks, strict=True)])
     row_rank, column_rank = divmod(rank, n_shares)
-    yield Mesh(Shard(row_rank, n_groups, of_rows), Shard(column_rank, n_shares, of_columns))
-    for one in (of_columns, of_rows):
-        dist.destroy_process_group(one)
+    group.wait()  # all are connected: one that leaves at once, by an error, closes its connections
+    try:
+        yield Mesh(Shard(row_rank, n_groups, of_rows), Shard(column_rank, n_shares, of_columns))
+    finally:
+        for one in (of_columns, of_rows):
+            dist.destroy_process_group(one)
 
 
 def check_mesh(mesh: Mesh, n_columns: int, penalties: Iterable[str]) -> None:

@@ -4,9 +4,10 @@ n rows, m columns, r ratings, H units, batches of B rows. N = D · S processes a
 of a batch, of S processes, each with some of the columns (`autorec.network.shard`): each holds the weights of m/S
 columns with their optimiser, and r/N ratings; the codes of its group's rows are in all S.
 
-    memory  `training_memory` of r/N ratings and m/S columns; what belongs to rows, and the codes, does not shrink. Of
-            several processes each has 5 r bytes more: all ratings, from which it makes its own; and biases of all
-            columns, 64 bytes each while they are summed
+    memory  `training_memory` of r/N ratings and m/S columns; what belongs to rows, and the codes, does not shrink. Each
+            process has the ratings as they were read, without dates: column and value, 8 r bytes (from 2³¹ on 12 r).
+            Of several processes each has r to 5 r more: the level of all, and the column where it is another array
+            (item orientation, and from 2³¹ on); and biases of all columns, 64 bytes each while they are summed
     moved   the sums of the encoder and the gradient of the code, B/D × H float32 each, are all-reduced in a ring, where
             each process sends 2 (S − 1)/S of them, and so are the gradients of its weights over the groups:
             2 · 2 (S − 1)/S · 4 (B/D) H  +  2 (D − 1)/D · 4 (2 H + 1) m/S bytes a step
@@ -52,7 +53,8 @@ COPYING = 0.85e9  # bytes that a process sends for a second of a processor: 1.2 
 _OF_COLUMN = 64  # bytes for each column, of all, while its bias is fitted
 
 _ROWS, _REPEATS = 512, 5
-_ALL = 5  # of a rating in `Rows`: its column and its level
+_LEVEL, _COLUMN, _VALUE = 1, 4, 4  # bytes of a rating in `Rows`, and in CSR
+_WIDE = 2**31  # ratings from which CSR has columns of twice the bytes
 _MANY_RATINGS, _MANY_COLUMNS, _FEW = (400, 2_000), (20, 20_000), (2, 50)  # ratings a row, columns
 
 
@@ -121,7 +123,7 @@ def plan(
 
     >>> plan = autorec.plan(10_000, 1_000, 1_000_000, hidden=16, workers=2)
     >>> sorted(plan.memory)
-    ['one batch', 'parameters and optimiser', 'ratings', 'ratings of all columns']
+    ['one batch', 'parameters and optimiser', 'ratings', 'ratings as read', 'ratings of all columns']
     """
     sizes = {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "hidden": hidden, "workers": workers}
     n_users, n_items, n_ratings, hidden, workers = (checks.whole(name, size) for name, size in sizes.items())
@@ -138,9 +140,11 @@ def plan(
         training_memory(n_ratings, n, m, (hidden,), B, streams=streams, shape=shape) for streams in (False, True)
     )
     streams = are_large(kept, (hidden,))
-    memory = again if streams else kept
+    memory, wide = again if streams else kept, n_ratings >= _WIDE
+    memory["ratings as read"] = ((2 if wide else 1) * _COLUMN + _VALUE) * n_ratings
     if workers > 1:
-        memory["ratings of all columns"] = _ALL * n_ratings + _OF_COLUMN * m
+        own = _LEVEL + _COLUMN * (wide or orientation == "item")
+        memory["ratings of all columns"] = own * n_ratings + _OF_COLUMN * m
     codes, weights = 4 * B / groups * hidden, 4 * (2 * hidden + 1) * own_columns  # bytes
     moved = round(2 * 2 * (shares - 1) / shares * codes + 2 * (groups - 1) / groups * weights)
     sending = moved * 8 / (bandwidth * 1e9)
