@@ -75,10 +75,13 @@ def _require_slots(session: Any, workers: int) -> None:
     """ParameterError where a session on this machine runs fewer tasks at once: Spark would ask for 10 minutes whether
     there are more now. A cluster may get more while it is asked."""
     master = session.conf.get("spark.master", "")
-    if master.startswith("local") and session.sparkContext.defaultParallelism < workers:
+    if not master.startswith("local"):
+        return
+    slots = session.sparkContext.defaultParallelism
+    if slots < workers:
         raise ParameterError(
-            f"workers is {workers}, and the Spark session {master} runs {session.sparkContext.defaultParallelism} tasks "
-            f"at once; start it as local[{workers}], or give fewer workers"
+            f"workers is {workers}, and the Spark session {master} runs {slots} tasks at once; start it as "
+            f"local[{workers}], or give fewer workers"
         )
 
 
