@@ -1,8 +1,9 @@
 """`autorec serve` under load on this machine: requests a second, waiting times, memory, the time until it is ready.
 
-The load generator takes its share of the same cores. First so many connections that one always waits: the capacity, by
-wrk where it is installed, since the generator below takes about a fifth of a core for 1,000 requests/s. Then requests
-at 80 % of it at random times (a Poisson process), whatever becomes of those before; a waiting time counts from when the
+The load generator takes its share of the same cores, so it is wrk where that is installed: 0.1 ms a request; the one
+below takes 0.3. First so many connections that one always waits: the capacity. Then requests at 80 % of it at random
+times: by wrk those of many persons, each of whom asks, waits for the answer, and thinks, which keeps the share a little
+below that; by the one below a Poisson process, whatever becomes of those before, a waiting time counted from when the
 request was due.
 """
 
@@ -62,7 +63,11 @@ function request()
   asked = asked + 1
   return wrk.format("POST", "/recommend", {["Content-Type"] = "application/json"}, bodies[asked % #bodies + 1])
 end
+function done(_, latency)
+  io.write(string.format("p50 %f p99 %f\\n", latency:percentile(50), latency:percentile(99)))
+end
 """
+THINK = "function delay() return -math.log(1 - math.random()) * {MEAN} end"  # milliseconds
 
 
 def measure(name: str, folder: Path) -> Row:
@@ -74,17 +79,22 @@ def measure(name: str, folder: Path) -> Row:
         first = time.perf_counter() - start
         asyncio.run(ask_all(port, requests, np.zeros(len(requests))))  # each worker has been asked
         used, of_generator = cpu_seconds(process.pid), os.times()
-        asked, seconds = (ask_by_wrk if shutil.which("wrk") else ask_without_pause)(port, requests)
+        by_wrk = shutil.which("wrk") is not None
+        asked, seconds, *_ = ask_by_wrk(port, requests) if by_wrk else ask_without_pause(port, requests)
         capacity, each = asked / seconds, (cpu_seconds(process.pid) - used) / asked
         generator = sum(np.subtract(os.times()[:4], of_generator[:4])) / asked
-        due = np.cumsum(np.random.default_rng(1).exponential(1 / (SHARE * capacity), int(SHARE * capacity * SECONDS)))
-        waited = np.array(asyncio.run(ask_all(port, requests, due)))
+        rate, share = SHARE * capacity, SHARE
+        if by_wrk:
+            asked, seconds, half, most = ask_by_wrk(port, requests, MANY, MANY / rate)
+            share = asked / seconds / capacity
+        else:
+            due = np.cumsum(np.random.default_rng(1).exponential(1 / rate, int(rate * SECONDS)))
+            half, most = np.quantile(asyncio.run(ask_all(port, requests, due)), [0.5, 0.99])
         memory = sum(resident(child) for child in (process.pid, *children(process.pid)))
-    half, most = np.quantile(waited, [0.5, 0.99]) * 1e3
     what = f"serve {name}, posted histories of 20 to 200, n = 10, {WORKERS} workers"
     ours = (
         f"{capacity:,.0f} requests/s, each {each * 1e3:.2f} ms of CPU, {generator * 1e3:.2f} of the generator "
-        f"({'wrk' if shutil.which('wrk') else 'Python'}); at 80 %: p50 {half:.1f}, p99 {most:.1f} ms"
+        f"({'wrk' if by_wrk else 'Python'}); at {share * 100:.0f} %: p50 {half * 1e3:.1f}, p99 {most * 1e3:.1f} ms"
     )
     return Row(what, f"{ours}; {memory:.2f} GiB; ready in {ready:.1f} s, first answer {first * 1e3:.0f} ms")
 
@@ -101,17 +111,21 @@ def make_requests(items: list[Any], n: int = 400) -> list[bytes]:
     return requests
 
 
-def ask_by_wrk(port: int, requests: list[bytes]) -> tuple[int, float]:
-    """(requests, seconds) of wrk, a load generator in C, for some seconds."""
+def ask_by_wrk(
+    port: int, requests: list[bytes], connections: int = CONNECTIONS, pause: float = 0.0
+) -> tuple[int, float, float, float]:
+    """(requests, seconds, median and 99th percentile of the seconds to the answer) of wrk, a load generator in C, for
+    some seconds. pause: on each connection before the next request, on average."""
     bodies = ", ".join(f"[=[{request.split(SEPARATOR, 1)[1].decode()}]=]" for request in requests)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(LUA.replace("BODIES", bodies))
+        script.write(LUA.replace("BODIES", bodies) + (THINK.replace("{MEAN}", f"{pause * 1e3}") if pause else ""))
         script.flush()
-        words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:.0f}s", "-s", script.name, f"http://127.0.0.1:{port}"]
+        words = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS:.0f}s", "-s", script.name, f"http://127.0.0.1:{port}"]
         told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in told and "Socket errors" not in told, told
     asked, seconds = re.findall(r"(\d+) requests in ([\d.]+)s", told)[0]
-    return int(asked), float(seconds)
+    half, most = re.findall(r"p50 ([\d.]+) p99 ([\d.]+)", told)[0]
+    return int(asked), float(seconds), float(half) / 1e6, float(most) / 1e6
 
 
 def ask_without_pause(port: int, requests: list[bytes]) -> tuple[int, float]:
