@@ -93,6 +93,14 @@ def test_split_then_train_then_evaluate(place, tmp_path):
     assert "rmse" in (tmp_path / "report.md").read_text()
 
 
+def test_train_tells_what_it_did_in_short_lines(place, tmp_path):
+    (tmp_path / "odd.csv").write_text((place / "ratings.csv").read_text() + "1,2,five,0\n")
+    result = run("train", tmp_path / "odd.csv", "--on-error", "skip", "-m", "autorec", "-o", tmp_path / "m")
+    assert "left out: 1." in result.stderr
+    facts = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert facts["rating"].startswith("i-autorec, l2 ") and max(map(len, facts.values())) < 80
+
+
 def test_train_tells_what_it_did(place, tmp_path):
     made = told(
         "train",

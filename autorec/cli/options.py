@@ -13,6 +13,7 @@ import click
 
 import autorec
 from autorec.cli.paths import Input, Output, SplitName
+from autorec.cli.verb import say
 
 Function = Callable[..., None]
 
@@ -130,7 +131,10 @@ class Reader:
         further: arguments of the function's own."""
         if other is not None and not Path(other).exists() and (Path(self.path) / other).exists():
             other = str(Path(self.path) / other)
-        return getattr(autorec, self.work)(self.path if other is None else other, **further, **self.how)
+        found = getattr(autorec, self.work)(self.path if other is None else other, **further, **self.how)
+        if isinstance(found, autorec.Ratings) and found.skipped:
+            say(f"Rows that could not be read and are left out: {found.skipped:,}.")
+        return found
 
 
 def ratings_file(argument: str = "ratings", work: str = "read_ratings") -> Callable[[Function], Function]:

@@ -63,8 +63,20 @@ def show_frames(frames: Iterable[Any]) -> None:
 
 
 def brief(facts: dict[str, Any]) -> dict[str, Any]:
-    """Facts without lists, such as learning curves, which --json has."""
-    return {name: value for name, value in facts.items() if not (value and isinstance(value, list))}
+    """Facts without tables, such as learning curves and what was tried, which --json has; of a part, itself a model, its
+    name and what was chosen for it."""
+    told = {name: _name_part(value) if isinstance(value, dict) else value for name, value in facts.items()}
+    return {name: value for name, value in told.items() if value != "" and not (value and isinstance(value, list))}
+
+
+def _name_part(facts: dict[str, Any]) -> str:
+    """ "i-autorec, l2 125, inputs ratings"; "" of facts that are not of a model."""
+    chosen = [
+        f"{name} {value:g}" if _is_number(value) else f"{name} {value}"
+        for name, value in facts.items()
+        if name in ("l2", "inputs", "half_life") and value is not None
+    ]
+    return ", ".join([facts["model"], *chosen]) if "model" in facts else ""
 
 
 def _show_ruled(columns: Sequence[str], texts: list[list[str]], right: list[bool], title: str | None) -> None:

@@ -151,8 +151,8 @@ def _paint_lines(axes: "Axes", series: Sequence[Series]) -> None:
     axes.margins(y=0.08)
 
 
-def _label_lines(figure: Any, axes: "Axes", series: Sequence[Series], left: float = 46) -> None:
-    set_margins(figure, left, right=label_width([short(one.name) for one in series]))
+def _label_lines(figure: Any, axes: "Axes", series: Sequence[Series]) -> None:
+    set_margins(figure, left=58, right=label_width([short(one.name) for one in series]))
     label_ends(axes, series)
 
 
@@ -198,7 +198,7 @@ def _draw_calibration(sliced: Sequence[tuple[str, Slices]], colours: Colours) ->
         below.set_xlabel("predicted rating")
         axes.set_ylabel("mean true rating")
         figure.align_ylabels()
-        _label_lines(figure, axes, series, left=58)
+        _label_lines(figure, axes, series)
 
     title = "Calibration of ratings"
     note = f"Dashed: true = predicted. Faint: levels of fewer than {FEW} ratings."
