@@ -8,13 +8,13 @@ import pandas as pd
 from scipy import sparse
 
 from autorec import checks
-from autorec.array_types import Float32, FloatArray, IntArray
+from autorec.array_types import Float32
 from autorec.errors import ParameterError
+from autorec.models.recommending import make_table
 from autorec.models.registry import named
 from autorec.models.vectors import cosines_with
 from autorec.ranking.topn import top_n
 from autorec.ratings.ids import as_collection, as_ids, require_known
-from autorec.ratings.matrix import Ratings
 
 Model = Any  # autorec.models.base.Recommender, which imports this file
 
@@ -43,19 +43,6 @@ def similar_items(model: Model, items: Any, n: int) -> pd.DataFrame:
     blocks = list(top_n(model._similarities(), columns, ratings.n_items, n, itself))
     if not blocks:
         blocks = [(columns[:0], np.empty((0, n), dtype=np.int64), np.empty((0, n), dtype=np.float32))]
-    return pd.concat([_make_table(ratings, *block) for block in blocks], ignore_index=True)
-
-
-def _make_table(ratings: Ratings, columns: IntArray, similar: IntArray, cosine: FloatArray) -> pd.DataFrame:
-    """Columns [B], similar columns and cosines [B × n] → DataFrame item, similar, cosine, rank[, title]; a similar
-    column of −1 is left out."""
-    found = similar >= 0
-    table = {
-        "item": np.repeat(ratings.item_ids[columns], found.sum(axis=1)),
-        "similar": ratings.item_ids[similar[found]],
-        "cosine": cosine[found],
-        "rank": np.broadcast_to(np.arange(1, similar.shape[1] + 1), similar.shape)[found],
-    }
-    if ratings.titles is not None:
-        table["title"] = ratings.titles[similar[found]]
-    return pd.DataFrame(table)
+    tables = [make_table(model, ratings.item_ids[block], similar, cosine) for block, similar, cosine in blocks]
+    names = {"user": "item", "item": "similar", "score": "cosine"}
+    return pd.concat(tables, ignore_index=True).rename(columns=names)

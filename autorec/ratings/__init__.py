@@ -1,1 +1,1 @@
-"""What a user gives → what a model eats: rating files, the `Ratings` matrix, splits, the built-in sample."""
+"""From what a user gives to what a model takes: rating files, the `Ratings` matrix, splits, stores."""

@@ -1,1 +1,1 @@
-"""Training of a network: objective, optimisers, schedule, the loop with early stopping and best weights."""
+"""Training of a network: objective, optimisers, the loop with early stopping and best weights."""
