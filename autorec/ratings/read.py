@@ -150,6 +150,37 @@ def read_ids(path: File) -> Ids:
     return id_tools.from_tokens([line.strip() for line in lines if line.strip()])
 
 
+def read_json_lines(stream: Iterable[str]) -> Ratings:
+    """Ratings of JSON objects, one a line: {"user": …, "item": …, "rating": …} or {"user": …, "ratings": {item: rating,
+    …}}. InputError names the line.
+
+    >>> autorec.read_json_lines(['{"user": "ann", "ratings": {"12": 4, "15": 5}}'])
+    Ratings(1 users × 2 items, 2 ratings)
+    """
+    try:
+        lines = iter(stream)
+    except (TypeError, ValueError):  # no collection, a closed file
+        raise ParameterError(f"JSON lines are {shown(stream)}; give an open text file or a list of lines") from None
+    rows: list[tuple[str, str, float]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                rows += _parse_json_record(json.loads(line))
+        except (ValueError, RecursionError, AttributeError, TypeError) as error:
+            raise InputError(
+                f"line {number}: {str(line).strip()[:60]!r} is no rating ({error}); "
+                'give objects such as {"user": "ann", "ratings": {"12": 4}}'
+            ) from None
+    if not rows:
+        raise InputError("there are no ratings; give one JSON object a line")
+    users, items, ratings = zip(*rows, strict=True)
+    return as_ratings(
+        pd.DataFrame(
+            {"user": id_tools.from_tokens(users), "item": id_tools.from_tokens(items), "rating": np.array(ratings)}
+        )
+    )
+
+
 def check_options(
     sep: Any,
     decimal: Any = ".",
@@ -253,37 +284,6 @@ def _build(source: str, parsed: Parsed, scale: tuple[float, float] | None, senti
         raise InputError(f"{source}: {error}") from None
     warn_of_suspect(source, ratings)
     return replace(ratings.compact(), missing=missing) if missing else ratings
-
-
-def read_json_lines(stream: Iterable[str]) -> Ratings:
-    """Ratings of JSON objects, one a line: {"user": …, "item": …, "rating": …} or {"user": …, "ratings": {item: rating,
-    …}}. InputError names the line.
-
-    >>> autorec.read_json_lines(['{"user": "ann", "ratings": {"12": 4, "15": 5}}'])
-    Ratings(1 users × 2 items, 2 ratings)
-    """
-    try:
-        lines = iter(stream)
-    except (TypeError, ValueError):  # no collection, a closed file
-        raise ParameterError(f"JSON lines are {shown(stream)}; give an open text file or a list of lines") from None
-    rows: list[tuple[str, str, float]] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            if line.strip():
-                rows += _parse_json_record(json.loads(line))
-        except (ValueError, RecursionError, AttributeError, TypeError) as error:
-            raise InputError(
-                f"line {number}: {str(line).strip()[:60]!r} is no rating ({error}); "
-                'give objects such as {"user": "ann", "ratings": {"12": 4}}'
-            ) from None
-    if not rows:
-        raise InputError("there are no ratings; give one JSON object a line")
-    users, items, ratings = zip(*rows, strict=True)
-    return as_ratings(
-        pd.DataFrame(
-            {"user": id_tools.from_tokens(users), "item": id_tools.from_tokens(items), "rating": np.array(ratings)}
-        )
-    )
 
 
 def _parse_json_record(record: Any) -> list[tuple[str, str, float]]:
