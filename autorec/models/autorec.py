@@ -25,9 +25,9 @@ from autorec.network.activations import HIGH, LOW, activation
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.sorting import transposed
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
-from autorec.storage.csr_arrays import transposed
 from autorec.training.batches import batch_size
 from autorec.training.distributed import meshed
 from autorec.training.memory import training_memory

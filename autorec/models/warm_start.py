@@ -21,7 +21,7 @@ from autorec.network.autoencoder import Autoencoder, copy_weights
 from autorec.network.rows import Rows
 from autorec.ratings.join import find_changed
 from autorec.ratings.matrix import Ratings
-from autorec.storage.csr_arrays import transposed
+from autorec.ratings.sorting import transposed
 from autorec.training.batches import batch_size, partition
 
 

@@ -1,4 +1,4 @@
-"""Pairs of user and item: whether they are sorted, a stable sort by user, then item, and where they are in a matrix."""
+"""Pairs of user and item: whether they are sorted, a stable sort, and where they stand in a matrix."""
 
 from typing import Any
 
@@ -56,3 +56,10 @@ def sort_pairs(users: IntArray, items: IntArray, n_users: int, n_items: int) -> 
     del by_item
     sorted_users = np.repeat(np.arange(n_users, dtype=users.dtype), np.diff(by_user.indptr))
     return by_user.data, sorted_users, by_user.indices
+
+
+def transposed(csr: sparse.csr_array) -> sparse.csr_array:
+    """[n × m] → [m × n], columns ascending."""
+    rows = csr.T.tocsr()
+    rows.sort_indices()
+    return rows

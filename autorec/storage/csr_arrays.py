@@ -23,10 +23,3 @@ def expected(n_rows: int) -> dict[str, Expected]:
 def unpack(arrays: Arrays, shape: tuple[int, int]) -> sparse.csr_array:
     """The matrix [n × m] of `pack`, of arrays that are as `expected`, checked. InputError: it is not canonical CSR."""
     return validity.adopt(sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape))
-
-
-def transposed(csr: sparse.csr_array) -> sparse.csr_array:
-    """[n × m] → [m × n], columns ascending."""
-    rows = csr.T.tocsr()
-    rows.sort_indices()
-    return rows
