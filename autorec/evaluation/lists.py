@@ -29,7 +29,7 @@ class Lists:
     gains        [tested] test rating − lowest rating of the scale (of the test where that is lower); 1 where all
                  ratings are alike
     best_gains   [U × ks] Σ gain / log₂(1 + rank) over the first k of all test items, the highest rating first
-    auc          [U] see `autorec.evaluation.metrics`
+    auc          [U] see `autorec.evaluation.metrics.auc`
     """
 
     liked: Int
