@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autorec.errors import InputError
 from autorec.ratings import delimited, records
 from autorec.ratings.dialect import Dialect
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed
 
 COLUMNS = {"user": 0, "item": 1, "rating": 2, "timestamp": 3}
 COMMA = Dialect(",", ".", 0, 1, 4, COLUMNS)

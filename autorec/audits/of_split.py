@@ -25,7 +25,7 @@ from autorec.audits.finding import (
 )
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Ids
-from autorec.ratings.matrix import Ratings, build
+from autorec.ratings.matrix import Parsed, Ratings, build
 from autorec.ratings.split import Split
 
 EXAMPLES = 3  # pairs named in a sentence
@@ -48,7 +48,7 @@ def whole(split_: Split) -> Ratings:
     sides = _Sides(split_)
     all_ = _concatenate([sides.known, sides.test])
     times = all_.times if sides.dated else None
-    return build(all_.users, all_.items, all_.values, sides.user_ids, sides.item_ids, timestamps=times)
+    return build(Parsed(all_.users, all_.items, sides.user_ids, sides.item_ids, all_.values, times))
 
 
 class _Entries(NamedTuple):

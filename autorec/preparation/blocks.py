@@ -17,8 +17,8 @@ from autorec.errors import InputError
 from autorec.ratings.arrow import parse_parquet_blocks
 from autorec.ratings.delimited import parse_block
 from autorec.ratings.dialect import Dialect, detect_dialect, head_lines
+from autorec.ratings.matrix import Parsed
 from autorec.ratings.netflix import is_netflix
-from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import Columns
 from autorec.ratings.source import STREAMS, UTF_16_32, ZIP, Source, is_parquet_file, require_bounded, require_file
 

@@ -13,8 +13,7 @@ from autorec.errors import InputError
 from autorec.preparation.dictionaries import Dictionary
 from autorec.preparation.spill import Column
 from autorec.ratings.ids import Codes, Ids
-from autorec.ratings.matrix import check_and_cast
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed, check_and_cast
 from autorec.ratings.sentinels import drop
 from autorec.ratings.store import MOST_LEVELS
 

@@ -14,7 +14,7 @@ from autorec.array_types import BoolArray
 from autorec.errors import InputError, NotEnoughMemoryError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.ids import Codes, Ids
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed
 from autorec.ratings.roles import choose_columns
 from autorec.ratings.source import Source
 from autorec.ratings.values import convert_ratings, convert_times, decode, is_text

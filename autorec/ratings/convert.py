@@ -12,8 +12,7 @@ from autorec.errors import InputError, ParameterError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_table
 from autorec.ratings.ids import Codes, Ids
-from autorec.ratings.matrix import Ratings, build
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed, Ratings, build
 from autorec.ratings.roles import Columns, choose_columns
 from autorec.ratings.validity import check_matrix, check_values
 from autorec.ratings.values import convert_times
@@ -34,11 +33,7 @@ def as_ratings(data: Any) -> Ratings:
     """
     if isinstance(data, Ratings):
         return data
-    parsed = parse_in_memory(data)
-    assert parsed.ratings is not None  # asked for
-    return build(
-        parsed.users, parsed.items, parsed.ratings, parsed.user_ids, parsed.item_ids, timestamps=parsed.timestamps
-    )
+    return build(parse_in_memory(data))
 
 
 def is_in_memory(data: Any) -> bool:

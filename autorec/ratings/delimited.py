@@ -18,7 +18,7 @@ from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.dialect import Dialect
 from autorec.ratings.ids import Codes, Ids
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed
 from autorec.ratings.records import convert_by_field, find_bad_ids, shorten_separator
 from autorec.ratings.validity import check_values
 from autorec.ratings.values import convert_dates, parse_number, parse_seconds

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from autorec.array_types import BoolArray, FloatArray, IntArray
 from autorec.errors import InputError
 from autorec.ratings.ids import Ids
-from autorec.ratings.matrix import Ratings, build
+from autorec.ratings.matrix import Parsed, Ratings, build
 from autorec.ratings.sorting import find_pairs
 
 
@@ -43,7 +43,7 @@ def join(old: Ratings, new: Ratings) -> Joined:
     times = None
     if old.timestamps is not None and new.timestamps is not None:
         times = np.concatenate((old.timestamps, new.timestamps))
-    built = build(users, items, values, user_ids, item_ids, timestamps=times, scale=old.scale)
+    built = build(Parsed(users, items, user_ids, item_ids, values, times), scale=old.scale)
     source = np.arange(len(built)) if built.order is None else built.order
     entry = np.full(len(users), -1, dtype=np.int64)
     entry[source] = np.arange(len(built))

@@ -16,9 +16,29 @@ from scipy import sparse
 from autorec.array_types import BoolArray, FloatArray, IntArray
 from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
-from autorec.ratings.ids import Ids
+from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.sorting import count_repeats, find_pairs, find_row_starts, sort_pairs
 from autorec.ratings.validity import check_matrix, check_values, is_canonical, is_marked_valid, mark_valid
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed:
+    """Rows of a source in its order, with ids as codes, as readers make them for `build`.
+
+    users, items        [rows] codes into user_ids, item_ids
+    user_ids, item_ids  [users], [items] the distinct ids, sorted
+    ratings             [rows] finite; None where the source has none
+    timestamps          [rows] seconds since 1970; None where the source has none
+    skipped             rows that were dropped because they could not be read
+    """
+
+    users: Codes
+    items: Codes
+    user_ids: Ids
+    item_ids: Ids
+    ratings: npt.NDArray[np.floating[Any]] | None
+    timestamps: npt.NDArray[np.int64] | None
+    skipped: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,46 +239,35 @@ def liked_from(scale: tuple[float, float]) -> float:
     return low + 0.75 * (high - low)
 
 
-def build(
-    users: IntArray,
-    items: IntArray,
-    values: FloatArray,
-    user_ids: Ids,
-    item_ids: Ids,
-    *,
-    timestamps: npt.NDArray[np.int64] | None = None,
-    scale: tuple[float, float] | None = None,
-    skipped: int = 0,
-) -> Ratings:
-    """Triples in the order of the source → Ratings. Nothing else sorts entries or drops duplicates.
+def build(rows: Parsed, *, scale: tuple[float, float] | None = None) -> Ratings:
+    """Rows that have ratings → Ratings. Nothing else sorts entries or drops duplicates.
 
-    users, items [n]: codes into user_ids [users] and item_ids [items]. values [n]: finite ratings. The arrays are not
-    copied unless they must be. Of a pair that occurs more than once the latest by timestamp stays, without timestamps
-    (or on equal ones) the last in the source. InputError: a rating that is not finite, beyond MAX_RATING or outside the
-    scale.
+    The arrays are not copied unless they must be. Of a pair that occurs more than once the latest by timestamp stays,
+    without timestamps (or on equal ones) the last in the source. InputError: a rating that is not finite, beyond
+    MAX_RATING or outside the scale.
     """
-    values = check_and_cast(values, scale)
-    n = len(users)
-    users, items, order = arrange(users, items, len(user_ids), len(item_ids), timestamps)
-    duplicates = n - len(users)
+    assert rows.ratings is not None  # asked for by all who call this
+    values, times = check_and_cast(rows.ratings, scale), rows.timestamps
+    n_users, n_items = len(rows.user_ids), len(rows.item_ids)
+    users, items, order = arrange(rows.users, rows.items, n_users, n_items, times)
     dtype: Any = np.int32 if len(users) < 2**31 else np.int64
     csr = sparse.csr_array(
         (
             values if order is None else values[order],
             items.astype(dtype, copy=False),
-            find_row_starts(users, len(user_ids)).astype(dtype, copy=False),
+            find_row_starts(users, n_users).astype(dtype, copy=False),
         ),
-        shape=(len(user_ids), len(item_ids)),
+        shape=(n_users, n_items),
     )
     return Ratings(
         mark_valid(csr),
-        user_ids,
-        item_ids,
-        timestamps=timestamps if timestamps is None or order is None else timestamps[order],
+        rows.user_ids,
+        rows.item_ids,
+        timestamps=times if times is None or order is None else times[order],
         order=order,
         given_scale=scale,
-        duplicates=duplicates,
-        skipped=skipped,
+        duplicates=len(values) - len(users),
+        skipped=rows.skipped,
     )
 
 
@@ -331,7 +340,7 @@ def _copy_checked(ratings: Ratings) -> dict[str, Any]:
     if is_canonical(own):
         return ids | {"csr": mark_valid(own)}
     rows = np.repeat(np.arange(csr.shape[0], dtype=indices.dtype), np.diff(csr.indptr))
-    made = build(rows, indices, values, ids["user_ids"], ids["item_ids"], timestamps=ratings.timestamps)
+    made = build(Parsed(rows, indices, ids["user_ids"], ids["item_ids"], values, ratings.timestamps))
     order = made.order if ratings.order is None or made.order is None else ratings.order[made.order]
     duplicates = ratings.duplicates + made.duplicates
     return ids | {"csr": made.csr, "timestamps": made.timestamps, "order": order, "duplicates": duplicates}

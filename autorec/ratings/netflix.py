@@ -5,7 +5,7 @@ import re
 from autorec.errors import InputError
 from autorec.ratings.delimited import parse_text
 from autorec.ratings.dialect import Dialect, Line
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed
 
 _COLUMNS = {"user": 0, "rating": 1, "timestamp": 2, "item": 3}
 

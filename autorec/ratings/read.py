@@ -21,9 +21,8 @@ from autorec.ratings.delimited import parse_text
 from autorec.ratings.dialect import detect_dialect, head_lines
 from autorec.ratings.ids import Ids
 from autorec.ratings.items import with_items
-from autorec.ratings.matrix import Ratings, build
+from autorec.ratings.matrix import Parsed, Ratings, build
 from autorec.ratings.netflix import is_netflix, parse_netflix
-from autorec.ratings.parsed import Parsed
 from autorec.ratings.roles import Columns, parse_columns
 from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_of_suspect
 from autorec.ratings.source import Source, open_source
@@ -268,18 +267,8 @@ def _build(source: str, parsed: Parsed, scale: tuple[float, float] | None, senti
     if parsed.ratings is None or not len(parsed.ratings):
         raise InputError(f"{source} has a header and no ratings below it")
     parsed, missing = leave_out(source, parsed, sentinels)
-    assert parsed.ratings is not None  # checked above
     try:
-        ratings = build(
-            parsed.users,
-            parsed.items,
-            parsed.ratings,
-            parsed.user_ids,
-            parsed.item_ids,
-            timestamps=parsed.timestamps,
-            scale=scale,
-            skipped=parsed.skipped,
-        )
+        ratings = build(parsed, scale=scale)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     warn_of_suspect(source, ratings)

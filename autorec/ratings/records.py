@@ -17,7 +17,7 @@ from autorec.errors import InputError
 from autorec.ratings import ids as id_tools
 from autorec.ratings.dialect import Dialect
 from autorec.ratings.ids import Codes, Ids
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed
 from autorec.ratings.values import describe_rating_fault, describe_time_fault, parse_rating, parse_seconds
 
 _LARGEST = 2**30  # bytes of a record

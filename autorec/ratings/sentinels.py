@@ -12,8 +12,7 @@ import numpy as np
 
 from autorec import checks
 from autorec.errors import InputError, ParameterError, shown
-from autorec.ratings.matrix import Ratings
-from autorec.ratings.parsed import Parsed
+from autorec.ratings.matrix import Parsed, Ratings
 
 LEAST, LEAST_COUNT = 0.01, 20  # share of the ratings, and their number, from which a value is suspected
 _SAMPLE = 2**16  # ratings checked first
