@@ -17,7 +17,7 @@ import autorec
 from autorec import Finding, Ratings, Split, audit, compare, given_split, load_sample, random_split, time_split
 from autorec.audits.of_split import whole
 from autorec.cli.main import autorec as command
-from autorec.evaluation.data_audit import data_audit
+from autorec.evaluation.compare import data_audit
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.split import last_out_split, user_split
 

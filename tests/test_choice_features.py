@@ -8,7 +8,7 @@ from test_choice_network import choices_and_head
 
 from autorec import ChoiceAutoencoder
 from autorec.models import choice
-from autorec.models.choice_features import distance_in_features, weighted_sum
+from autorec.models.choice import distance_in_features, weighted_sum
 from autorec.network.autoencoder import Encoder
 from autorec.network.likelihood import LIKELIHOODS
 

@@ -10,11 +10,11 @@ from typing import Any
 from sklearn.base import clone
 
 from autorec import checks, progress, words
-from autorec.audits.of_split import whole
+from autorec.audits.of_ratings import audit_ratings
+from autorec.audits.of_split import audit_split, whole
 from autorec.errors import AutoRecError
 from autorec.evaluation.baselines import choose
 from autorec.evaluation.comparison import Comparison, Result
-from autorec.evaluation.data_audit import data_audit
 from autorec.evaluation.entries import Entry, Model, Settings, afforded, duration, entries_of
 from autorec.evaluation.environment import environment, peak_memory
 from autorec.evaluation.evaluate import check_measures, evaluate
@@ -25,7 +25,8 @@ from autorec.models.base import Recommender
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
-from autorec.report.comparison_report import DataFacts, Example, Item
+from autorec.ratings.split import Split
+from autorec.report.comparison_report import DataAudit, DataFacts, Example, Item, SplitAudit
 
 
 @dataclass(frozen=True)
@@ -191,3 +192,9 @@ def _name_in_warnings(name: str) -> Iterator[None]:
         yield
     for one in caught:
         warnings.warn(f"{name}: {one.message}", one.category, stacklevel=4)
+
+
+def data_audit(ratings: Ratings, splits: Sequence[Split]) -> DataAudit:
+    """Audit the ratings [users × items] and each split."""
+    of_splits = tuple(SplitAudit(one.name, tuple(audit_split(one))) for one in splits)
+    return DataAudit(tuple(audit_ratings(ratings)), of_splits)

@@ -13,7 +13,6 @@ from scipy import sparse
 from autorec import checks, group, progress, words
 from autorec.errors import ParameterError
 from autorec.models.base import IntArray, OnValidation, RandomState, Recommender
-from autorec.models.choice_features import distance_in_features, weighted_sum
 from autorec.models.choice_network import (
     HEAD,
     Choices,
@@ -22,6 +21,7 @@ from autorec.models.choice_network import (
     hidden_units,
     item_vectors,
     make_choice_examples,
+    normalised,
     prepare,
     remembering,
     score_all,
@@ -31,7 +31,8 @@ from autorec.models.choice_network import (
 )
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
-from autorec.network.autoencoder import Autoencoder, Encoder
+from autorec.network.autoencoder import Autoencoder, Decoder, Encoder
+from autorec.network.batch import Batch
 from autorec.network.code import CODES
 from autorec.network.corruption import CORRUPTIONS
 from autorec.network.likelihood import LIKELIHOODS, Likelihood
@@ -39,10 +40,12 @@ from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
 from autorec.network.sampled_softmax import sampled_multinomial
 from autorec.network.shard import WHOLE, WHOLE_MESH, Mesh, Shard
+from autorec.network.sparse import encode
 from autorec.ratings.matrix import Ratings
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
 from autorec.training.adam import Adam, warm_cosine
+from autorec.training.adversarial import make_profile
 from autorec.training.distributed import check_mesh, gather, meshed
 from autorec.training.loop import TrainingLog
 from autorec.training.objective import Loss, objective
@@ -67,7 +70,7 @@ class ChoiceAutoencoder(Recommender):
     likelihood     "multinomial" or "bernoulli", see `autorec.network.likelihood`
     features       weight, beside the likelihood, of the squared distance between choices and their reconstruction, in
                    the hidden layers of an encoder that is trained first, as that of mult-dae with the same layers, and
-                   then frozen (`autorec.models.choice_features`), for catalogues of which a batch can be dense; 0: none
+                   then frozen (Hou et al., WACV 2017), for catalogues of which a batch can be dense; 0: none
     sample         items whose outputs are computed beside those chosen, drawn anew for each batch, for the sum in
                    multinomial (`autorec.network.sampled_softmax`); "auto": all up to 20,000 items, else 4,096
     penalty        "none", or parts joined by +, as "gaussian_kl:0.2@2000+l2:1", see `autorec.network.penalty`
@@ -303,3 +306,30 @@ class ChoiceAutoencoder(Recommender):
 
     def _build_empty(self, n_users: int) -> Autoencoder:
         return self._build(n_users, self.ratings_.n_items, torch.Generator())
+
+
+def distance_in_features(encoder: Encoder) -> Likelihood:
+    """Σ_rows Σ_layers ‖φ(x) − φ(x̂)‖², φ a hidden layer of the encoder, x = choices / ‖choices‖ and x̂ = √softmax of the
+    outputs, profiles of length 1 (Hou et al.: Deep Feature Consistent Variational Autoencoder, WACV 2017). Where φ is
+    the identity it is the squared error of the profile.
+
+    The encoder is frozen by this, for good. x̂ is dense, [n × m] of one batch.
+    """
+    encoder.requires_grad_(False)
+    (weight,) = encoder.weights
+
+    def distance(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        wanted = encoder.layers(encode(normalised(target), weight) + encoder.bias)
+        made = encoder.layers(make_profile(head, code) @ weight + encoder.bias)
+        return torch.stack([(a - b).square().sum() for a, b in zip(made, wanted, strict=True)]).sum()
+
+    return distance
+
+
+def weighted_sum(one: Likelihood, weight: float, other: Likelihood) -> Likelihood:
+    """one + weight · other."""
+
+    def both(head: Decoder, target: Batch, code: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        return one(head, target, code, offset) + weight * other(head, target, code, offset)
+
+    return both

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import clone
 
@@ -24,6 +23,7 @@ from autorec.models.ease import Ease
 from autorec.ranking.held_out_users import HeldOut, hold_out_users, is_better, ndcg_of_users
 from autorec.ranking.positives import positives, select_entries
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.sorting import find_pairs
 
 LEAST, MOST = 5.0, 20_000.0  # of λ
 STEPS = (4.0, 2.0, math.sqrt(2))
@@ -49,7 +49,10 @@ def choose_l2(
         return {"l2": model.l2}
     aside = np.setdiff1d(np.flatnonzero(np.diff(liked.indptr)), learned)  # rows in the order of `held_out`
     theirs = ratings.csr[aside]
-    given = select_entries(theirs, ~np.isin(_number(theirs), _number(held_out.wanted)))
+    wanted = held_out.wanted.tocoo()
+    left = np.ones(theirs.nnz, dtype=bool)
+    left[find_pairs(theirs, wanted.row, wanted.col)] = False
+    given = select_entries(theirs, left)
     asked = HeldOut(positives(given, ratings.scale, model.relevant), held_out.wanted)
     finish = weigh(given)
     others = ratings.select(~np.isin(ratings.rows(), aside), compact=False)
@@ -69,12 +72,6 @@ def choose_l2(
         best = model.l2
     progress.note(f"The model of choices: λ {best:.4g}, NDCG@100 {score(best):.4f} of {len(aside)} held-out users.")
     return {"l2": best, "tried": {f"{l2:.4g}": round(score(l2), 4) for l2 in sorted(tried)}}
-
-
-def _number(csr: sparse.csr_array) -> npt.NDArray[np.int64]:
-    """[entries] a number for each place of a matrix [n × m]: row · m + column."""
-    rows = np.repeat(np.arange(csr.shape[0], dtype=np.int64), np.diff(csr.indptr))
-    return rows * csr.shape[1] + csr.indices
 
 
 def _climb(score: Callable[[float], float], start: float, step: float) -> float:
