@@ -28,14 +28,14 @@ def attacks(datasets: Path) -> Iterator[str]:
         yield f"  {kind}: {' '.join(f'{area:.3f}' for area in areas)}"
 
 
-def attack(frame: pd.DataFrame, kind: str, attackers: int, filler: int, seed: int = 0) -> pd.DataFrame:
+def attack(frame: pd.DataFrame, kind: str, attackers: int, filler: int) -> pd.DataFrame:
     """DataFrame user, item, rating with profiles of negative ids that give one unpopular item the highest rating.
 
     Each rates `filler` more items, drawn uniformly, around the mean of all ratings ("random"), of each item
     ("average"), or as "random" but with the highest rating for the most popular ones ("bandwagon") (Lam and Riedl,
     WWW 2004; Mobasher et al., TOIT 2007). Ratings have a standard deviation of 1.1 and are values of the frame.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     means, times_rated = frame.groupby("item")["rating"].mean(), frame["item"].value_counts()
     levels = np.sort(frame["rating"].unique())
     target, popular = times_rated.index[-20], times_rated.index[: filler // 10]
