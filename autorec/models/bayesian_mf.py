@@ -10,19 +10,20 @@ truncated SVD. c is what a user's ratings of one day have in common (`autorec.mo
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from autorec import checks, progress
+from autorec import checks, progress, words
 from autorec.errors import ParameterError
 from autorec.fitting.scale import inside, outside
 from autorec.models import gibbs
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.gibbs import Float32, Prior
+from autorec.models.missing import CELL_BYTES, Completion, solve_rows
 from autorec.models.user_days import NO_DAYS, Sampler, UserDays, expected_arrays, find_days, from_arrays
 from autorec.models.vectors import Vectors, vectors
 from autorec.ratings.matrix import Ratings
@@ -44,12 +45,15 @@ class BayesianMF(Recommender):
     samples       kept, one in two sweeps; memory and the cost of a score grow with samples × factors
     days          whether, where ratings have timestamps, days of users have effects; they count where `predict` and
                   `evaluate` are given the time of a pair, of these users
+    missing       "ignored": that a rating is missing says nothing of what it would be; "by-rating": P(rated) depends on
+                  the rating (`autorec.models.missing`), for up to 10 million users × items, without features and days;
+                  it wants a burn_in of about 100
     random_state  seed of all draws
 
     Learned, S samples, d = f + 1 (the bias last): `users_` [users × S × d] posterior means given the items of the same
     sample, `items_` [items × S × d] draws; `user_basis_` [users × k] and `item_basis_` [items × k], whose sums over a
     row's entries / √n are its features; `user_priors_` and `item_priors_`, S each; `certainties_` [S] α; `mean_`;
-    `days_`.
+    `days_`; `propensities_` [S × 2] by which ratings are missing, `summary_["rated"]` their mean on the scale.
 
     >>> ratings = autorec.load_sample()
     >>> model = autorec.BayesianMF(factors=2, burn_in=1, samples=2).fit(ratings)
@@ -65,6 +69,7 @@ class BayesianMF(Recommender):
     item_priors_: list[Prior]
     certainties_: FloatArray
     mean_: float
+    propensities_: FloatArray | None  # None where what is missing is ignored
     days_: UserDays  # none without dates, and where users were folded in
 
     def __init__(
@@ -74,6 +79,7 @@ class BayesianMF(Recommender):
         burn_in: int = 20,
         samples: int = 50,
         days: bool = True,
+        missing: words.Missing = "ignored",
         random_state: RandomState = 0,
     ) -> None:
         self.factors = factors
@@ -81,6 +87,7 @@ class BayesianMF(Recommender):
         self.burn_in = burn_in
         self.samples = samples
         self.days = days
+        self.missing = missing
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
@@ -89,6 +96,7 @@ class BayesianMF(Recommender):
         checks.whole("burn_in", self.burn_in, least=0)
         checks.whole("samples", self.samples)
         checks.flag("days", self.days)
+        checks.one_of("missing", self.missing, get_args(words.Missing))
         checks.random_state("random_state", self.random_state)
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
@@ -96,17 +104,34 @@ class BayesianMF(Recommender):
         csr = inside(ratings.csr, ratings.scale)
         self.mean_ = float(csr.data.mean(dtype=np.float64))
         by_user, by_item = self._targets(csr), self._targets(csr.T.tocsr())
-        days = Sampler(find_days(ratings) if self.days else NO_DAYS, ratings, by_user, by_item)
-        with libraries_on_one_thread():  # many small products
-            self._sample(by_user, by_item, days, seed)
-        self.days_, levels = days.average()
-        self.users_[..., -1] += levels[:, None].astype(np.float32)
-        return {"sweeps": self.burn_in + SWEEPS * self.samples, "noise": float(np.mean(self.certainties_) ** -0.5)}
+        told: dict[str, Any] = {"sweeps": self.burn_in + SWEEPS * self.samples}
+        if self.missing == "by-rating":
+            filled = Completion(by_user, by_item)
+            with libraries_on_one_thread():  # many small products
+                self._sample(filled.by_user, filled.by_item, filled, 0, seed)
+            self.propensities_, self.days_ = np.array(filled.propensities), NO_DAYS
+            told["rated"] = self._describe_propensity(self.propensities_.mean(axis=0), ratings.scale)
+        else:
+            days = Sampler(find_days(ratings) if self.days else NO_DAYS, ratings, by_user, by_item)
+            with libraries_on_one_thread():
+                self._sample(by_user, by_item, days, self.features, seed)
+            self.propensities_, (self.days_, levels) = None, days.average()
+            self.users_[..., -1] += levels[:, None].astype(np.float32)
+        return told | {"noise": float(np.mean(self.certainties_) ** -0.5)}
 
-    def _sample(self, by_user: sparse.csr_array, by_item: sparse.csr_array, days: Sampler, seed: int) -> None:
-        """Draw and keep all samples. Targets, changed by `days`: by_user [users × items], by_item [items × users]."""
+    def _describe_propensity(self, propensity: FloatArray, scale: tuple[float, float]) -> dict[str, float]:
+        """(a, b) of targets on 1 … 5 → P(rated) = σ(intercept + slope · rating) on the scale of the ratings."""
+        (a, b), (low, high) = propensity, scale
+        step = 4 / (high - low)
+        return {"intercept": float(a + b * (1 - low * step - self.mean_)), "slope": float(b * step)}
+
+    def _sample(
+        self, by_user: sparse.csr_array, by_item: sparse.csr_array, rest: Sampler | Completion, features: int, seed: int
+    ) -> None:
+        """Draw and keep all samples of vectors and of the rest of the model, which changes the targets by_user [users
+        × items] and by_item [items × users]."""
         (n, m), size, count, rng = by_user.shape, self.factors + 1, int(self.samples), np.random.default_rng(seed)
-        k = min(self.features, n, m)
+        k = min(features, n, m)
         self.item_basis_, self.user_basis_ = find_basis(by_user, k, seed), find_basis(by_item, k, seed)
         of_users, of_items = project(by_user, self.item_basis_), project(by_item, self.user_basis_)
         user_prior = item_prior = gibbs.first_prior(size, k)
@@ -120,7 +145,7 @@ class BayesianMF(Recommender):
                 means, users, _ = gibbs.draw_vectors(by_user, items, user_prior, of_users, certainty, rng)
                 kept, more = divmod(sweep - self.burn_in, SWEEPS)
                 if kept >= 0 and not more:
-                    days.keep()
+                    rest.keep()
                     self.users_[:, kept], self.items_[:, kept], self.certainties_[kept] = means, items, certainty
                     self.user_priors_.append(user_prior)
                     self.item_priors_.append(item_prior)
@@ -129,7 +154,7 @@ class BayesianMF(Recommender):
                 item_prior = gibbs.draw_prior(items, of_items, item_prior, rng)
                 error = float(np.square(residuals, dtype=np.float64).sum())
                 certainty = min(rng.gamma(1 + by_user.nnz / 2, 1 / (1 + error / 2)), MOST_CERTAIN)
-                days.draw(residuals, certainty, rng)
+                rest.draw(residuals, certainty, rng)
 
     def _targets(self, csr: sparse.csr_array) -> sparse.csr_array:
         """Ratings [n × m] on 1 … 5 less their mean."""
@@ -137,11 +162,13 @@ class BayesianMF(Recommender):
 
     def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
         numbers = (self.samples + 6) * (self.factors + 1) + 6 * self.features
-        return super()._memory(n_users, n_items, n_ratings) + 4 * numbers * (n_users + n_items)
+        cells = CELL_BYTES * n_users * n_items if self.missing == "by-rating" else 0
+        return super()._memory(n_users, n_items, n_ratings) + 4 * numbers * (n_users + n_items) + cells
 
     def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
         size, sweeps = self.factors + 1, self.burn_in + SWEEPS * self.samples
-        sweep = (2.5e-10 * size**2 + 2e-8) * n_ratings + 2e-10 * size**3 * (n_users + n_items)
+        entries = n_users * n_items if self.missing == "by-rating" else n_ratings
+        sweep = (2.5e-10 * size**2 + 2e-8) * entries + 2e-10 * size**3 * (n_users + n_items)
         return 1e-8 * self.features * n_ratings + sweeps * sweep
 
     # --- vectors: those of all samples side by side ---------------------------------------------------------
@@ -186,8 +213,11 @@ class BayesianMF(Recommender):
         features = project(rows, basis)
         found = np.empty((rows.shape[0], *others.shape[1:]), np.float32)
         for sample, prior in enumerate(priors):
-            certainty = float(self.certainties_[sample])
-            found[:, sample] = gibbs.draw_vectors(rows, others[:, sample], prior, features, certainty)[0]
+            given = rows, others[:, sample], prior, features, float(self.certainties_[sample])
+            if self.propensities_ is None:
+                found[:, sample] = gibbs.draw_vectors(*given)[0]
+            else:
+                found[:, sample] = solve_rows(*given, self.propensities_[sample])
         return found
 
     # --- file -----------------------------------------------------------------------------------------------
@@ -195,6 +225,7 @@ class BayesianMF(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {"users": self.users_, "items": self.items_, "certainties": self.certainties_}
         arrays |= {"mean": np.array([self.mean_])} | self.days_.arrays()
+        arrays |= {} if self.propensities_ is None else {"propensities": self.propensities_}
         for side, other_basis, priors in self._folds():
             if other_basis is not None:
                 arrays[f"{side}.other_basis"] = other_basis
@@ -215,6 +246,8 @@ class BayesianMF(Recommender):
             "mean": Expected("float64", (1,)),
             **expected_arrays(shapes, n),
         }
+        if self.missing == "by-rating":
+            expected["propensities"] = Expected("float64", (count, 2))
         for side, others in (("user", m), ("item", n)):
             if f"{side}.other_basis" in shapes:
                 expected[f"{side}.other_basis"] = Expected("float32", (others, "k"))
@@ -226,6 +259,7 @@ class BayesianMF(Recommender):
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.users_, self.items_, self.certainties_ = arrays["users"], arrays["items"], arrays["certainties"]
         self.mean_, self.days_ = float(arrays["mean"][0]), from_arrays(arrays)
+        self.propensities_ = arrays.get("propensities")
         self.item_basis_, self.user_basis_ = arrays.get("user.other_basis"), arrays.get("item.other_basis")
         self.user_priors_, self.item_priors_ = (_unstack(arrays, side) for side in ("user", "item"))
 
