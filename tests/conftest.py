@@ -7,12 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
 
 from autorec import Ratings
 from autorec.ratings.convert import as_ratings
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and what tests start and interrupt inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def random_frame(users: int = 30, items: int = 20, density: float = 0.4, seed: int = 0) -> pd.DataFrame:

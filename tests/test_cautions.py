@@ -72,6 +72,12 @@ def test_a_choice_model_of_ratings_all_alike_knows_no_scale() -> None:
     assert all(np.isfinite(value) for value in metrics.values())
 
 
+def test_a_rating_that_no_item_of_the_test_reaches_is_named() -> None:
+    (one,) = split(random_frame(40, 40), "strong:8")  # of choices, which are 1
+    with pytest.warns(UserWarning, match="the test ratings is 1, none reaches relevant=4: no list is judged"):
+        evaluate("ease", one, relevant=4)
+
+
 def test_measuring_memory_changes_nothing_of_the_process() -> None:
     """The system's mark of the highest memory stays, so a smaller peak below it is found by readings."""
     status = Path("/proc/self/status")

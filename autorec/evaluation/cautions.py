@@ -27,12 +27,16 @@ def relevant_from(test: Ratings, scale: tuple[float, float], asked: float | None
     """The lowest rating of a relevant item of the test [users × items]: as asked, or `liked_from` of the model's scale.
 
     Where test ratings lie outside that scale, a warning says so, and if none of them would be relevant, the threshold
-    is that of their own scale. A model that learned from ratings all alike, which are choices, has no scale.
+    is that of their own scale. A model that learned from ratings all alike, which are choices, has no scale. A warning
+    says, too, that no rating reaches what was asked for.
     """
     values, (low, high) = test.csr.data, scale
     threshold = liked_from(scale) if asked is None else float(asked)
     outside = int(np.count_nonzero((values < low) | (values > high)))
     if not outside or low == high:
+        if asked is not None and not (values >= threshold).any():
+            highest = f"the highest of the test ratings is {values.max():g}"
+            warnings.warn(f"{highest}, none reaches relevant={asked:g}: no list is judged; give less", stacklevel=3)
         return threshold
     sentence = (
         f"{outside:,} of {len(test):,} test ratings lie outside {low:g} … {high:g}, the scale of the training ratings: "
