@@ -204,7 +204,8 @@ def test_clearly_better_asks_for_more_than_a_standard_error():
     assert clearly_better(0.99 * ones, ones) and not clearly_better(ones, ones)
     up_and_down = 1 + 0.1 * np.resize([1, -1], 100) - 0.001  # better on the mean, by a fiftieth of its spread
     assert (up_and_down**2).mean() < 1.01 and not clearly_better(up_and_down, ones)
-    assert residuals_pay(0.9 * ones, ones) is False and residuals_pay(ones, 0.9 * ones)
+    assert residuals_pay(0.9 * ones, ones, "residuals") is False and residuals_pay(ones, 0.9 * ones, "residuals")
+    assert residuals_pay(ones, 0.993 * ones, "residuals+rated") and not residuals_pay(ones, 0.993 * ones, "residuals")
 
 
 @pytest.mark.parametrize(

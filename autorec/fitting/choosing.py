@@ -17,7 +17,9 @@ from autorec.training.validation import validation_errors
 L2_START = {"ratings": 250.0, "residuals": 125.0, "residuals+rated": 125.0}  # smaller inputs want larger weights
 L2_STEP, L2_LEAST, L2_MOST = 2.0, 15.0, 32_000.0
 L2_QUARTER, L2_GAIN = 4.0, 0.005  # a step down with many ratings, and the share of the RMSE from which it is taken
-RESIDUALS_GAIN = 0.01  # how much lower their RMSE has to be in a short training: in one they learn faster than ratings
+# How much lower the RMSE of residuals has to be in a short training: in one they learn faster than ratings, less so
+# where they are scaled by the length of the row.
+RESIDUALS_GAIN = {"residuals": 0.01, "residuals+rated": 0.005}
 WORTH = 0.001  # fall of the RMSE in the last quarter of a training from which a longer one is tried
 
 Errors = npt.NDArray[np.float64]  # [validation ratings] prediction less rating
@@ -42,9 +44,9 @@ def choose_l2(errors: Callable[[float], Errors], start: float) -> float:
     return start
 
 
-def residuals_pay(of_ratings: Errors, of_residuals: Errors) -> bool:
-    """Validation errors [n] of two short trainings → whether to use residuals as inputs."""
-    gains = _rmse(of_residuals) < _rmse(of_ratings) * (1 - RESIDUALS_GAIN)
+def residuals_pay(of_ratings: Errors, of_residuals: Errors, inputs: str) -> bool:
+    """Validation errors [n] of two short trainings → whether to use residuals, as these `inputs`."""
+    gains = _rmse(of_residuals) < _rmse(of_ratings) * (1 - RESIDUALS_GAIN[inputs])
     return gains and clearly_better(of_residuals, of_ratings)
 
 
@@ -183,7 +185,7 @@ def search(trainings: Trainings, make_data: Callable[[str], Data], many: bool) -
         del data  # before the next is made: of one's batches there is room
         data = make_data(settings.try_inputs)
         of_residuals = trainings.short(data, l2_for(settings.try_inputs), fewer)
-        if residuals_pay(of_ratings, of_residuals):
+        if residuals_pay(of_ratings, of_residuals, settings.try_inputs):
             inputs, of_inputs = settings.try_inputs, of_residuals
         else:
             of_inputs = of_ratings

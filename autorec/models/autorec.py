@@ -62,8 +62,8 @@ class AutoRec(Recommender):
                    missing entry is an expected rating; "residuals+rated": residuals, and as a second input with weights
                    of its own, 1 where there is a rating, both times √(100 / ratings of the row):
                    r̂ = g(V · f(√(100/n) (W · r + W′ · m) + a) + …); "auto": residuals (item) or residuals+rated (user)
-                   where their validation RMSE is lower by more than 1 % after a quarter of the epochs (above 300,000
-                   ratings an eighth); residuals need offset biases
+                   where their validation RMSE is lower by more than 1 % (user: 0.5 %) after a quarter of the epochs
+                   (above 300,000 ratings an eighth); residuals need offset biases
     user_damping   number of extra ratings at the mean that each user, and each item, counts where its bias is learned
     item_damping   (offset biases), or "auto": chosen on held-out ratings, see `choose_dampings`
     optimizer      "adam", "rprop", "lbfgs" (the last two on the full batch)
