@@ -117,7 +117,7 @@ def test_a_blend_is_told_beside_its_members_on_each_split_and_by_mean_and_spread
     monkeypatch.setattr(rating, "Blend", lambda: autorec.Blend("bayesian-mf+biased-mf"))
     splits = [autorec.random_split(autorec.load_sample(), 0.1, seed) for seed in range(2)]
     title, *lines, last = rating.measure("sample", splits)
-    assert title.startswith("sample: RMSE of blend, bayesian-mf, biased-mf")
+    assert title.startswith("sample: RMSE of blend, without dates, bayesian-mf, biased-mf")
     numbers = np.array([[float(word) for word in line.split(";")[0].split()] for line in lines])
     expected = autorec.evaluate(autorec.Blend("bayesian-mf+biased-mf").fit(splits[1].train), splits[1].test)
     assert numbers[1, 0] == pytest.approx(expected.metrics["rmse"], abs=1e-4)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +47,16 @@ def ratings(datasets: Path) -> Iterator[str]:
 
 
 def measure(where: str, splits: Iterable[Split]) -> Iterator[str]:
-    """Lines of the blend on each split, then mean and standard deviation."""
+    """Lines of the blend on each split, with and without the dates of the test ratings, and of its members with them;
+    then mean and standard deviation."""
     names, found = Blend().members.split("+"), []
-    yield f"{where}: RMSE of blend, {', '.join(names)}; weights; fit seconds"
+    yield f"{where}: RMSE of blend, without dates, {', '.join(names)}; weights; fit seconds"
     for one in splits:
         began = time.perf_counter()
         model = Blend().fit(one.train)
         seconds = time.perf_counter() - began
-        found.append([rmse(each, one.test) for each in (model, *model.members_)])
+        undated = replace(one.test, timestamps=None)
+        found.append([rmse(model, one.test), rmse(model, undated), *(rmse(each, one.test) for each in model.members_)])
         numbers, weights = (" ".join(f"{each:.4f}" for each in values) for values in (found[-1], model.weights_))
         yield f"  {numbers}; {weights}; {seconds:.1f}"
     mean, sd = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
