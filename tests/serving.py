@@ -1,7 +1,10 @@
 """What the tests of the service share: models, their folders, and an app that is asked without a network."""
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,7 +63,12 @@ def serving(folder: Path, *options: object) -> Iterator[tuple[subprocess.Popen[s
     """The process and a client of it; it is killed where it has not ended."""
     words = [*COMMAND, str(folder), "--port", "0", "--json", *map(str, options)]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
@@ -72,6 +80,6 @@ def serving(folder: Path, *options: object) -> Iterator[tuple[subprocess.Popen[s
         with httpx.Client(base_url=json.loads(told)["url"], timeout=60) as client:
             yield process, client
     finally:
-        if process.poll() is None:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # workers hold the pipes too
         process.communicate()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import mmap_dict
 from serving import SAMPLE, Asked, rating_model
 
 import autorec
@@ -153,6 +154,18 @@ def test_health_and_metrics(folders: dict[str, Path]) -> None:
     body = told["paths"]["/recommend"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/RecommendRequest"}
     assert told["components"]["schemas"]["Rated"]["required"] == ["item"]
+
+
+def test_a_worker_that_was_killed_before_it_wrote_a_number_leaves_metrics_to_the_others(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Asked(folders["item"])
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    counts = mmap_dict.MmapedDict(str(tmp_path / "counter_1.db"))
+    counts.write_value(mmap_dict.mmap_key("autorec_fallbacks", "autorec_fallbacks_total", [], [], "…"), 3.0, 0.0)
+    counts.close()
+    (tmp_path / "counter_2.db").touch()
+    assert "autorec_fallbacks_total 3.0" in ask("GET", "/metrics").text
 
 
 @pytest.mark.parametrize("name", ["item", "user", "ease", "joint"])

@@ -90,6 +90,15 @@ def test_several_workers_answer_and_count_together_and_a_killed_one_is_replaced(
         assert "Traceback" not in errors
 
 
+def test_workers_end_with_a_parent_that_is_killed(folder: Path) -> None:
+    with serving(folder, "--workers", 2) as (process, client):
+        assert client.get("/health/live").status_code == 200
+        process.kill()
+        process.communicate(timeout=120)  # the pipes are closed when all have ended
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{client.base_url}/health/live")
+
+
 def workers_of(pid: int) -> list[int]:
     """The processes that a process has started, a dead one until it is replaced (Linux)."""
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -4,15 +4,19 @@ With several workers each keeps its numbers in a file of PROMETHEUS_MULTIPROC_DI
 """
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from autorec.serve.served import Live
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # upper ends of the histogram
 
 
@@ -51,8 +55,18 @@ class Metrics:
         self._loaded.set(0 if current is None else current.loaded)
         self._swaps.set(self._live.swaps)
         self._failures.set(self._live.failures)
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if _FOLDER not in os.environ:
             return generate_latest(self._registry)
         of_all = CollectorRegistry()
-        MultiProcessCollector(of_all)  # type: ignore[no-untyped-call]
+        of_all.register(_AllWorkers())
         return generate_latest(of_all)
+
+
+class _AllWorkers(Collector):
+    """The numbers of all workers. A file is empty until its worker has begun to write, and for good where that was
+    killed before."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(path) for path in Path(os.environ[_FOLDER]).glob("*.db") if path.stat().st_size]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from os import PathLike
@@ -136,8 +137,17 @@ def _answer_by_several(config: Any, listening: list[socket.socket]) -> None:
 
 
 def _work(config: Any, listening: socket.socket) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):  # which a terminal sends to every process
         _answer(config, listening)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends: else it would keep the port, and nobody could end it by the service."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager
