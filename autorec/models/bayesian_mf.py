@@ -18,11 +18,12 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from autorec import checks, progress, words
+from autorec.array_types import Float32, FloatArray, IntArray
 from autorec.errors import ParameterError
 from autorec.fitting.scale import inside, outside
 from autorec.models import gibbs
-from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
-from autorec.models.gibbs import Float32, Prior
+from autorec.models.base import OnValidation, RandomState, Recommender
+from autorec.models.gibbs import Prior
 from autorec.models.missing import CELL_BYTES, Completion, solve_rows
 from autorec.models.user_days import NO_DAYS, Sampler, UserDays, expected_arrays, find_days, from_arrays
 from autorec.models.vectors import Vectors, vectors

@@ -14,14 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg, sparse, stats
 
+from autorec.array_types import Float32, FloatArray
 from autorec.compiled import kernel
 from autorec.network.ranges import run_in_ranges
-
-Float32 = npt.NDArray[np.float32]
-FloatArray = npt.NDArray[np.floating[Any]]
 
 _WEIGHT = 2.0  # β₀, ratings' worth of rows at a mean of 0
 _VAGUE = 1e-2  # shape and rate of the Gamma prior of κ

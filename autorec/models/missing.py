@@ -11,13 +11,13 @@ choice of what is rated has this form is an assumption: held-out ratings are cho
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.polynomial.hermite_e import hermegauss
 from scipy import sparse
 from scipy.special import expit
 
+from autorec.array_types import BoolArray, Float32, FloatArray
 from autorec.errors import ParameterError
-from autorec.models.gibbs import Float32, FloatArray, Prior, draw_vectors
+from autorec.models.gibbs import Prior, draw_vectors
 
 MOST_CELLS = 10_000_000  # users × items
 CELL_BYTES = 80
@@ -63,9 +63,7 @@ class Completion:
         self.propensities.append(self.propensity)
 
 
-def draw_propensity(
-    targets: Float32, seen: npt.NDArray[np.bool_], last: FloatArray, rng: np.random.Generator
-) -> FloatArray:
+def draw_propensity(targets: Float32, seen: BoolArray, last: FloatArray, rng: np.random.Generator) -> FloatArray:
     """(a, b) of a logistic regression of seen [cells] on targets [cells]; Newton's method starts from the last."""
     x, found = targets.astype(np.float64), last
     for _ in range(_STEPS):
@@ -109,7 +107,7 @@ def expect_missing(predicted: Float32, certainty: float, propensity: FloatArray)
     return np.asarray(total / np.maximum(mass, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
-def find_pattern(csr: sparse.csr_array) -> npt.NDArray[np.bool_]:
+def find_pattern(csr: sparse.csr_array) -> BoolArray:
     """[n × m] where an entry is."""
     return np.asarray(sparse.csr_array((np.ones(csr.nnz, bool), csr.indices, csr.indptr), shape=csr.shape).toarray())
 

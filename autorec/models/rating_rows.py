@@ -14,9 +14,10 @@ AUTOREC: Space = {
     "batch": ["auto", 64, 256, 1024],
 }
 
-# What rows have in common: of models whose users and items are solved for, and of I-AutoRec.
+# What rows have in common: of models whose users and items are solved for, and of I- and U-AutoRec.
 SOLVED: Mapping[str, Any] = {"rates": True, "new_users": "solved", "new_items": "solved", "memory": "vectors"}
 I_AUTOREC: Mapping[str, Any] = {**SOLVED, "new_items": "encoded"}
+U_AUTOREC: Mapping[str, Any] = {**SOLVED, "new_users": "encoded"}
 
 ROWS = (
     Model(
@@ -47,10 +48,7 @@ ROWS = (
         "one code a user; new users are encoded, not solved",
         paper="Sedhain et al., WWW 2015",
         group="ratings",
-        rates=True,
-        new_users="encoded",
-        new_items="solved",
-        memory="vectors",
+        **U_AUTOREC,
         settings={"orientation": "user"},
         space=AUTOREC,
         first=True,
@@ -231,10 +229,7 @@ VARIANTS = (
         "the paper to the letter, RProp; slower and less exact than u-autorec",
         paper="Sedhain et al., WWW 2015",
         group="paper",
-        rates=True,
-        new_users="encoded",
-        new_items="solved",
-        memory="vectors",
+        **U_AUTOREC,
         settings={"orientation": "user", **_PAPER, "optimizer": "rprop", "learning_rate": 0.001, "epochs": 500},
     ),
 )

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.array_types import BoolArray, Float32, FloatArray, IntArray
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
 
@@ -23,15 +24,11 @@ FEWEST = 2  # ratings of a user on a day that has an effect
 _CERTAINTY = 20.0  # τ to start from, on 1 … 5
 _VAGUE = 1e-2  # shape and rate of the prior of τ
 
-Float32 = npt.NDArray[np.float32]
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
-
 
 @dataclass(frozen=True)
 class UserDays:
     """numbers [days]  of the days since 1970, ascending
-    keys [k]        row of the user · days + place of the day in `numbers`, ascending
+    keys [k]        row of the user · days + index of the day into `numbers`, ascending
     effects [k + 1] on 1 … 5, the last 0: that of all other pairs
     """
 
@@ -41,8 +38,8 @@ class UserDays:
 
     def find(self, rows: IntArray, timestamps: IntArray) -> IntArray:
         """[pairs] index into `effects` of these users [pairs] at these times [pairs], seconds since 1970."""
-        place, known = _look_up(self.numbers, timestamps // DAY)
-        index, found = _look_up(self.keys, rows.astype(np.int64) * len(self.numbers) + place)
+        day, known = _look_up(self.numbers, timestamps // DAY)
+        index, found = _look_up(self.keys, rows.astype(np.int64) * len(self.numbers) + day)
         return np.where(known & found, index, len(self.keys))
 
     def at(self, rows: IntArray, timestamps: IntArray) -> FloatArray:
@@ -53,8 +50,8 @@ class UserDays:
         """For the file of a model; none without effects."""
         if not len(self.keys):
             return {}
-        users, place = np.divmod(self.keys, len(self.numbers))
-        return {"days.users": users, "days.numbers": self.numbers[place], "days.effects": self.effects[:-1]}
+        users, day = np.divmod(self.keys, len(self.numbers))
+        return {"days.users": users, "days.numbers": self.numbers[day], "days.effects": self.effects[:-1]}
 
 
 NO_DAYS = UserDays(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(1, np.float32))
@@ -64,8 +61,8 @@ def find_days(ratings: Ratings) -> UserDays:
     """The days of all users, without effects; none where ratings have no timestamps."""
     if ratings.timestamps is None:
         return NO_DAYS
-    numbers, place = np.unique(ratings.timestamps // DAY, return_inverse=True)
-    keys, counts = np.unique(ratings.rows().astype(np.int64) * len(numbers) + place, return_counts=True)
+    numbers, day = np.unique(ratings.timestamps // DAY, return_inverse=True)
+    keys, counts = np.unique(ratings.rows().astype(np.int64) * len(numbers) + day, return_counts=True)
     keys = keys[counts >= FEWEST]
     return UserDays(numbers, keys, np.zeros(len(keys) + 1, np.float32))
 
@@ -135,16 +132,16 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> UserDays:
     """The inverse of `UserDays.arrays`. ValueError: days that do not ascend."""
     if "days.users" not in arrays:
         return NO_DAYS
-    numbers, place = np.unique(arrays["days.numbers"], return_inverse=True)
-    keys = arrays["days.users"] * len(numbers) + place
+    numbers, day = np.unique(arrays["days.numbers"], return_inverse=True)
+    keys = arrays["days.users"] * len(numbers) + day
     if not (np.diff(keys) > 0).all():
         raise ValueError("the days of its users do not ascend")
     return UserDays(numbers, keys, np.append(arrays["days.effects"], np.float32(0)))
 
 
-def _look_up(known: IntArray, wanted: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-    """(places [n] in `known`, ascending, of what is wanted [n]; whether [n] it is there)."""
+def _look_up(known: IntArray, wanted: IntArray) -> tuple[IntArray, BoolArray]:
+    """(indices [n] into `known`, ascending, of what is wanted [n]; whether [n] it is there)."""
     if not len(known):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
-    places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return places, known[places] == wanted
+    indices = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return indices, known[indices] == wanted
