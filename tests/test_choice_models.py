@@ -10,7 +10,7 @@ from test_read import data
 
 from autorec import Ease, ItemKNN, Popularity, evaluate, read_ratings, strong_generalisation
 from autorec.errors import InputError, NotEnoughMemoryError, ParameterError
-from autorec.models import ease
+from autorec.models import ease, knn
 from autorec.ranking.positives import positives
 from autorec.ratings.convert import as_ratings
 
@@ -31,7 +31,11 @@ def test_ease_is_the_minimum_with_an_empty_diagonal() -> None:
     np.testing.assert_allclose(gradient, 0, atol=1e-4)
 
 
-def test_scores_are_the_definitions() -> None:
+@pytest.mark.parametrize("few", [0.0, 1.0])
+def test_scores_are_the_definitions(monkeypatch: pytest.MonkeyPatch, few: float) -> None:
+    """Neighbours among all cosines, and among those above 0 alone, in blocks of a few items."""
+    monkeypatch.setattr(knn, "_FEW", few)
+    monkeypatch.setattr(knn, "_PAIRS", 100)
     frame = random_frame(25, 12)
     X = choices(frame)
     model = Ease(l2=3).fit(frame)

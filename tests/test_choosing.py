@@ -26,14 +26,14 @@ def rmse(model: AutoRec | Bias | BiasedMF, test: Ratings) -> float:
     return float(np.sqrt(np.mean((model.predict(users, items) - test.csr.data) ** 2)))
 
 
-def skewed(ratings: int, users: int = 300, items: int = 250, seed: int = 0) -> Ratings:
+def skewed(ratings: int, users: int = 300, items: int = 250, seed: int = 0, taste: float = 0.5) -> Ratings:
     """Stars of planted biases and tastes, few items rated often and most seldom, as of films."""
     rng = np.random.default_rng(seed)
     popularity, activity = 1 / (np.arange(items) + 8), rng.lognormal(0, 1, users)
     weights = (activity[:, None] * popularity).ravel()
     pairs = rng.choice(users * items, ratings, replace=False, p=weights / weights.sum())
     user, item = np.divmod(np.sort(pairs), items)
-    tastes, films = rng.normal(0, 0.5, (users, 3)), rng.normal(0, 0.5, (items, 3))
+    tastes, films = rng.normal(0, taste, (users, 3)), rng.normal(0, taste, (items, 3))
     biases = 3.6 + rng.normal(0, 0.5, users)[user] + rng.normal(0, 0.4, items)[item]
     stars = biases + (tastes[user] * films[item]).sum(axis=1) + rng.normal(0, 0.7, ratings)
     return as_ratings(pd.DataFrame({"user": user, "item": item, "rating": stars.round().clip(1, 5)}))
@@ -158,6 +158,27 @@ def test_l2_moves_as_far_as_it_is_clearly_better_and_no_further():
     assert choose_l2(errors, 250) == 2000
     assert asked == [250, 125, 500, 1000, 2000, 4000]
     assert choose_l2(lambda l2: rng.permutation(noise), 250) == 250
+
+
+def test_l2_is_not_doubled_from_damped_biases_on():
+    """A larger λ only comes closer to them."""
+    asked = []
+
+    def errors(l2):
+        asked.append(l2)
+        return np.full(100, 1 - l2 / 1e6)
+
+    assert choose_l2(errors, 250, 1.0) == 250 and asked == [250, 125]
+    assert choose_l2(errors, 250, 1.1) > 250
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_where_there_are_biases_alone_half_the_epochs_do(orientation):
+    split = random_split(skewed(4000, taste=0.0), 0.2, 0)
+    model = AutoRec(orientation, hidden=40).fit(split.train)
+    assert max(one["epochs"] for one in model.summary_["tried"]) == 20 == model.summary_["epochs_planned"]
+    assert model.summary_["validation_rmse"] == pytest.approx(model.summary_["biases_rmse"], rel=0.001)
+    assert rmse(model, split.test) < rmse(Bias("auto", "auto").fit(split.train), split.test) + 0.001
 
 
 def test_with_many_ratings_l2_is_lowered_only_where_a_quarter_is_far_better():

@@ -1,5 +1,6 @@
 """The settings that a fit chooses by validation RMSE: inputs, λ, number of epochs."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ L2_QUARTER, L2_GAIN = 4.0, 0.005  # a step down with many ratings, and the share
 # How much lower the RMSE of residuals has to be in a short training: in one they learn faster than ratings, less so
 # where they are scaled by the length of the row.
 RESIDUALS_GAIN = {"residuals": 0.01, "residuals+rated": 0.005}
+SAME = 0.0005  # share of the RMSE of damped biases within which a training has learned no more than they say
 WORTH = 0.001  # fall of the RMSE in the last quarter of a training from which a longer one is tried
 
 Errors = npt.NDArray[np.float64]  # [validation ratings] prediction less rating
@@ -32,16 +34,24 @@ def clearly_better(one: Errors, other: Errors) -> bool:
     return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
 
 
-def choose_l2(errors: Callable[[float], Errors], start: float) -> float:
-    """λ: `start`, halved or else doubled as long as that is clearly better. errors: λ → [validation ratings]."""
+def choose_l2(errors: Callable[[float], Errors], start: float, biases_rmse: float = math.nan) -> float:
+    """λ: `start`, halved or else doubled as long as that is clearly better. errors: λ → [validation ratings].
+
+    biases_rmse: of damped biases, which a network comes close to as λ grows: from them on it is not doubled.
+    """
     least = errors(start)
-    for factor in (1 / L2_STEP, L2_STEP):
+    for factor in (1 / L2_STEP,) if is_same(_rmse(least), biases_rmse) else (1 / L2_STEP, L2_STEP):
         best = start
         while L2_LEAST <= best * factor <= L2_MOST and clearly_better(found := errors(best * factor), least):
             best, least = best * factor, found
         if best != start:
             return best
     return start
+
+
+def is_same(rmse: float, biases_rmse: float) -> bool:
+    """Whether a training is no better and no worse than damped biases; False where one is NaN."""
+    return abs(rmse - biases_rmse) <= SAME * biases_rmse
 
 
 def residuals_pay(of_ratings: Errors, of_residuals: Errors, inputs: str) -> bool:
@@ -113,19 +123,30 @@ class Interrupted(Exception):
 
 
 class Trainings:
-    """The trainings of a fit. tried: a record of each; best: the best full one, after Ctrl-C the best of all."""
+    """The trainings of a fit. tried: a record of each; best: the best full one, after Ctrl-C the best of all.
 
-    def __init__(self, settings: Settings, on_validation: OnValidation | None) -> None:
+    biases_rmse  of damped biases, NaN where the network learns without
+    settled      λ of trainings that have learned no more than these and do not get better; `best` may be one of them
+    """
+
+    def __init__(self, settings: Settings, on_validation: OnValidation | None, biases_rmse: float) -> None:
         self.settings = settings
         self.on_validation = on_validation
+        self.biases_rmse = biases_rmse
+        self.settled: set[float] = set()
         self.tried: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.best: Training | None = None
 
-    def short(self, data: Data, l2: float, epochs: int) -> Errors:
-        """[validation ratings] errors of a training whose validations are not reported."""
+    def short(self, data: Data, l2: float, epochs: int, *, for_l2: bool = False) -> Errors:
+        """[validation ratings] errors of a training whose validations are not reported. for_l2: whether it is to choose
+        λ, and so long enough to be the last where it is settled."""
         assert data.validation is not None
-        return validation_errors(self._train(data, l2, epochs, None).network, data.validation, HEAD)
+        made = self._train(data, l2, epochs, None)
+        if for_l2 and is_same(made.log.best_score, self.biases_rmse) and not still_falls(made.log):
+            self.settled.add(l2)
+            self._keep_better(made)
+        return validation_errors(made.network, data.validation, HEAD)
 
     def whole(self, data: Data, l2: float, epochs: int) -> TrainingLog:
         """The log of a training whose validations are reported."""
@@ -166,7 +187,8 @@ def search(trainings: Trainings, make_data: Callable[[str], Data], many: bool) -
 
     make_data: inputs → data. Trainings for the first choice have a quarter of the epochs, those for λ half. With many
     ratings both have an eighth, λ starts at l2_large and is only lowered by them (`lower_l2`); then whole trainings
-    raise it where they overfit (`raise_l2`). Interrupted: by Ctrl-C.
+    raise it where they overfit (`raise_l2`). Else a whole training is left out where that with half the epochs has
+    learned no more than damped biases say. Interrupted: by Ctrl-C.
     """
     settings, epochs = trainings.settings, trainings.settings.epochs
 
@@ -197,7 +219,10 @@ def search(trainings: Trainings, make_data: Callable[[str], Data], many: bool) -
         of_inputs = trainings.short(data, l2, fewer) if of_inputs is None else of_inputs
         l2 = lower_l2(lambda tried: trainings.short(data, tried, fewer), l2, of_inputs)
     elif chooses:
-        l2 = choose_l2(lambda tried: trainings.short(data, tried, max(epochs // 2, 1)), l2)
+        half = max(epochs // 2, 1)
+        l2 = choose_l2(lambda tried: trainings.short(data, tried, half, for_l2=True), l2, trainings.biases_rmse)
+        if l2 in trainings.settled:
+            return
     log = trainings.whole(data, l2, epochs)
     if chooses and many:
         l2, log = raise_l2(lambda tried: trainings.whole(data, tried, epochs), l2, log, epochs)

@@ -114,7 +114,7 @@ def fit_network(
     again = rows if len(aside) and not many and settings.validation == "auto" else None
     del rows  # the caller keeps none: the memory is free
     biases_rmse = _measure_biases(seen, unseen, dampings, settings)
-    trainings = Trainings(settings, on_validation)
+    trainings = Trainings(settings, on_validation, biases_rmse if settings.biases else math.nan)
     with contextlib.suppress(Interrupted):
         search(trainings, lambda inputs: data_of(seen, unseen, inputs), many)
     best = last = trainings.best

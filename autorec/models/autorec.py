@@ -50,7 +50,8 @@ class AutoRec(Recommender):
                    mean. With the penalty gaussian_kl:β it is a variational autoencoder: β = 2σ² is the ELBO of ratings
                    with a noise of variance σ²
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": 250 (residuals: 125), halved or doubled as long as
-                   that clearly lowers the validation RMSE after half the epochs; above 300,000 ratings 350 (item) or
+                   that clearly lowers the validation RMSE after half the epochs, the last ones where damped biases have
+                   that RMSE too; above 300,000 ratings 350 (item) or
                    550 (user; residuals+rated: 300), a quarter where that is far better after an eighth of them, doubled
                    as long as a training overfits. More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
     corruption     of the inputs in training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
