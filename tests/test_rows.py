@@ -207,14 +207,17 @@ def test_one_streamed_batch_is_alive_at_a_time(optimizer: str) -> None:
     epoch(1), epoch(2)
 
 
-@pytest.mark.parametrize(("orientation", "most"), [("user", 3.5), pytest.param("item", 8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("orientation", "inputs", "most"),
+    [("user", "residuals+rated", 3.5), pytest.param("item", "auto", 8, marks=pytest.mark.slow)],
+)
 def test_a_streamed_training_takes_few_bytes_a_rating(
-    monkeypatch: pytest.MonkeyPatch, orientation: str, most: float
+    monkeypatch: pytest.MonkeyPatch, orientation: str, inputs: str, most: float
 ) -> None:
     """1 byte beside the ratings themselves, 5 where they are transposed and 1 more meanwhile; the rest is the batch."""
     monkeypatch.setattr(memory, "KEEP_MOST", 0)
     monkeypatch.setattr(validation, "_RUN", 2**14)
-    monkeypatch.setattr(biases, "_BLOCK", 2**12)
+    monkeypatch.setattr(biases, "_BLOCK", 2**14)
     monkeypatch.setattr(dampings, "SAMPLE", 2**12)
     rng = np.random.default_rng(0)
     n, m, each = 4000, 2000, 300
@@ -222,6 +225,6 @@ def test_a_streamed_training_takes_few_bytes_a_rating(
     values = rng.choice(HALF_STARS, len(indices)).astype(np.float32)
     csr = sparse.csr_array((values, indices, np.arange(n + 1, dtype=np.int32) * each), shape=(n, m))
     ratings = Ratings(csr, np.arange(n), np.arange(m))
-    model = AutoRec(orientation, hidden=4, epochs=1, batch=20, penalty="l2:20")
+    model = AutoRec(orientation, hidden=4, epochs=1, batch=20, penalty="l2:20", inputs=inputs)
     model.fit(planted())  # compiles
     assert bytes_at_most(lambda: model.fit(ratings)) < most * len(indices)

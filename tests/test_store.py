@@ -393,7 +393,7 @@ print(n, *sorted(seen))
 
 
 @pytest.mark.skipif(not ON_LINUX, reason="needs fork and SIGKILL")
-@pytest.mark.parametrize("how", ["exchange", "two renames"])
+@pytest.mark.parametrize("how", ["exchange", pytest.param("two renames", marks=pytest.mark.slow)])
 def test_killed_at_any_moment_of_a_save_there_is_a_whole_model_and_the_next_save_clears_up(tmp_path, how):
     (tmp_path / "inside").mkdir()
     place = str(tmp_path / "inside" / "model")

@@ -58,7 +58,11 @@ def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Cal
     once."""
     totals = _sum_up(ratings)
     of_users, of_items = totals.user_deviations(), totals.item_deviations()
-    kept = list(_make_blocks(ratings)) if ratings.nnz <= _BLOCK else None
+
+    def blocks() -> "Iterator[tuple[slice, sparse.csr_array, sparse.csc_array]]":
+        return ((rows, observed, observed.T) for rows, observed in _make_blocks(ratings))
+
+    kept = list(blocks()) if ratings.nnz <= _BLOCK else None
 
     def fit(user_damping: float, item_damping: float) -> Biases:
         user_weights = _add_damping(user_damping, totals.user_counts)
@@ -68,9 +72,9 @@ def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Cal
         for _ in range(sweeps):
             item = (of_items - taken) / item_weights
             taken[:] = 0
-            for rows, observed in kept or _make_blocks(ratings):
+            for rows, observed, transposed in kept or blocks():
                 user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
-                taken += observed.T @ user[rows]
+                taken += transposed @ user[rows]
         return Biases(totals.mean, user, item, user_damping, item_damping)
 
     return fit
