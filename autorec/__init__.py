@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from autorec.progress import show_progress as show_progress
     from autorec.ratings.labels import read_labels as read_labels
     from autorec.ratings.matrix import Ratings as Ratings
+    from autorec.ratings.read import open_ratings as open_ratings
     from autorec.ratings.read import read_ids as read_ids
     from autorec.ratings.read import read_json_lines as read_json_lines
     from autorec.ratings.read import read_pairs as read_pairs
@@ -182,6 +183,7 @@ _HOME = {
     "load": "autorec.models.base",
     "load_sample": "autorec.datasets.sample",
     "make_app": "autorec.serve.server",
+    "open_ratings": "autorec.ratings.read",
     "overturn": "autorec.insight.what_if",
     "per_user_split": "autorec.ratings.split",
     "plan": "autorec.training.plan",

@@ -72,13 +72,18 @@ def broadcast(what: Value) -> Value:
     return said[0]
 
 
+def gather(what: Value) -> list[Value]:
+    """[processes] `what` of each of them, in every process; travels as `broadcast` does."""
+    if place()[1] == 1:
+        return [what]
+    said: list[Any] = [None] * place()[1]
+    sys.modules["torch.distributed"].all_gather_object(said, what)
+    return said
+
+
 def all_agree(yes: bool) -> bool:
     """Whether it is True in every process."""
-    if place()[1] == 1:
-        return yes
-    said: list[Any] = [None] * place()[1]
-    sys.modules["torch.distributed"].all_gather_object(said, yes)
-    return all(said)
+    return all(gather(yes))
 
 
 def wait() -> None:

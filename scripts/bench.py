@@ -54,6 +54,7 @@ def main() -> None:
     if options.large:
         steps["billion"] = training.billion
         steps["sharded-memory"] = sharded.wide
+        steps["sharded-store"] = sharded.stored
         steps["preparing"] = files.preparing
     unknown = set(options.only) - set(steps)
     if unknown:

@@ -1,5 +1,6 @@
 """Several processes that share the columns learn what one process learns."""
 
+import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -40,6 +41,7 @@ from autorec.training.adam import Adam
 from autorec.training.batches import partition
 from autorec.training.distributed import meshed
 from autorec.training.objective import Loss, objective
+from autorec.training.part import from_rows
 from autorec.training.state import State
 from autorec.training.steps import Examples, Step, descend
 from autorec.training.tensor_tree import Columns, read_part, write_tree
@@ -155,7 +157,8 @@ def of_ratings(name: str, mesh: Mesh) -> Parts:
     parts = partition(rows.shape[0], 20, np.random.default_rng(0))
     inputs = settings.inputs if settings.inputs != "auto" else "residuals" if settings.biases else "ratings"
     dampings = (3.0, 5.0) if settings.biases else (0.0, 0.0)
-    data = make_data(rows, rows.only(np.arange(0)), parts, dampings, inputs, settings, False, mesh=mesh)
+    own = from_rows(rows).hold(mesh, parts, np.arange(0)).rows
+    data = make_data(own, rows.only(np.arange(0)), parts, dampings, inputs, settings, False, mesh=mesh)
     network = new_network(data, settings)
     likelihoods = {HEAD: parse("likelihood", "gaussian", LIKELIHOODS)}
     penalties = parse_sum("penalty", f"{model.penalty}+bias:2", PENALTIES)
@@ -214,9 +217,9 @@ class SmallJoint(autorec.Joint):
         return autorec.create("i-autorec", hidden=5, epochs=4, **how)
 
 
-def fit_joint() -> dict[str, np.ndarray]:
+def fit_joint(ratings: Any) -> dict[str, np.ndarray]:
     """The arrays of a model that ranks and rates; of processes other than the first, {}."""
-    model = SmallJoint(choice="ease").fit(taste_frame(120, 60))
+    model = SmallJoint(choice="ease").fit(ratings)
     return {} if group.place()[0] else model._arrays()
 
 
@@ -279,10 +282,19 @@ def assert_fitted_the_same(folder: Path, fits: dict[str, dict[str, Any]], said: 
 
 def assert_same_joint(several: list[dict[str, np.ndarray]]) -> None:
     """The ratings up to rounding; the choices, which the first process learns alone, to the bit."""
-    one, (first, *others) = fit_joint(), several
+    one, (first, *others) = fit_joint(taste_frame(120, 60)), several
     assert not any(others) and one.keys() == first.keys()
     for name, array in one.items():
         np.testing.assert_allclose(first[name], array, rtol=0, atol=0 if name.startswith("choice.") else 1e-4)
+
+
+def assert_read_in_parts(store: Path, expected: dict[str, np.ndarray]) -> None:
+    """A fit on a store, of which only the first process reads all, has the bits of one on all ratings in each."""
+    stored: Any = autorec.open_ratings(store)
+    found = fit_joint(stored)
+    assert ("whole" in vars(stored)) == (group.place()[0] == 0)
+    if found:
+        assert_equal(found, expected)
 
 
 def learn_and_fit(
@@ -290,7 +302,10 @@ def learn_and_fit(
 ) -> tuple[list[Learned], list[str], dict[str, np.ndarray]]:
     learned = learn_all(courses)
     with group.mesh(courses[0][1]):
-        return learned, fit_and_save(folder, fits), fit_joint()
+        said, joint = fit_and_save(folder, fits), fit_joint(taste_frame(120, 60))
+        if (folder / "store").exists():
+            assert_read_in_parts(folder / "store", joint)
+    return learned, said, joint
 
 
 def every(*meshes: str) -> list[Course]:
@@ -308,7 +323,10 @@ def every(*meshes: str) -> list[Course]:
 )
 @pytest.mark.timeout(900)  # hundreds of meetings of four processes, however few processors there are
 def test_several_processes_learn_and_fit_what_one_does(size: int, courses: list[Course], fits: Any, tmp_path: Path):
-    """Losses and gradients of each step; the fitted models; in meshes of rows and columns."""
+    """Losses and gradients of each step; the fitted models, also from a store; in meshes of rows and columns."""
+    if importlib.util.find_spec("duckdb"):
+        taste_frame(120, 60).to_csv(tmp_path / "ratings.csv", index=False)
+        autorec.prepare(tmp_path / "ratings.csv", tmp_path / "store")
     done = in_group(size, tmp_path / "group", learn_and_fit, tmp_path, courses, fits)
     learned, said, joint = map(list, zip(*done, strict=True))
     assert_learned_the_same(courses, learned)
@@ -402,7 +420,10 @@ def test_a_process_that_dies_changes_no_bit(mesh: str, kills: tuple[int, ...], t
     found, expected = in_group(processes_of(mesh), tmp_path / "resumed", *again)[0]
     assert_equal(found, expected)
     assert not list(kept.glob("*-epoch-*"))
-    assert_equal(fit_in_folder(kept, given), expected)
+    alone = fit_in_folder(kept, given)
+    for name in ("mean", "row_bias"):  # summed anew, in another order
+        np.testing.assert_allclose(alone.pop(name), expected.pop(name), rtol=1e-12, atol=1e-12)
+    assert_equal(alone, expected)
 
 
 @pytest.mark.slow

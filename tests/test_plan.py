@@ -23,8 +23,10 @@ def test_one_process_needs_what_a_training_needs(orientation: str) -> None:
     assert made.streams
     needed = training_memory(ratings, rows, columns, (hidden,), 4096, streams=True)
     assert made.memory == needed | {"ratings as read": 8 * ratings}
-    more = autorec.plan(*SIZES, orientation=orientation, workers=2, speed=SPEED).memory["ratings of all columns"]
-    assert more == (1 if orientation == "user" else 5) * ratings + 64 * columns
+    two = autorec.plan(*SIZES, orientation=orientation, workers=2, speed=SPEED)
+    assert two.memory["numbers of all rows and columns"] == 16 * rows + 48 * columns
+    assert "ratings as read" not in two.memory
+    assert two.in_the_end == 4 * 129 * columns + (8 if orientation == "user" else 14) * ratings
     assert made.moved == made.network_seconds == 0
     assert made.steps == -(-rows // 4096)
     seconds = 2e-10 * hidden * ratings * 4096 / rows + 6e-10 * 2 * hidden * columns + 5e-9 * hidden * 4096
@@ -55,8 +57,7 @@ def test_groups_share_rows_and_sum_the_gradients_of_their_columns() -> None:
     assert made.moved == 2 * 2 * 2048 * 64 * 4 // 2 + 2 * 129 * 5_000_000 * 4 // 2
     copies = {plan.memory["parameters and optimiser"] - 64 * 4 * n for plan, n in ((made, 5), (columns, 4))}
     assert copies == {129 * 5_000_000 * 20, 129 * 5_000_000 * 16}  # the gradient too
-    assert made.memory["ratings of all columns"] == 5 * 4_000_000_000 + 64 * 10_000_000
-    assert made.memory["ratings as read"] == 12 * 4_000_000_000  # columns of 8 bytes
+    assert made.in_the_end == 129 * 4 * 10_000_000 + (6 + 12) * 4_000_000_000  # columns of 8 bytes
     with pytest.raises(ParameterError, match="mesh 2x3 is for 6 processes; there are 4"):
         autorec.plan(*sizes, workers=4, mesh="2x3", speed=SPEED)
 

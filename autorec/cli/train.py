@@ -23,7 +23,7 @@ from autorec.errors import AutoRecError, ParameterError
 
 
 @verb
-@ratings_file()
+@ratings_file(work="open_ratings")
 @click.option(
     "-m",
     "--model",

@@ -12,7 +12,7 @@ from autorec import group
 from autorec.models.base import Recommender, load
 from autorec.models.presets import create
 from autorec.models.unknown import recommend_anyone
-from autorec.ratings.read import read_ratings
+from autorec.ratings.read import open_ratings
 from autorec.storage.manifest import describe
 from autorec.training.checkpoint import Checkpoint
 
@@ -40,7 +40,7 @@ def train_here(job: Job) -> None:
     """The training in one process of a group; the first writes the model."""
     import torch.distributed as dist
 
-    ratings = read_ratings(job.ratings, **job.reading)
+    ratings = open_ratings(job.ratings, **job.reading)
     with group.mesh(job.mesh):
         model = create(job.model, **job.parameters).fit(ratings, checkpoint=job.checkpoint)
     if dist.get_rank() == 0:

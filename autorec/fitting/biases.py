@@ -11,6 +11,7 @@ from autorec.array_types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from autorec.network.rows import Rows
+    from autorec.network.shard import Mesh
 
 
 USER_DAMPING = 15.0  # ratings; these are the defaults of Surprise's BaselineOnly
@@ -42,6 +43,7 @@ def fit_biases(
     user_damping: float = USER_DAMPING,
     item_damping: float = ITEM_DAMPING,
     sweeps: int = SWEEPS,
+    mesh: "Mesh | None" = None,
 ) -> Biases:
     """Alternating damped means over the observed entries of ratings [users × items].
 
@@ -49,14 +51,20 @@ def fit_biases(
     (user_damping + n_u): block descent on Σ(r − r̂)² + item_damping·Σ item² + user_damping·Σ user² (Koren, KDD 2008,
     §2.1; ACM TKDD 4(1), eq. 1). Without ratings everything is 0. Memory beside the ratings grows with users and items,
     not with ratings.
+
+    mesh: of processes, each of which has some of the ratings, in the columns that are its own (`training.part`). They
+    have the biases of all users then, and each of the items in its columns; sums over processes round in another order.
     """
-    return bias_fitter(ratings, sweeps)(user_damping, item_damping)
+    return bias_fitter(ratings, sweeps, mesh)(user_damping, item_damping)
 
 
-def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Callable[[float, float], Biases]:
+def bias_fitter(
+    ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS, mesh: "Mesh | None" = None
+) -> Callable[[float, float], Biases]:
     """A function (user damping, item damping) → `fit_biases` of the ratings [users × items]; shared sums are made
     once."""
-    totals = _sum_up(ratings)
+    mesh = None if mesh is None or mesh.size == 1 else mesh
+    totals = _sum_up(ratings, mesh)
     of_users, of_items = totals.user_deviations(), totals.item_deviations()
 
     def blocks() -> "Iterator[tuple[slice, sparse.csr_array, sparse.csc_array]]":
@@ -72,17 +80,25 @@ def bias_fitter(ratings: "sparse.csr_array | Rows", sweeps: int = SWEEPS) -> Cal
         for _ in range(sweeps):
             item = (of_items - taken) / item_weights
             taken[:] = 0
+            if mesh is not None:  # what others take off each user has to be known first
+                for rows, observed, _ in kept or blocks():
+                    user[rows] = observed @ item
+                user = (of_users - mesh.total(user)) / user_weights
             for rows, observed, transposed in kept or blocks():
-                user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
+                if mesh is None:
+                    user[rows] = (of_users[rows] - observed @ item) / user_weights[rows]
                 taken += transposed @ user[rows]
+            if mesh is not None:
+                mesh.total_of_columns(taken)
         return Biases(totals.mean, user, item, user_damping, item_damping)
 
     return fit
 
 
-def item_means(ratings: "sparse.csr_array | Rows", damping: float) -> FloatArray:
-    """Ratings [users × items] → [items] mean of each item's ratings and `damping` more at the mean of all."""
-    totals = _sum_up(ratings)
+def item_means(ratings: "sparse.csr_array | Rows", damping: float, mesh: "Mesh | None" = None) -> FloatArray:
+    """Ratings [users × items] → [items] mean of each item's ratings and `damping` more at the mean of all. mesh: as in
+    `fit_biases`."""
+    totals = _sum_up(ratings, mesh)
     return np.asarray(totals.mean + totals.item_deviations() / _add_damping(damping, totals.item_counts))
 
 
@@ -122,7 +138,7 @@ class _Totals:
         return np.asarray(self.item_sums - self.mean * self.item_counts)
 
 
-def _sum_up(ratings: "sparse.csr_array | Rows") -> _Totals:
+def _sum_up(ratings: "sparse.csr_array | Rows", mesh: "Mesh | None" = None) -> _Totals:
     n, m = ratings.shape
     totals = _Totals(np.zeros(n), np.zeros(n), np.zeros(m), np.zeros(m))
     for rows, observed in _make_blocks(ratings):
@@ -135,6 +151,11 @@ def _sum_up(ratings: "sparse.csr_array | Rows") -> _Totals:
         ):
             of_users[rows] = np.asarray(matrix.sum(axis=1))
             of_items += np.asarray(matrix.sum(axis=0))
+    if mesh is not None:
+        for of_users in (totals.user_sums, totals.user_counts):
+            mesh.total(of_users)
+        for of_items in (totals.item_sums, totals.item_counts):
+            mesh.total_of_columns(of_items)
     return totals
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING, bias_fitter
 from autorec.fitting.scale import rows_inside
-from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
+from autorec.training.part import Part, part_of
 
 FOLDS = 10
 MOST = 20_000  # ratings: tenths are held out in turn until they have so many
@@ -25,8 +25,9 @@ STEPS = (4.0, 2.0, 2**0.5)  # factors of the search, one after the other
 BOUNDS = (2.0**-6, 2.0**16)  # of a damping; where users, or items, do not differ, the best damping is infinite
 
 
-def choose_dampings(rows: Rows, given: Given, default: Dampings, seed: int = 0) -> Dampings:
-    """(damping of rows, of columns) of ratings [n × m]; "auto" in `given` becomes that of least held-out squared error.
+def choose_dampings(part: Part, given: Given, default: Dampings, seed: int = 0) -> Dampings:
+    """(damping of rows, of columns) of ratings [n × m], of which this process has a part; "auto" in `given` becomes
+    that of least held-out squared error.
 
     About thirty pairs are tried, from `default` on, each in closed form on at most 2¹⁷ ratings: a few tenths of a
     second. With fewer than 1,000 ratings "auto" is the default.
@@ -35,8 +36,8 @@ def choose_dampings(rows: Rows, given: Given, default: Dampings, seed: int = 0) 
         known if isinstance(asked, str) else float(asked) for asked, known in zip(given, default, strict=True)
     )
     free = [isinstance(asked, str) for asked in given]
-    if any(free) and rows.nnz // FOLDS >= LEAST:
-        start = compass(_held_out_error(rows, np.random.default_rng(seed)), start, free)
+    if any(free) and part.nnz // FOLDS >= LEAST:
+        start = compass(_held_out_error(part, np.random.default_rng(seed)), start, free)
     return start[0], start[1]
 
 
@@ -44,13 +45,15 @@ def dampings_of(ratings: Ratings, given: Given = ("auto", "auto")) -> Dampings:
     """`choose_dampings` (of users, of items) of ratings on their own scale."""
     if all(not isinstance(asked, str) for asked in given):
         return float(given[0]), float(given[1])
-    return choose_dampings(rows_inside(ratings.csr, ratings.scale), given, (USER_DAMPING, ITEM_DAMPING))
+    return choose_dampings(part_of(rows_inside(ratings.csr, ratings.scale)), given, (USER_DAMPING, ITEM_DAMPING))
 
 
-def _held_out_error(rows: Rows, rng: np.random.Generator) -> Callable[[Point], float]:
+def _held_out_error(part: Part, rng: np.random.Generator) -> Callable[[Point], float]:
     """(damping of rows, of columns) → Σ (r − r̂)² over the ratings kept aside."""
-    if rows.nnz > SAMPLE:
-        rows = rows.select(np.sort(rng.permutation(rows.shape[0])[: max(rows.shape[0] * SAMPLE // rows.nnz, 1)]))
+    rows, n = part.rows, part.shape[0]
+    if part.nnz > SAMPLE:
+        rows = rows.select(np.sort(rng.permutation(n)[: max(n * SAMPLE // part.nnz, 1)]))
+    rows = part.gather(rows)
     tenths = np.array_split(rng.permutation(rows.nnz), FOLDS)
     folds = []
     for aside in tenths[: max(MOST // max(len(tenths[0]), 1), 1)]:

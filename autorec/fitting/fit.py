@@ -15,11 +15,10 @@ import torch
 
 from autorec import group, progress
 from autorec.array_types import Float32, FloatArray
-from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
 from autorec.fitting.dampings import Dampings, choose_dampings
-from autorec.fitting.one_training import HEAD, Data, make_data
+from autorec.fitting.one_training import HEAD, Data, fit_biases, make_data
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_shared
 from autorec.memory import available_memory
 from autorec.network.activations import HIGH, LOW
@@ -31,6 +30,7 @@ from autorec.training.batches import batch_size, partition, read_inputs
 from autorec.training.distributed import check_mesh, gather
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.memory import should_stream, training_memory
+from autorec.training.part import Source
 from autorec.training.validation import held_out_entries
 
 TOLERANCE = 0.001  # share of the RMSE of damped biases by which a training may be worse
@@ -83,48 +83,49 @@ def choose_streaming(n_ratings: int, shape: tuple[int, int], settings: Settings,
 
 
 def fit_network(
-    rows: Rows, settings: Settings, on_validation: OnValidation | None = None, mesh: Mesh = WHOLE_MESH
+    source: Source, settings: Settings, on_validation: OnValidation | None = None, mesh: Mesh = WHOLE_MESH
 ) -> Fitted:
-    """Train on rows [rows × columns], ratings 1 … 5.
+    """Train on ratings [rows × columns] from 1 to 5.
 
     Open settings are chosen by trainings on a part of the ratings; the best by validation RMSE is kept. Up to 300,000
     ratings, where each counts, a last training includes the validation ratings: the same settings and schedule, stopped
     at the best epoch. Where damped biases are better than the best training, the model is these biases.
 
-    mesh: what of rows and columns this process trains. All processes are given all rows; process 0 alone has the
+    mesh: what of rows and columns this process trains, and so what it takes of the source; process 0 alone has the
     whole network in its result.
     """
+    shape, nnz = source.shape, source.nnz
     if mesh.size > 1:
         check_shared(settings)
-        check_mesh(mesh, rows.n_columns, settings.penalties)
-    stream = choose_streaming(rows.nnz, rows.shape, settings, mesh)
+        check_mesh(mesh, shape[1], settings.penalties)
+    stream = choose_streaming(nnz, shape, settings, mesh)
+    rng = np.random.default_rng(settings.seed)
+    aside = held_out_entries(nnz, settings.validation, rng)
+    parts = partition(shape[0], batch_size(shape, nnz, settings.batch), rng, in_order=settings.batch == "full")
+    part = source.hold(mesh, parts, aside)
+    del source  # the caller keeps none: its memory is free
     dampings = (0.0, 0.0)
     if settings.biases:
-        dampings = choose_dampings(rows, settings.dampings, settings.default_dampings, settings.seed)
-    rng = np.random.default_rng(settings.seed)
-    aside = held_out_entries(rows.nnz, settings.validation, rng)
-    size = batch_size(rows.shape, rows.nnz, settings.batch)
-    parts = partition(rows.shape[0], size, rng, in_order=settings.batch == "full")
+        dampings = choose_dampings(part, settings.dampings, settings.default_dampings, settings.seed)
 
     def data_of(seen: Rows, unseen: Rows, inputs: str) -> Data:
         return make_data(seen, unseen, parts, dampings, inputs, settings, stream, mesh=mesh)
 
-    unseen, seen = rows.only(aside), rows.without(aside)
-    many = rows.nnz > SEARCH_MOST
-    again = rows if len(aside) and not many and settings.validation == "auto" else None
-    del rows  # the caller keeps none: the memory is free
-    biases_rmse = _measure_biases(seen, unseen, dampings, settings)
+    unseen, seen = part.gather(part.rows.only(part.aside)), part.rows.without(part.aside)
+    many = nnz > SEARCH_MOST
+    again = part.rows if len(aside) and not many and settings.validation == "auto" else None
+    del part
+    biases_rmse = _measure_biases(seen, unseen, dampings, settings, mesh)
     trainings = Trainings(settings, on_validation, biases_rmse if settings.biases else math.nan)
     with contextlib.suppress(Interrupted):
         search(trainings, lambda inputs: data_of(seen, unseen, inputs), many)
     best = last = trainings.best
     assert best is not None and last is not None  # a search that ends well, or by Ctrl-C, leaves one
     if again is not None and best.log.best_epoch > 0 and best.log.stopped != "interrupted":
-        last = trainings.repeat_best(data_of(again, again.only(aside[:0]), best.inputs))
-    n_columns = len(last.biases.item)
+        last = trainings.repeat_best(data_of(again, unseen.only(aside[:0]), best.inputs))
     falls_back = settings.biases and best.log.best_score > biases_rmse * (1 + TOLERANCE)
     return Fitted(
-        network=finish(last.network, last.biases if falls_back else None, n_columns, mesh),
+        network=finish(last.network, last.biases if falls_back else None, shape[1], mesh),
         mean=last.biases.mean,
         row_bias=last.biases.user,
         inputs=last.inputs,
@@ -133,7 +134,7 @@ def fit_network(
         l2=last.l2,
         epochs=last.epochs,
         log=best.log,
-        n_train=seen.nnz - (len(aside) if last is best else 0),
+        n_train=nnz - (len(aside) if last is best else 0),
         n_validation=len(aside),
         tried=trainings.tried,
         seconds=trainings.seconds,
@@ -143,12 +144,12 @@ def fit_network(
     )
 
 
-def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Settings) -> float:
-    """RMSE of damped biases on the held-out ratings, NaN without any."""
+def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Settings, mesh: Mesh) -> float:
+    """RMSE of damped biases on the held-out ratings, NaN without any. seen, unseen: as in `make_data`."""
     if not unseen.nnz:
         return math.nan
-    row_damping, column_damping = dampings if settings.biases else settings.default_dampings
-    biases = bias_tools.fit_biases(seen, user_damping=row_damping, item_damping=column_damping)
+    dampings = dampings if settings.biases else settings.default_dampings
+    biases = fit_biases(seen, dampings, mesh, unseen.n_columns)
     batch = unseen.batch()
     predicted = biases.predict(batch.rows().numpy(), unseen.indices).clip(LOW, HIGH)
     return float(np.sqrt(np.mean(np.square(predicted - batch.values.numpy()))))

@@ -4,7 +4,7 @@ Rows are items or users, by the orientation; all ratings are on the scale 1 … 
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Data:
     n_ratings   to learn from
     inputs      "ratings", "residuals" or "residuals+rated"
     centre      [columns] as in `reconstruct`
-    start       [columns] initial output biases
+    start       [own columns] initial output biases
     examples    [batches] of the mesh' rows and columns
     validation  None without held-out ratings
     mesh        which rows of a batch, and which columns, this process has
@@ -73,44 +73,34 @@ def make_data(
     biases: Biases | None = None,
     mesh: Mesh = WHOLE_MESH,
 ) -> Data:
-    """The data of a training on the rows `seen` [rows × columns], in batches of the row indices `parts`.
+    """The data of a training on the rows `seen` [rows × own columns], in batches of the row indices `parts`.
 
-    unseen: the held-out ratings, those left out of `seen`. inputs, mesh: as in `Data`. biases: None for those of
-    `seen`.
+    unseen: the held-out ratings [rows × columns] of all processes, those left out of `seen`. inputs, mesh: as in
+    `Data`. biases: None for those of `seen`.
     """
-    biases = _fit_biases(seen, dampings, settings) if biases is None else biases
+    if biases is None and settings.biases:
+        biases = fit_biases(seen, dampings, mesh, unseen.n_columns)
+    elif biases is None:
+        biases = Biases(0.0, np.zeros(seen.shape[0]), np.zeros(unseen.n_columns))
     centre = biases.item.astype(np.float32) if inputs != "ratings" else None
-    own = _rows_here(seen, parts, mesh)
     own_centre = None if centre is None else np.ascontiguousarray(centre[mesh.columns.own])
     offset = (biases.mean + biases.user).astype(np.float32)
-    lengths = seen.lengths() if has_mask(inputs) else None
+    lengths = mesh.total(seen.lengths()) if has_mask(inputs) else None
     make = reconstruct(offset, settings.device, HEAD, own_centre, lengths)
-    examples = make_examples(own, parts, make, stream=stream, mesh=mesh)
-    validation = prepare_validation(own, unseen, parts, examples, make, stream=stream, mesh=mesh)
-    n_ratings = seen.nnz - unseen.nnz
+    examples = make_examples(seen, parts, make, stream=stream, mesh=mesh)
+    validation = prepare_validation(seen, unseen, parts, examples, make, stream=stream, mesh=mesh)
     return Data(
-        shape=seen.shape,
-        n_ratings=n_ratings,
+        shape=unseen.shape,
+        n_ratings=int(mesh.total(np.array([seen.nnz]))[0]) - unseen.nnz,
         inputs=inputs,
         dampings=dampings,
         biases=biases,
         centre=centre,
-        start=_starting_bias(seen, biases, settings),
+        start=_starting_bias(seen, biases, settings, mesh),
         examples=examples,
         validation=validation,
         mesh=mesh,
     )
-
-
-def _rows_here(rows: Rows, parts: list[IntArray], mesh: Mesh) -> Rows:
-    """The entries [rows × own columns] of the rows that the mesh takes of the parts."""
-    own = rows.of(mesh.columns)
-    if mesh.rows.size == 1:
-        return own
-    here = np.zeros(rows.shape[0], dtype=bool)
-    for part in parts:
-        here[part[mesh.rows.own]] = True
-    return own.only(np.flatnonzero(np.repeat(here, np.diff(own.indptr))))
 
 
 def train_once(
@@ -180,16 +170,17 @@ def _limit_threads(settings: Settings) -> contextlib.AbstractContextManager[None
     return torch_on_one_thread() if shallow else contextlib.nullcontext()
 
 
-def _fit_biases(rows: Rows, dampings: Dampings, settings: Settings) -> Biases:
-    """Damped biases of rows (`user`) and columns (`item`); zeros where the model learns without."""
-    if settings.biases:
-        return bias_tools.fit_biases(rows, user_damping=dampings[0], item_damping=dampings[1])
-    return Biases(0.0, np.zeros(rows.shape[0]), np.zeros(rows.shape[1]))
+def fit_biases(rows: Rows, dampings: Dampings, mesh: Mesh, n_columns: int) -> Biases:
+    """Damped biases of rows (`user`) and of all n_columns (`item`), where each process has rows [rows × own
+    columns]."""
+    own = bias_tools.fit_biases(rows, user_damping=dampings[0], item_damping=dampings[1], mesh=mesh)
+    return replace(own, item=mesh.all_columns(own.item, n_columns))
 
 
-def _starting_bias(rows: Rows, biases: Biases, settings: Settings) -> FloatArray:
-    """[columns] the initial output bias: damped biases, without an offset damped means, which need not be learned."""
-    return biases.item if settings.biases else bias_tools.item_means(rows, STARTING_DAMPING)
+def _starting_bias(rows: Rows, biases: Biases, settings: Settings, mesh: Mesh) -> FloatArray:
+    """[own columns] the initial output bias: damped biases, without an offset damped means, which need not be
+    learned."""
+    return biases.item[mesh.columns.own] if settings.biases else bias_tools.item_means(rows, STARTING_DAMPING, mesh)
 
 
 def new_network(data: Data, settings: Settings) -> Autoencoder:
@@ -202,5 +193,5 @@ def new_network(data: Data, settings: Settings) -> Autoencoder:
     if settings.centred:
         head = network.head(HEAD)
         with torch.no_grad():
-            head.bias.copy_(head.activation.inverse(torch.from_numpy(data.start[data.mesh.columns.own]).float()))
+            head.bias.copy_(head.activation.inverse(torch.from_numpy(np.ascontiguousarray(data.start)).float()))
     return network

@@ -13,7 +13,7 @@ _BLOCK = 2**20  # ratings mapped at once, in float64
 
 def inside(csr: sparse.csr_array, scale: tuple[float, float]) -> sparse.csr_array:
     """Ratings [users × items] on `scale` → the same entries on 1 … 5, float32."""
-    return sparse.csr_array((_inside(csr.data, scale), csr.indices, csr.indptr), shape=csr.shape)
+    return sparse.csr_array((map_inside(csr.data, scale), csr.indices, csr.indptr), shape=csr.shape)
 
 
 def rows_inside(csr: sparse.csr_array, scale: tuple[float, float]) -> Rows:
@@ -21,13 +21,14 @@ def rows_inside(csr: sparse.csr_array, scale: tuple[float, float]) -> Rows:
     indptr, indices = csr.indptr.astype(np.int64, copy=False), csr.indices.astype(np.int32, copy=False)
     found = to_levels(csr.data)
     if found is None:
-        values = _inside(csr.data, scale)
+        values = map_inside(csr.data, scale)
         return Rows(csr.shape[1], indptr, indices, values, values[:0])
     levels, table = found
-    return Rows(csr.shape[1], indptr, indices, levels, _inside(table, scale))
+    return Rows(csr.shape[1], indptr, indices, levels, map_inside(table, scale))
 
 
-def _inside(values: FloatArray, scale: tuple[float, float]) -> npt.NDArray[np.float32]:
+def map_inside(values: FloatArray, scale: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """Ratings [n] on `scale` → on 1 … 5."""
     low, high = scale
     mapped = np.empty(len(values), dtype=np.float32)
     for start in range(0, len(values), _BLOCK):

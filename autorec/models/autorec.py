@@ -17,6 +17,7 @@ from autorec.fitting.fit import Fitted, encode_rows, fit_network, summarise, war
 from autorec.fitting.one_training import HEAD
 from autorec.fitting.scale import inside, outside, rows_inside
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
+from autorec.fitting.stored import from_store
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import fit_columns, solve_columns, weigh_targets
 from autorec.models.vectors import Vectors, vectors
@@ -26,11 +27,13 @@ from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.sorting import transposed
+from autorec.ratings.stored import Stored
 from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
 from autorec.training.batches import batch_size
 from autorec.training.distributed import meshed
 from autorec.training.memory import training_memory
+from autorec.training.part import Source, from_rows
 
 NETWORK = "network."  # begins the names of its arrays in a file
 
@@ -135,7 +138,7 @@ class AutoRec(Recommender):
         self.random_state = random_state
         self.device = device
 
-    spreads = True
+    spreads = reads_parts = True
 
     network_: Autoencoder
     mean_: float
@@ -158,13 +161,18 @@ class AutoRec(Recommender):
         """The parameters as settings, with `others` in place of some. ParameterError: one is not allowed."""
         return check_settings(self.get_params(deep=False) | others)
 
-    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+    def _fit(self, ratings: Ratings | Stored, on_validation: OnValidation | None) -> dict[str, Any]:
         settings = self._check_settings()
         factor = _factor(ratings)
         watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)
         with meshed() as mesh, torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
-            fitted = fit_network(self._rows_of(ratings.csr, ratings.scale), settings, watch, mesh)
-        return {} if group.place()[0] else self._keep(ratings, fitted)
+            fitted = fit_network(self._source_of(ratings), settings, watch, mesh)
+        return {} if group.place()[0] else self._keep(ratings.whole, fitted)
+
+    def _source_of(self, ratings: Ratings | Stored) -> Source:
+        if isinstance(ratings, Stored):
+            return from_store(ratings, self.orientation)
+        return from_rows(self._rows_of(ratings.csr, ratings.scale))
 
     def _fit_from(self, old: "AutoRec", ratings: Ratings, epochs: int) -> dict[str, Any] | None:
         if old.summary_["fell_back"]:  # all its weights are 0, from where no gradient leads
@@ -387,7 +395,7 @@ class AutoRec(Recommender):
         return lambda: build_autoencoder(n_columns, *parts, n_inputs=n_inputs, centred=centred, code=code, head=HEAD)
 
 
-def _factor(ratings: Ratings) -> float:
+def _factor(ratings: Ratings | Stored) -> float:
     """From errors on 1 … 5 to the scale of the ratings."""
     low, high = ratings.scale
     return (high - low) / (HIGH - LOW)

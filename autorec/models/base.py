@@ -32,6 +32,7 @@ from autorec.ranking.topn import Result, map_blocks
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.ids import as_collection, require_known
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.stored import Stored
 from autorec.training.checkpoint import Checkpoint
 from autorec.training.loop import OnValidation as OnValidation
 
@@ -83,7 +84,7 @@ class Recommender(Hooks, BaseEstimator):
                 setattr(self, name, value.item())  # small integers of NumPy overflow where Python's grow
         self._check_parameters()
         rank = group.place()[0]
-        ratings = as_ratings(ratings)
+        ratings = ratings if isinstance(ratings, Stored) else as_ratings(ratings)
         if not len(ratings):
             raise InputError("there are no ratings to learn from")
         low, high = ratings.scale
@@ -102,7 +103,7 @@ class Recommender(Hooks, BaseEstimator):
             if not summary["best_epoch"]:
                 raise KeyboardInterrupt
             warnings.warn("the training was interrupted: its best weights so far are kept", stacklevel=2)
-        self._adopt(ratings, summary)
+        self._adopt(ratings.whole, summary)
         return self
 
     def _adopt(self, ratings: Ratings, summary: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from autorec.models.registry import named
 from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
 from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.stored import Stored
 from autorec.storage.arrays import Expected, Shape
 from autorec.training.loop import OnValidation
 
@@ -58,6 +59,11 @@ class Hooks:
     _right: Scores | None = None  # [items × (d + 2)] see `as_right`; made when first asked for
 
     @property
+    def reads_parts(self) -> bool:
+        """Whether `_fit` takes `Stored` ratings, of which each of several processes reads what it needs."""
+        return False
+
+    @property
     def spreads(self) -> bool:
         """Whether several processes fit it together; then the first alone has what is learned, and a summary of it."""
         return False
@@ -66,12 +72,13 @@ class Hooks:
         """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
         raise NotImplementedError
 
-    def _learn(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
+    def _learn(self, ratings: Ratings | Stored, on_validation: OnValidation | None) -> dict[str, Any]:
         """`_fit`, and for a model of choices the half-life of its histories; the summary of both."""
-        summary = self._fit(ratings, on_validation)
+        given: Any = ratings if self.reads_parts else ratings.whole
+        summary = self._fit(given, on_validation)
         if not summary or "half_life" in summary or not hasattr(self, "half_life"):
             return summary
-        return summary | recency.choose_half_life(self, ratings)
+        return summary | recency.choose_half_life(self, ratings.whole)
 
     def _fit_from(self, old: Any, ratings: Ratings, epochs: int) -> dict[str, Any] | None:
         """`_fit`, so many epochs from what `old` learned, a fitted model of the same parameters on the same scale; with

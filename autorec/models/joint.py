@@ -36,6 +36,7 @@ from autorec.models.presets import create
 from autorec.models.registry import named
 from autorec.models.user_days import on_scale
 from autorec.ratings.matrix import Ratings, liked_from
+from autorec.ratings.stored import Stored
 from autorec.storage.arrays import Expected, Shape
 
 # Of the models of choices. Chosen on validation parts of MovieLens and the built-in sample; from l2 a search begins.
@@ -100,6 +101,10 @@ class Joint(Recommender):
         """Whether the rating model does; the first process then learns the choices, a closed form, alone."""
         return create(self.rating).spreads
 
+    @property
+    def reads_parts(self) -> bool:
+        return create(self.rating).reads_parts
+
     def _check_parameters(self) -> None:
         checks.one_of("rating", self.rating, named("ratings"))
         checks.one_of("choice", self.choice, ("auto", *CHOICES))
@@ -108,17 +113,18 @@ class Joint(Recommender):
         checks.half_life(self.half_life)
         checks.random_state("random_state", self.random_state)
 
-    def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
-        chosen = self._choose(*ratings.csr.shape)
+    def _fit(self, given: Ratings | Stored, on_validation: OnValidation | None) -> dict[str, Any]:
+        chosen = self._choose(given.n_users, given.n_items)
         if self.choice == "auto" and chosen != "ease":
             warnings.warn(
-                f"{ratings.n_items:,} items are too many for a dense matrix: the choices are learned by {chosen}",
+                f"{given.n_items:,} items are too many for a dense matrix: the choices are learned by {chosen}",
                 stacklevel=3,
             )
         rating = self._make_rating(checks.seed("random_state", self.random_state))
-        learned = rating._learn(ratings, on_validation)
+        learned = rating._learn(given, on_validation)
         if group.place()[0]:
             return {}
+        ratings = given.whole
         rating._adopt(ratings, learned)
         low, high = ratings.scale
         spread = float(rating.summary_.get("validation_rmse") or SPREAD * (high - low))

@@ -15,12 +15,13 @@ from autorec import __version__
 from autorec.errors import ParameterError
 from autorec.models.store import to_json
 from autorec.ratings.matrix import Ratings
+from autorec.ratings.stored import Stored
 from autorec.training.checkpoint import Checkpoint, keeping
 
 
 @contextlib.contextmanager
 def kept(
-    model: BaseEstimator, ratings: Ratings, checkpoint: Checkpoint | os.PathLike[str] | str | None
+    model: BaseEstimator, ratings: Ratings | Stored, checkpoint: Checkpoint | os.PathLike[str] | str | None
 ) -> Iterator[None]:
     """Within the block, the fit of a model, trainings are kept where `checkpoint` says; None: nowhere."""
     if checkpoint is None:
@@ -33,7 +34,7 @@ def kept(
         warnings.warn(f"{type(model).__name__} learns without epochs: nothing was kept to go on from", stacklevel=4)
 
 
-def describe_fit(model: BaseEstimator, ratings: Ratings) -> dict[str, Any]:
+def describe_fit(model: BaseEstimator, ratings: Ratings | Stored) -> dict[str, Any]:
     """Class, parameters, ratings as a hash, and version, JSON-ready: all that a fit from a seed depends on.
 
     ParameterError: the random state is no seed, or a parameter is an object.
@@ -48,10 +49,9 @@ def describe_fit(model: BaseEstimator, ratings: Ratings) -> dict[str, Any]:
     return described | {"SHA-256 of the ratings": _hash(ratings), "version of autorec": __version__}
 
 
-def _hash(ratings: Ratings) -> str:
+def _hash(ratings: Ratings | Stored) -> str:
     """Of rows, columns, values and scale; ids change nothing."""
-    csr = ratings.csr
-    digest = hashlib.sha256(repr((csr.shape, ratings.scale)).encode())
-    for array in (csr.indptr, csr.indices, csr.data):
+    digest = hashlib.sha256(repr(((ratings.n_users, ratings.n_items), ratings.scale)).encode())
+    for array in ratings.csr_arrays():
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -73,8 +73,11 @@ class Rows:
         """The same rows with the shard's own columns alone, numbered anew; itself where these are all."""
         if shard.size == 1:
             return self
-        own = self.only(np.flatnonzero(self.indices % shard.size == shard.rank))
-        return replace(own, n_columns=shard.count(self.n_columns), indices=own.indices // shard.size)
+        return self.only(np.flatnonzero(self.indices % shard.size == shard.rank)).numbered(shard)
+
+    def numbered(self, shard: Shard) -> "Rows":
+        """The same entries, all in the shard's own columns, whose columns are these alone."""
+        return replace(self, n_columns=shard.count(self.n_columns), indices=self.indices // shard.size)
 
     def select(self, chosen: IntArray) -> "Rows":
         """The rows `chosen` [k], a copy [k × m]."""

@@ -15,12 +15,16 @@ once a step.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.distributed as dist
+
+from autorec.array_types import FloatArray, IntArray
+
+Numbers = TypeVar("Numbers", FloatArray, IntArray)
 
 _BLOCK = 2**22  # numbers that travel at once where a weight is put together
 
@@ -135,6 +139,20 @@ class Mesh:
     @property
     def size(self) -> int:
         return self.rows.size * self.columns.size
+
+    def total(self, values: Numbers) -> Numbers:
+        """[k] numbers of each process, summed over all of them, in place."""
+        self.columns.total(torch.from_numpy(values))
+        return self.total_of_columns(values)
+
+    def total_of_columns(self, values: Numbers) -> Numbers:
+        """[own columns] numbers of each process, summed over those with the same columns, in place."""
+        self.rows.total(torch.from_numpy(values))
+        return values
+
+    def all_columns(self, values: FloatArray, n_columns: int) -> FloatArray:
+        """[own columns] numbers of each process → [n_columns] in every process."""
+        return np.asarray(self.columns.assemble(torch.from_numpy(values)[None], n_columns)[0])
 
 
 WHOLE_MESH = Mesh()

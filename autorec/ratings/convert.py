@@ -14,6 +14,7 @@ from autorec.ratings.arrow import parse_table
 from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.matrix import Parsed, Ratings, build
 from autorec.ratings.roles import Columns, choose_columns
+from autorec.ratings.stored import Stored
 from autorec.ratings.validity import check_matrix, check_values
 from autorec.ratings.values import convert_times
 
@@ -31,8 +32,8 @@ def as_ratings(data: Any) -> Ratings:
     reach them. InputError: any other type; a column that is missing or not clear; a damaged matrix; ratings that are
     not finite numbers.
     """
-    if isinstance(data, Ratings):
-        return data
+    if isinstance(data, (Ratings, Stored)):
+        return data.whole
     return build(parse_in_memory(data))
 
 

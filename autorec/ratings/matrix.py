@@ -4,6 +4,7 @@ Stored = observed: an explicit 0 is a rating. Everything between the reader and 
 rows and columns of `Ratings.csr`; raw ids live in `user_ids` and `item_ids` only.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -112,6 +113,11 @@ class Ratings:
         return f"Ratings({self.n_users} users × {self.n_items} items, {len(self)} ratings)"
 
     @property
+    def whole(self) -> "Ratings":
+        """These ratings; of those that a process reads in part, all."""
+        return self
+
+    @property
     def n_users(self) -> int:
         return int(self.csr.shape[0])
 
@@ -152,6 +158,10 @@ class Ratings:
     @cached_property
     def _item_index(self) -> pd.Index:
         return id_tools.make_index(self.item_ids)
+
+    def csr_arrays(self) -> Iterator[npt.NDArray[Any]]:
+        """indptr, indices and data of `csr`."""
+        yield from (self.csr.indptr, self.csr.indices, self.csr.data)
 
     def find_users(self, ids: Any) -> npt.NDArray[np.int64]:
         """Raw ids [n] → their rows [n], −1 where unknown. InputError: neither integers nor text."""

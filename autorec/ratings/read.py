@@ -12,7 +12,7 @@ from typing import IO, Any, get_args
 import numpy as np
 import pandas as pd
 
-from autorec import checks, words
+from autorec import checks, group, words
 from autorec.errors import InputError, ParameterError, shown
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_parquet
@@ -26,7 +26,8 @@ from autorec.ratings.netflix import is_netflix, parse_netflix
 from autorec.ratings.roles import Columns, parse_columns
 from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_of_suspect
 from autorec.ratings.source import Source, open_source
-from autorec.ratings.store import is_store, read_store
+from autorec.ratings.store import MANIFEST, PARTS, is_store, read_store
+from autorec.ratings.stored import Stored, open_store
 from autorec.ratings.values import parse_rating
 
 # Rating file and titles of known data sets, looked for in this order.
@@ -88,9 +89,8 @@ def read_ratings(
         ratings = _build(TABLE, parse_in_memory(path, chosen), scale, sentinels)
         return with_items(ratings, items) if items is not None else ratings
     if isinstance(path, (str, PathLike)) and is_store(path):
-        where = "a file is read: leave it out for a store, or give it to prepare"
-        _refuse_options_of_files(where, sep=sep, format=format, header=header, member=member, on_error=on_error)
-        _refuse_options_of_files(where, columns=columns, missing=sentinels or None)
+        own: dict[str, Any] = {"sep": sep, "format": format, "header": header, "member": member, "on_error": on_error}
+        _check_for_store(**own, columns=columns, missing=missing)
         ratings = read_store(path, scale)
         return with_items(ratings, items) if items is not None else ratings
     if isinstance(path, (str, PathLike)):
@@ -103,6 +103,22 @@ def read_ratings(
     ratings = _build(source.name, parsed, scale, sentinels)
     titles = items if items is not None else titles
     return with_items(ratings, titles) if titles is not None else ratings
+
+
+def open_ratings(path: Any, **how: Any) -> Ratings | Stored:
+    """`read_ratings`; but in a process group of torch.distributed, of a store without `items=`, ratings that stay on
+    the disk: `fit` of AutoRec, alone or in a Joint, then reads in each process the part that it trains on, and all
+    other functions read all of them.
+
+    >>> import io
+    >>> autorec.open_ratings(io.StringIO("user_id,movie_id,stars\\n1,7,5\\n2,9,3.5\\n"))
+    Ratings(2 users × 2 items, 2 ratings)
+    """
+    named = isinstance(path, (str, PathLike)) and how.get("items") is None
+    if group.place()[1] == 1 or not (named and is_store(path)):
+        return read_ratings(path, **how)
+    _check_for_store(**{name: value for name, value in how.items() if name not in ("items", "scale", "decimal")})
+    return open_store(Path(path), how.get("scale"), partial(read_ratings, path, **how))
 
 
 def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = None) -> pd.DataFrame:
@@ -202,6 +218,12 @@ def check_options(
         raise ParameterError(f"scale is {shown(scale)}; allowed: (lowest, highest) possible rating, two finite numbers")
 
 
+def _check_for_store(**options: Any) -> None:
+    missing = parse_missing(options.pop("missing", None)) or None
+    where = "a file is read: leave it out for a store, or give it to prepare"
+    _refuse_options_of_files(where, **options, missing=missing)
+
+
 def _is_writable(text: str) -> bool:
     """Whether a file in UTF-8 can hold the text."""
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
@@ -224,6 +246,10 @@ def locate(path: str) -> tuple[str, str | None]:
     """The rating file that `path` names or holds, and the titles that belong to it."""
     location = Path(path)
     if path != "-" and location.is_dir():
+        if all((location / name).is_file() for name in PARTS):
+            raise InputError(
+                f"{path} holds the files of a store but no {MANIFEST}; restore it, or prepare the ratings again"
+            )
         for name, titles in _KNOWN:
             if (location / name).is_file():
                 return str(location / name), _if_there(location / titles) if titles else None

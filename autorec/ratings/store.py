@@ -10,6 +10,7 @@
 It is read a row group at a time into CSR: no id is parsed and nothing is sorted.
 """
 
+import contextlib
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -66,14 +67,12 @@ def read_store(path: files.PathLike, scale: tuple[float, float] | None = None) -
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    _check_hashes(folder, manifest)
-    try:
+    check_hashes(folder, manifest)
+    with damage_told(folder):
         user_ids = _read_ids(folder / USERS, "user", manifest["users"])
         item_ids = _read_ids(folder / ITEMS, "item", manifest["items"])
         titles, attributes = _read_titles(folder / ITEMS)
         csr, timestamps, order = _read_csr(folder, manifest)
-    except (pa.ArrowException, LookupError, ValueError, TypeError) as error:
-        raise _damaged(folder, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     scale = scale if scale is not None else manifest["scale"] and tuple(manifest["scale"])
     if scale is not None:
         check_and_cast(csr.data, scale)
@@ -114,16 +113,26 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def read_groups(folder: Path, manifest: Manifest) -> Iterator[Group]:
+@contextlib.contextmanager
+def damage_told(folder: Path) -> Iterator[None]:
+    """Within the block, what reading a damaged store raises becomes an InputError."""
+    try:
+        yield
+    except (pa.ArrowException, LookupError, ValueError, TypeError) as error:
+        raise _damaged(folder, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+
+
+def read_groups(folder: Path, manifest: Manifest, *, dated: bool = True) -> Iterator[Group]:
     """The row groups of a store in order, checked: codes within bounds, sorted, each pair once, each user in one.
-    ValueError: they are not."""
+    dated: with timestamps and rows of the source, where there are any. ValueError: they are not."""
     levels = None if manifest["levels"] is None else np.array(manifest["levels"], dtype=np.float32)
+    wanted = None if dated else ["user", "item", "rating" if levels is None else "level"]
     last = -1
     with (folder / RATINGS).open("rb") as handle, pa_parquet.ParquetFile(handle) as file:
         if file.metadata.num_rows != manifest["ratings"]:
             raise ValueError(f"{RATINGS} has {file.metadata.num_rows:,} rows, not {manifest['ratings']:,}")
         for number in range(file.num_row_groups):
-            table = file.read_row_group(number)
+            table = file.read_row_group(number, wanted)
             columns = {name: table.column(name).to_numpy() for name in table.column_names}
             users, items = columns["user"], columns["item"]
             ordered = len(users) and users[0] > last and count_repeats(users, items) == 0
@@ -142,7 +151,7 @@ def owned(folder: Path) -> Collection[str]:
         return ()
     if there != set(FILES):
         raise InputError(f"{folder} is there and holds other things than a store; give a new folder")
-    _check_hashes(folder, read_manifest(folder))
+    check_hashes(folder, read_manifest(folder))
     return FILES
 
 
@@ -155,7 +164,8 @@ def check_store_path(path: files.PathLike) -> None:
     files.require_room(files.resolved(path).parent)
 
 
-def _check_hashes(folder: Path, manifest: Manifest) -> None:
+def check_hashes(folder: Path, manifest: Manifest) -> None:
+    """InputError: a file of the store is missing or not the one that was written."""
     for name in PARTS:
         path, told = folder / name, manifest["files"].get(name, {})
         if not path.is_file():

@@ -4,10 +4,11 @@ n rows, m columns, r ratings, H units, batches of B rows. N = D · S processes a
 of a batch, of S processes, each with some of the columns (`autorec.network.shard`): each holds the weights of m/S
 columns with their optimiser, and r/N ratings; the codes of its group's rows are in all S.
 
-    memory  `training_memory` of r/N ratings and m/S columns; what belongs to rows, and the codes, does not shrink. Each
+    memory  `training_memory` of r/N ratings and m/S columns; what belongs to rows, and the codes, does not shrink. One
             process has the ratings as they were read, without dates: column and value, 8 r bytes (from 2³¹ on 12 r).
-            Of several processes each has r to 5 r more: the level of all, and the column where it is another array
-            (item orientation, and from 2³¹ on); and biases of all columns, 64 bytes each while they are summed
+            Several read a store in parts, and have a few numbers of each row and column: 16 n + 48 m bytes. The first
+            of them ends with what the model keeps: 4 (2 H + 1) m bytes of weights and all ratings as they are read, by
+            item orientation 6 bytes of each more, while its codes are computed
     moved   the sums of the encoder and the gradient of the code, B/D × H float32 each, are all-reduced in a ring, where
             each process sends 2 (S − 1)/S of them, and so are the gradients of its weights over the groups:
             2 · 2 (S − 1)/S · 4 (B/D) H  +  2 (D − 1)/D · 4 (2 H + 1) m/S bytes a step
@@ -50,7 +51,7 @@ from autorec.training.objective import objective
 from autorec.training.steps import descend
 
 COPYING = 0.85e9  # bytes that a process sends for a second of a processor: 1.2 ns each, on the loopback of a Zen 4
-_OF_COLUMN = 64  # bytes for each column, of all, while its bias is fitted
+_OF_ROW, _OF_COLUMN = 16, 48  # bytes for each, of all, in each of several processes: counts, biases, centre
 
 _ROWS, _REPEATS = 512, 5
 _LEVEL, _COLUMN, _VALUE = 1, 4, 4  # bytes of a rating in `Rows`, and in CSR
@@ -71,6 +72,7 @@ class Speed:
 class Plan:
     """memory: bytes of each process by purpose. streams: whether batches are made again at each use. moved: bytes that
     each process sends in a step. steps: of an epoch. step_seconds: of which network_seconds are for `moved`.
+    in_the_end: bytes of the first of several processes when it makes the model, 0 of one.
 
     >>> plan = autorec.Plan({"ratings": 8_000_000}, False, 0, 100, 0.01, 0.0)
     >>> plan.to_facts()["epochs an hour"]
@@ -83,6 +85,7 @@ class Plan:
     steps: int
     step_seconds: float
     network_seconds: float
+    in_the_end: int = 0
 
     @property
     def epochs_an_hour(self) -> float:
@@ -93,6 +96,7 @@ class Plan:
         return {
             "memory of each process": readable(sum(self.memory.values())),
             **{f"- {name}": readable(size) for name, size in self.memory.items()},
+            **({"memory of the first in the end": readable(self.in_the_end)} if self.in_the_end else {}),
             "batches": "made again at each use" if self.streams else "kept",
             "sent by each process in a step": readable(self.moved),
             "seconds of a step": f"{self.step_seconds:.3g}",
@@ -123,7 +127,7 @@ def plan(
 
     >>> plan = autorec.plan(10_000, 1_000, 1_000_000, hidden=16, workers=2)
     >>> sorted(plan.memory)
-    ['one batch', 'parameters and optimiser', 'ratings', 'ratings as read', 'ratings of all columns']
+    ['numbers of all rows and columns', 'one batch', 'parameters and optimiser', 'ratings']
     """
     sizes = {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "hidden": hidden, "workers": workers}
     n_users, n_items, n_ratings, hidden, workers = (checks.whole(name, size) for name, size in sizes.items())
@@ -141,16 +145,19 @@ def plan(
     )
     streams = are_large(kept, (hidden,))
     memory, wide = again if streams else kept, n_ratings >= _WIDE
-    memory["ratings as read"] = ((2 if wide else 1) * _COLUMN + _VALUE) * n_ratings
-    if workers > 1:
-        own = _LEVEL + _COLUMN * (wide or orientation == "item")
-        memory["ratings of all columns"] = own * n_ratings + _OF_COLUMN * m
+    as_read, in_the_end = ((2 if wide else 1) * _COLUMN + _VALUE) * n_ratings, 0
+    if workers == 1:
+        memory["ratings as read"] = as_read
+    else:
+        memory["numbers of all rows and columns"] = _OF_ROW * n + _OF_COLUMN * m
+        in_the_end = 4 * (2 * hidden + 1) * m + as_read
+        in_the_end += (2 * _LEVEL + _COLUMN) * n_ratings if orientation == "item" else 0
     codes, weights = 4 * B / groups * hidden, 4 * (2 * hidden + 1) * own_columns  # bytes
     moved = round(2 * 2 * (shares - 1) / shares * codes + 2 * (groups - 1) / groups * weights)
     sending = moved * 8 / (bandwidth * 1e9)
     working = speed.rating * hidden * own_ratings * B / n + speed.weight * 2 * hidden * own_columns
     working += speed.row * B / groups * hidden + moved / COPYING
-    return Plan(memory, streams, moved, math.ceil(n / B), working + sending, sending)
+    return Plan(memory, streams, moved, math.ceil(n / B), working + sending, sending, in_the_end)
 
 
 def measure_speed(hidden: int) -> Speed:

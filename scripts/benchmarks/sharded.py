@@ -12,6 +12,7 @@ from benchmarks.timing import SHAPES, Process, Row, make_file, python
 
 COLUMNS, UNITS = 10_000_000, 64
 HIDDEN = 500
+STORED = 100_000, 20_000, 6_000_000  # users, items, ratings
 
 _JOIN = """
 import os, sys
@@ -70,6 +71,44 @@ curve = [] if rank else model.summary_["curve"]
 print(taken, min((b["seconds"] - a["seconds"] for a, b in zip([{"seconds": 0}] + curve, curve)), default=0))
 """
 )
+
+_STORED = (
+    _JOIN
+    + """
+import dataclasses, warnings, autorec
+from autorec.ratings.stored import Stored
+warnings.simplefilter("ignore")
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 2**10
+how = {"hidden": 16, "epochs": 1, "penalty": "l2:300", "inputs": "ratings"}
+autorec.AutoRec(sys.argv[5], **how).fit(autorec.load_sample())  # what is loaded and compiled
+open("/proc/self/clear_refs", "w").write("5")  # the peak begins here
+before, trained = peak(), []
+ratings = autorec.open_ratings(sys.argv[4])
+if isinstance(ratings, Stored):
+    read = ratings.reads
+    ratings = dataclasses.replace(ratings, reads=lambda: trained.append(peak()) or read())
+autorec.AutoRec(sys.argv[5], **how).fit(ratings)
+print((trained or [peak()])[0] - before, peak() - before)
+"""
+)
+
+
+def stored() -> Iterator[Row]:
+    """What each of 1, 2 and 4 processes takes at its peak that train on a store, beside what it took before; and what
+    the first takes in the end, when it has read all ratings for the model."""
+    users, items, ratings = STORED
+    with tempfile.TemporaryDirectory() as folder:
+        make_file(Path(folder) / "ratings.parquet", users, items, ratings)
+        autorec.prepare(Path(folder) / "ratings.parquet", Path(folder) / "store")
+        for orientation in ("user", "item"):
+            one = 0.0
+            for size in (1, 2, 4):
+                done = [each.output.split() for each in group(_STORED, size, 1, f"{folder}/store", orientation)]
+                most = max(float(each[0]) for each in done)
+                one = one or most
+                what = f"a store of {ratings:,} ratings, {orientation} orientation, 16 units, {size} processes"
+                yield Row(what, f"peak {most:.0f} MiB each", f"the first ends at {done[0][1]}", most / one, "of one's")
 
 
 def wide(columns: int = COLUMNS, units: int = UNITS) -> Iterator[Row]:
