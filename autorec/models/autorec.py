@@ -397,5 +397,4 @@ class AutoRec(Recommender):
 
 def _factor(ratings: Ratings | Stored) -> float:
     """From errors on 1 … 5 to the scale of the ratings."""
-    low, high = ratings.scale
-    return (high - low) / (HIGH - LOW)
+    return (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)
