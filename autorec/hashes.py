@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import mmap
 from pathlib import Path
 from typing import Any
 
 OWN = "sha256"  # the key of a JSON object's own hash
 
 
-def sha256(data: bytes | bytearray) -> str:
+def sha256(data: bytes | bytearray | mmap.mmap) -> str:
     return hashlib.sha256(data).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Models as folders: the same bits back, damage named, and whole at every moment of a save."""
 
 import json
+import mmap
 import os
 import shutil
 import subprocess
@@ -54,6 +55,25 @@ def test_ids_titles_and_scores_come_back_as_they_were(tmp_path, frame, ids):
     assert np.array_equal(again.predict(unknown, ratings.item_ids), model.predict(unknown, ratings.item_ids))
 
 
+def test_of_a_mapped_model_arrays_stay_in_the_file(tmp_path, ratings):
+    """The file may be replaced meanwhile, and what is changed in memory does not reach it."""
+    model = autorec.AutoRec("user", hidden=3, epochs=1, penalty="l2:50").fit(ratings)
+    model.save(tmp_path / "m")
+    mapped, hashes = autorec.load(tmp_path / "m", mapped=True), autorec.describe(tmp_path / "m")["files"]
+    for array in (mapped.ratings_.csr.data, mapped.ratings_.csr.indices, mapped.row_bias_):
+        while isinstance(array, np.ndarray):
+            array = array.base
+        assert isinstance(getattr(array, "obj", array), mmap.mmap)
+    mapped.ratings_.csr.data[0] += 1
+    mapped.ratings_.csr.data[0] -= 1
+    assert {name: hash_of(tmp_path / "m" / name) for name in PARTS} == hashes
+    shutil.rmtree(tmp_path / "m")
+    pd.testing.assert_frame_equal(mapped.recommend(n=3), model.recommend(n=3), check_exact=True)
+    blocks = list(autorec.recommend_anyone(mapped, n=3))
+    expected = model.recommend(n=3).assign(source="model")
+    pd.testing.assert_frame_equal(pd.concat(blocks, ignore_index=True), expected, check_exact=True)
+
+
 def test_a_loaded_model_saves_the_same_bytes(tmp_path, folder):
     autorec.load(folder).save(tmp_path / "again")
     for name in FILES:
@@ -70,8 +90,9 @@ def test_a_damaged_part_is_named(folder, name, harm):
         path.unlink()
     else:
         path.write_bytes({"cut": data[: len(data) // 2], "one bit": data, "empty": b""}[harm])
-    with pytest.raises(ModelFileError, match=name):
-        autorec.load(folder)
+    for mapped in (False, True):
+        with pytest.raises(ModelFileError, match=name):
+            autorec.load(folder, mapped=mapped)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def recommend(
     """
     if [bool(users), users_file is not None, everyone, folded].count(True) != 1:
         raise click.UsageError("give one of --user, --users-file, --all, --new-user")
-    fitted = fold(autorec.load(model))
+    fitted = fold(autorec.load(model, mapped=everyone))
     asked = autorec.read_ids(users_file) if users_file is not None else list(users) or None
     if by is None and fitted.ranks_by == ("rating",):
         say("Note: this model ranks by how an item would be rated, and never learned which items are taken up at all.")

@@ -333,8 +333,12 @@ class Recommender(Hooks, BaseEstimator):
         return rows
 
 
-def load(path: files.PathLike) -> Recommender:
+def load(path: files.PathLike, *, mapped: bool = False) -> Recommender:
     """Read the model in the folder `path`: the same class, parameters and scores, bit for bit.
+
+    mapped: leave the arrays, ratings and weights by user among them, in the files, of which the system reads what is
+    used and forgets it again. Another model may be saved there meanwhile; what writes into the files themselves harms
+    the process.
 
     All arrays are checked against `model.json` and the class before they are used: names, types, shapes, bounds. So a
     malicious folder too ends in a ModelFileError, as does one that is missing, damaged, of another format version, or
@@ -344,7 +348,8 @@ def load(path: files.PathLike) -> Recommender:
     >>> autorec.load("my-model")
     Ease()
     """
-    model: Recommender = load_described(path)[0]
+    checks.flag("mapped", mapped)
+    model: Recommender = load_described(path, mapped)[0]
     return model
 
 

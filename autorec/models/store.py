@@ -36,7 +36,7 @@ from autorec.ratings.matrix import Ratings
 from autorec.storage import folder as model_folder
 from autorec.storage import id_arrays
 from autorec.storage import manifest as manifests
-from autorec.storage.arrays import Arrays, Expected, Shape, read_arrays, write_arrays
+from autorec.storage.arrays import Arrays, Content, Expected, Shape, read_arrays, write_arrays
 from autorec.storage.folder import MANIFEST
 from autorec.storage.manifest import FILES, PARTS, Manifest
 
@@ -76,11 +76,11 @@ def save(model: Model, path: files.PathLike) -> None:
         (folder / MANIFEST).write_bytes(manifests.to_bytes(manifest))
 
 
-def load_described(path: files.PathLike) -> tuple[Model, Manifest]:
+def load_described(path: files.PathLike, mapped: bool = False) -> tuple[Model, Manifest]:
     """See `autorec.load`; and the `model.json` of the same save, whose "sha256" is of the whole model."""
     folder = checks.path("path", path)
-    contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST})
-    manifest = manifests.parse(folder, contents.pop(MANIFEST))
+    contents = model_folder.read_files(folder, FILES, {MANIFEST: manifests.MOST}, mapped=mapped)
+    manifest = manifests.parse(folder, bytearray(contents.pop(MANIFEST)))
     for name, content in contents.items():
         if sha256(content) != manifest["files"][name]:
             raise ModelFileError(
@@ -143,7 +143,7 @@ def _collect_weights(model: Model) -> Arrays:
     return {_FALLBACK + name: array for name, array in arrays.items()} | own
 
 
-def _read_weights(model: Model, manifest: Manifest, content: bytearray) -> None:
+def _read_weights(model: Model, manifest: Manifest, content: Content) -> None:
     sizes = {"mean": 1, "user": manifest["users"], "item": manifest["items"]}
     fallback = {_FALLBACK + name: Expected("float64", (size,)) for name, size in sizes.items()}
     fallback[f"{_FALLBACK}dampings"] = Expected("float64", (2,), least=0)
@@ -182,7 +182,7 @@ def _pack_times(model: Model) -> Arrays:
     return {} if times is None or getattr(model, "half_life", None) is None else {"timestamps": times}
 
 
-def _read_ratings(model: Model, manifest: Manifest, content: bytearray) -> None:
+def _read_ratings(model: Model, manifest: Manifest, content: Content) -> None:
     users, items, n = manifest["users"], manifest["items"], manifest["ratings"]
     low, high = manifest["scale"]
     matrix = {

@@ -66,6 +66,11 @@ def recommend_anyone(
     0  7000     1  fallback
     """
     ratings = fitted(model)
+    known = model._has_history(np.arange(ratings.n_users)) if users is None else None
+    if known is not None and known.all():  # their ids are made a block at a time
+        for block in model.recommend_blocks(None, n, by=by, exclude_seen=exclude_seen, **wishes):
+            yield block.assign(source="model")
+        return
     asked = ratings.user_ids.tolist() if users is None else list(as_collection(users))
     known = model.known_users(asked)
     unknown = [user for user, found in zip(asked, known, strict=True) if not found]

@@ -84,12 +84,12 @@ def _check_indices(indices: Any, n: int, what: str) -> None:
 
 def is_canonical(csr: sparse.csr_array) -> bool:
     """Whether the indices of `csr` [n × m] ascend in each row, each once; SciPy's flags are not trusted."""
-    starts = np.zeros(len(csr.indices) + 1, dtype=bool)
-    starts[csr.indptr] = True
     for start in range(0, len(csr.indices) - 1, _BLOCK):
         before, after = csr.indices[start : start + _BLOCK], csr.indices[start + 1 : start + _BLOCK + 1]
-        ascending = after > before[: len(after)]
-        if not (ascending | starts[start + 1 : start + 1 + len(after)]).all():
+        allowed = after > before[: len(after)]
+        first, last = np.searchsorted(csr.indptr, (start + 1, start + 1 + len(after)))
+        allowed[csr.indptr[first:last] - start - 1] = True  # where a row begins
+        if not allowed.all():
             return False
     return True
 

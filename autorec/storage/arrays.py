@@ -10,6 +10,7 @@ the safetensors package makes a file of its own beside the one it is given, whic
 
 import json
 import math
+import mmap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Content = bytearray | mmap.mmap  # the bytes of a file
 Arrays = dict[str, npt.NDArray[Any]]
 Shape = tuple[int, ...]
 
@@ -77,8 +79,8 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], texts: Mapp
             file.write(ordered.reshape(-1).view(np.uint8).data)
 
 
-def read_arrays(content: bytearray, expect: Expect) -> Arrays:
-    """Name → array, of any shape, of a safetensors file; the arrays are views of `content`.
+def read_arrays(content: Content, expect: Expect) -> Arrays:
+    """Name → array, of any shape, of a safetensors file, read or mapped; the arrays are views of `content`.
 
     expect: name → shape of the arrays in the file → name → what each has to be. ValueError: one is not that.
     """
@@ -91,7 +93,7 @@ def read_arrays(content: bytearray, expect: Expect) -> Arrays:
     return arrays
 
 
-def _read_entries(content: bytearray) -> dict[str, _Entry]:
+def _read_entries(content: Content) -> dict[str, _Entry]:
     length = int.from_bytes(content[:_LENGTH], "little")
     if not 2 <= length <= min(len(content) - _LENGTH, _LONGEST):
         raise ValueError(f"a header of {length:,} bytes in a file of {len(content):,}")
@@ -145,7 +147,7 @@ def _compare(entries: Mapping[str, _Entry], expected: Mapping[str, Expected]) ->
             raise ValueError(f"array {name!r} has shape {shape} where it has to be {wanted}")
 
 
-def _make_view(content: bytearray, entry: _Entry) -> npt.NDArray[Any]:
+def _make_view(content: Content, entry: _Entry) -> npt.NDArray[Any]:
     found = np.frombuffer(content, entry.dtype, math.prod(entry.shape), entry.start).reshape(entry.shape)
     return found if found.flags.aligned else found.copy()
 

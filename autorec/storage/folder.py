@@ -1,6 +1,7 @@
 """Reading a model folder: ordinary files of one save, also while another process saves there."""
 
 import contextlib
+import mmap
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from autorec import files, folders
 from autorec.errors import ModelFileError
 from autorec.memory import available_memory, readable
+from autorec.storage.arrays import Content
 
 MANIFEST = "model.json"
 
@@ -22,8 +24,11 @@ class _Replaced(Exception):
     """The folder that was opened no longer has its name."""
 
 
-def read_files(path: Path, names: Sequence[str], most: Mapping[str, int] | None = None) -> dict[str, bytearray]:
-    """Name → bytes of these files of the folder `path`, all of the same save. most: name → bytes that it may have.
+def read_files(
+    path: Path, names: Sequence[str], most: Mapping[str, int] | None = None, *, mapped: bool = False
+) -> dict[str, Content]:
+    """Name → bytes of these files of the folder `path`, all of the same save. most: name → bytes that it may have;
+    other files are, if `mapped`, not read: the system reads what of them is used, and may give their memory to others.
 
     The folder is opened once, and its open files stay readable when a process replaces the folder.
     ModelFileError: there is no such folder or file, one that is no ordinary file, or one larger than `most` says.
@@ -33,9 +38,10 @@ def read_files(path: Path, names: Sequence[str], most: Mapping[str, int] | None 
         for name, handle in handles.items():
             _require_ordinary(path / name, os.fstat(handle), (most or {}).get(name))
         size, free = sum(os.fstat(handle).st_size for handle in handles.values()), available_memory()
-        if free is not None and size > free:
+        if free is not None and size > free and not mapped:
             raise ModelFileError(f"{path} takes {readable(size)} and {readable(free)} are free: read it where more is")
-        return {name: _read_content(handle) for name, handle in handles.items()}
+        is_mapped = {name: mapped and name not in (most or {}) for name in names}
+        return {name: (_map_content if is_mapped[name] else _read_content)(handles[name]) for name in names}
 
 
 def is_ordinary(path: Path) -> bool:
@@ -96,6 +102,11 @@ def _require_ordinary(path: Path, found: os.stat_result, most: int | None = None
         raise ModelFileError(f"{path} is a link, a folder, a pipe or a device; put the file itself there")
     if most is not None and found.st_size > most:
         raise ModelFileError(f"{path} has {found.st_size:,} bytes, and at most {most:,} are read; restore a copy")
+
+
+def _map_content(handle: int) -> Content:
+    """All bytes of an open file, a private copy where they are changed."""
+    return mmap.mmap(handle, 0, access=mmap.ACCESS_COPY) if os.fstat(handle).st_size else bytearray()
 
 
 def _read_content(handle: int) -> bytearray:

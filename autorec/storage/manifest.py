@@ -43,7 +43,7 @@ def describe(path: files.PathLike) -> Manifest:
     'Popularity'
     """
     folder = checks.path("path", path)
-    return parse(folder, model_folder.read_files(folder, [MANIFEST], {MANIFEST: MOST})[MANIFEST])
+    return parse(folder, bytearray(model_folder.read_files(folder, [MANIFEST], {MANIFEST: MOST})[MANIFEST]))
 
 
 def check_save_path(path: files.PathLike) -> None:
