@@ -164,14 +164,19 @@ def test_a_pipe_that_closes_is_no_failure_to_tell(place):
 @pytest.mark.slow
 def test_a_failure_soon_after_a_read_keeps_its_status(tmp_path):
     """Eight at a time, so that threads are late: torch and pyarrow must not abort what ends just then."""
+    (tmp_path / "header.csv").write_text("user,item,rating\n")
     (tmp_path / "one.csv").write_text("user,item,rating\n1,2,3\n")
-    command = [*AUTOREC, "train", str(tmp_path / "one.csv"), "-m", "i-autorec", "-o", str(tmp_path / "m")]
+    said = {"one.csv": "all ratings are 3", "header.csv": "has a header and no ratings below it"}
     running = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(8)
-    ]
-    for process in running:
+        subprocess.Popen(
+            [*AUTOREC, "train", str(tmp_path / name), "-m", "i-autorec", "-o", str(tmp_path / "m")],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for name in [*said] * 4
+    ]  # fmt: skip
+    for process, sentence in zip(running, [*said.values()] * 4, strict=True):
         _, err = process.communicate(timeout=120)
-        assert process.returncode == 1 and err.splitlines()[-1].startswith("Error: all ratings"), err
+        assert process.returncode == 1 and sentence in err.splitlines()[-1], err
 
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,6 +1,7 @@
 """Matrices and tables in memory: damaged ones are refused, none is shared; an id is one whatever its source."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from autorec import Ease, Ratings, read_ratings
+from autorec import Bias, Ease, Ratings, evaluate, read_ratings
 from autorec.errors import InputError, ParameterError
 from autorec.ratings.convert import as_ratings
 
@@ -34,9 +35,11 @@ def test_damaged_matrices_are_refused(name: str) -> None:
     damaged = matrix()
     part, values = DAMAGE[name]
     setattr(damaged, part, np.array(values, dtype=getattr(damaged, part).dtype))
-    for make in (as_ratings, lambda csr: Ratings(csr, np.arange(3), np.arange(3))):
+    model = Bias().fit(matrix())
+    uses = (as_ratings, Bias().fit, model.fold_in, model.encode_users, lambda csr: evaluate(model, csr))
+    for use in (*uses, lambda csr: Ratings(csr, np.arange(3), np.arange(3))):
         with pytest.raises(InputError, match=r"damaged|rating 2"):
-            make(damaged)
+            use(damaged)
 
 
 def test_ids_that_are_no_ids_end_in_a_sentence() -> None:
@@ -69,7 +72,7 @@ LARGE = [7, 10**18, 2**63 - 1, 2**63, 2**64 - 1, 10**30]
 
 
 @pytest.mark.parametrize("largest", range(len(LARGE)))
-def test_an_integer_is_one_id_from_every_source(largest: int) -> None:
+def test_an_integer_is_one_id_from_every_source(largest: int, tmp_path: Path) -> None:
     users = [1, LARGE[largest]]
     frame = pd.DataFrame({"user": pd.Series(users, dtype=object), "item": [1, 2], "rating": [1.0, 2.0]})
     text = "user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in frame.itertuples(index=False))
@@ -83,6 +86,11 @@ def test_an_integer_is_one_id_from_every_source(largest: int) -> None:
         expected = ratings.find_users(list(map(str, users)))
         assert sorted(expected) == [0, 1]
         np.testing.assert_array_equal(ratings.find_users(users), expected)
+    (tmp_path / "titles.csv").write_text(f"item,title\n{users[1]},Large\n", encoding="utf-8")
+    flipped = found[-1].to_frame().rename(columns={"user": "item", "item": "user"})
+    flipped.to_parquet(tmp_path / "ratings.parquet")
+    titles = read_ratings(tmp_path / "ratings.parquet", items=tmp_path / "titles.csv").titles
+    assert titles is not None and sorted(titles) == ["", "Large"]
 
 
 def test_what_is_no_rating_file_is_a_sentence() -> None:
