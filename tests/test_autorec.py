@@ -9,7 +9,7 @@ from scipy import sparse
 
 from autorec import AutoRec, Bias, Ratings, load
 from autorec.errors import DivergedError, InputError, ParameterError
-from autorec.fitting import one_training
+from autorec.fitting import choosing, one_training
 from autorec.fitting.fit import encode_rows
 from autorec.fitting.scale import rows_inside
 from autorec.models.columns import fit_columns, solve_columns
@@ -278,6 +278,7 @@ def test_ctrl_c_in_any_of_the_trainings_ends_the_fit_and_is_told(monkeypatch, wh
         return trained(network, ctrl_c, **how)
 
     monkeypatch.setattr(one_training, "train", cut_short)
+    monkeypatch.setattr(choosing, "SAME", -1.0)  # ratings by chance are as good as settled
     with pytest.warns(UserWarning, match="interrupted: its best weights so far are kept"):
         model = AutoRec(hidden=6, epochs=40).fit(random_frame(60, 40))
     assert model.summary_["stopped"] == "interrupted"
