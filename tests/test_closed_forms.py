@@ -128,13 +128,15 @@ def test_svd_ae_is_the_least_squares_solution_of_its_rank() -> None:
     np.testing.assert_allclose(rest, 0, atol=1e-4)
 
 
-def test_infinite_autoencoder_is_kernel_ridge_regression() -> None:
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_infinite_autoencoder_is_kernel_ridge_regression(weight: float) -> None:
     frame = random_frame(50, 12, 0.6)
     X = choices(frame).astype(np.float64)
     csr = positives(as_ratings(frame).csr, (1, 5))
     K = kernel(csr, csr).astype(np.float64)
-    expected = KernelRidge(alpha=2 * 0.3, kernel="precomputed").fit(K, X).predict(K)
-    np.testing.assert_allclose(scores_of(InfAE(l2=0.3).fit(frame), X), expected, atol=1e-4)
+    learned = X * np.maximum(X.sum(axis=1, keepdims=True), 1) ** (-weight / 2)
+    expected = KernelRidge(alpha=2 * 0.3, kernel="precomputed").fit(K, learned).predict(K)
+    np.testing.assert_allclose(scores_of(InfAE(l2=0.3, user_weight=weight).fit(frame), X), expected, atol=1e-4)
 
 
 def test_its_kernel_is_that_of_a_very_wide_random_network() -> None:

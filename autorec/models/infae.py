@@ -7,8 +7,9 @@ al., NeurIPS 2018; the arc-cosine kernels of Cho and Saul, NeurIPS 2009) on choi
 
     k(x, y) = (c (π − θ) + √(1 − c²)) / π  +  c (π − θ) / π
 
-score(u, ·) = k(x_u, X) · (K + λ·m·I)⁻¹ · X, with K = k(X, X) and m = 2 its mean diagonal. Memory is one matrix users ×
-users of the users that chose anything; new users need no training.
+score(u, ·) = k(x_u, X) · (K + λ·m·I)⁻¹ · D · X, with K = k(X, X), m = 2 its mean diagonal and D = diag(n_v^−q/2) of
+users v with n_v choices; with q = 0 it is ∞-AE. Memory is one matrix users × users of the users that chose anything;
+new users need no training.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,12 +35,14 @@ _ROWS = 256  # of the kernel matrix in a block
 class InfAE(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    l2         λ, in units of the kernel's diagonal
-    relevant   the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
-    half_life  days after which a choice in a user's history counts half; "auto": chosen on the latest
-               ratings, none without dates; None: all count alike; see `autorec.models.recency`
+    l2           λ, in units of the kernel's diagonal
+    user_weight  q: the choices of a user with n of them are learned as n^−q/2, so that those who choose most do not
+                 decide alone; 0 is ∞-AE
+    relevant     the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
+    half_life    days after which a choice in a user's history counts half; "auto": chosen on the latest
+                 ratings, none without dates; None: all count alike; see `autorec.models.recency`
 
-    Learned: `choices_` X [n × items], of the n users with a choice; `inverse_` (K + λ·m·I)⁻¹ [n × n] float32.
+    Learned: `choices_` X [n × items], of the n users with a choice; `inverse_` (K + λ·m·I)⁻¹ · D [n × n] float32.
     NotEnoughMemoryError: it does not fit.
 
     >>> ratings = autorec.load_sample()
@@ -49,17 +52,23 @@ class InfAE(Recommender):
 
     rates: ClassVar[bool] = False
     choices_: sparse.csr_array  # X [users × items], of the users of the training that chose anything
-    inverse_: npt.NDArray[np.float32]  # (K + λ·m·I)⁻¹ [users × users]
+    inverse_: npt.NDArray[np.float32]  # (K + λ·m·I)⁻¹ · D [users × users]
 
     def __init__(
-        self, l2: float = 10.0, relevant: float | None = None, half_life: float | words.Auto | None = None
+        self,
+        l2: float = 7.0,
+        user_weight: float = 0.5,
+        relevant: float | None = None,
+        half_life: float | words.Auto | None = None,
     ) -> None:
         self.l2 = l2
+        self.user_weight = user_weight
         self.relevant = relevant
         self.half_life = half_life
 
     def _check_parameters(self) -> None:
         checks.number("l2", self.l2, above=0)
+        checks.number("user_weight", self.user_weight, least=0)
         checks.optional(checks.number, "relevant", self.relevant)
         checks.half_life(self.half_life)
 
@@ -75,6 +84,7 @@ class InfAE(Recommender):
         matrix = kernel(chosen, chosen)
         np.fill_diagonal(matrix, matrix.diagonal() + np.float32(2 * self.l2))
         invert(matrix)
+        matrix *= (np.diff(chosen.indptr) ** (-self.user_weight / 2)).astype(np.float32)
         self.choices_, self.inverse_ = chosen, matrix
         return {"positives": int(chosen.nnz), "kernel_users": n}
 
