@@ -496,7 +496,7 @@ def test_with_little_memory_free_the_search_says_so_and_goes_one_by_one(monkeypa
 @pytest.mark.parametrize("name", ["ease", "item-knn", "pure-svd", "biased-mf"])
 def test_what_a_training_is_said_to_take_is_about_what_it_takes(name):
     """The peak of what NumPy allocates while the largest model of the space is fitted, once its code is compiled."""
-    ratings = as_ratings(random_frame(900, 600, density=0.05))
+    ratings = as_ratings(random_frame(900, 600, density=0.08))
     largest = {key: what[2] for key, what in SPACES[name].items() if what[0] == "int"}
     fixed = {"sweeps": 1} if name == "biased-mf" else {}
     create(name, **fixed).fit(ratings)  # loading or compiling kernels takes tens of megabytes
