@@ -56,6 +56,7 @@ def main() -> None:
         steps["sharded-memory"] = sharded.wide
         steps["sharded-store"] = sharded.stored
         steps["preparing"] = files.preparing
+        steps["serve-long"] = serving.serving_long
     unknown = set(options.only) - set(steps)
     if unknown:
         parser.error(f"no step {', '.join(sorted(unknown))}; there are {', '.join(steps)}")

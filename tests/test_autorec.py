@@ -1,5 +1,7 @@
 """AutoRec held against theorems: orientation is transposition, scales are equivariant, folding in is fitting."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +12,15 @@ from scipy import sparse
 from autorec import AutoRec, Bias, Ratings, load
 from autorec.errors import DivergedError, InputError, ParameterError
 from autorec.fitting import choosing, one_training
-from autorec.fitting.fit import encode_rows
 from autorec.fitting.scale import rows_inside
 from autorec.models.columns import fit_columns, solve_columns
+from autorec.network.activations import ACTIVATIONS
+from autorec.network.autoencoder import build_autoencoder
+from autorec.network.encoding import array_shapes, encode_rows, encoder_of
 from autorec.ratings.convert import as_ratings
+from autorec.storage import network_arrays
 from autorec.training import validation
+from autorec.training.batches import read_inputs
 from autorec.training.validation import held_out_entries
 
 SMALL = {"hidden": 8, "epochs": 8, "penalty": "l2:20"}
@@ -150,8 +156,41 @@ def test_codes_do_not_depend_on_the_block() -> None:
     model = AutoRec("user", **SMALL).fit(ratings)
     rows = rows_inside(ratings.csr, ratings.scale)
     offset = np.zeros(rows.shape[0], dtype=np.float32)
-    whole = encode_rows(model.network_, rows, offset)
-    np.testing.assert_allclose(encode_rows(model.network_, rows, offset, block=7), whole, atol=1e-6)
+    encoder = encoder_of(model._arrays_of_network, model.encoder, True, False)
+    whole = encode_rows(encoder, rows, offset)
+    np.testing.assert_allclose(encode_rows(encoder, rows, offset, block=7), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("code", ["point", "gaussian"])
+def test_a_code_without_torch_is_that_of_the_network(activation: str, code: str) -> None:
+    rows = rows_inside(planted().csr, (1, 5))
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    offset, centre = rng.normal(3, 1, rows.shape[0]).astype(np.float32), rng.normal(0, 1, rows.shape[1])
+    for hidden, n_inputs, centred in (((5,), 1, False), ((5,), 2, True), ((6, 4, 3), 2, True)):
+        made = {"n_inputs": n_inputs, "centred": centred, "code": code}
+        network = build_autoencoder(rows.shape[1], hidden, activation, "identity", generator, **made)
+        for parameter in network.parameters():
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+        arrays = network_arrays.pack(network)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        assert array_shapes(rows.shape[1], hidden, n_inputs, code == "gaussian", "rating") == shapes
+        taken = centre.astype(np.float32) if n_inputs == 2 else None
+        batch = rows.batch()
+        inputs = read_inputs(batch, offset, taken, batch.indptr.diff().numpy() if n_inputs == 2 else None)
+        found = encode_rows(encoder_of(arrays, activation, centred, code == "gaussian"), rows, offset, taken, 7)
+        with torch.no_grad():
+            np.testing.assert_allclose(found, network.encode(*inputs).numpy(), rtol=1e-5, atol=2e-5)
+
+
+def test_a_model_that_is_read_makes_its_network_when_it_is_asked_for(tmp_path: Path) -> None:
+    fitted = AutoRec("user", **SMALL).fit(planted())
+    fitted.save(tmp_path / "m")
+    read = load(tmp_path / "m")
+    assert read._network is None
+    assert all(torch.equal(a, b) for a, b in zip(read.network_.parameters(), fitted.network_.parameters(), strict=True))
+    read.network_.head("rating").bias.data += 1  # one memory
+    np.testing.assert_array_equal(read.decoder_bias_, fitted.decoder_bias_ + 1)
 
 
 def test_no_test_rating_reaches_the_model() -> None:

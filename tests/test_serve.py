@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -100,6 +101,29 @@ def test_predict_is_that_of_python(folders: dict[str, Path], name: str) -> None:
     answer = ask.post("/predict", {"user": "new", "items": [1, 9999]})
     np.testing.assert_allclose([one["rating"] for one in answer["items"]], model.predict(["new"] * 2, [1, 9999]))
     assert [one["source"] for one in answer["items"]] == ["fallback: item mean", "fallback: mean"]
+
+
+@pytest.mark.parametrize("name", ["item", "user", "ease"])
+def test_persons_who_ask_at_once_are_answered_as_each_alone(folders: dict[str, Path], name: str) -> None:
+    ask, rng = Asked(folders[name]), np.random.default_rng(0)
+    bodies: list[dict[str, Any]] = [
+        {"user": 3},
+        {},
+        {"user": 4, "history": HISTORY},
+        {"history": HISTORY, "by": "choice"},
+    ]
+    for size in rng.integers(1, 60, 20).tolist():
+        items, stars = rng.choice(SAMPLE.item_ids, size, replace=False).tolist(), rng.integers(1, 6, size).tolist()
+        rated = [{"item": item, "rating": rating} for item, rating in zip(items, stars, strict=True)]
+        bodies.append({"history": rated, "n": 5 + size % 3, "deny": items[: size % 2]})
+    alone = [ask("POST", "/recommend", json=body) for body in bodies]
+
+    async def ask_all() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(ask.app), base_url="http://service") as client:
+            return await asyncio.gather(*(client.post("/recommend", json=body) for body in bodies))
+
+    together = asyncio.run(ask_all())
+    assert [(one.status_code, one.content) for one in together] == [(one.status_code, one.content) for one in alone]
 
 
 def test_a_stranger_gets_the_fallback(item: Asked, folders: dict[str, Path]) -> None:

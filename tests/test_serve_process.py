@@ -54,14 +54,20 @@ def test_it_answers_swaps_and_ends_by_sigterm(folder: Path) -> None:
         assert "Traceback" not in errors and "Serving " in errors
 
 
-def test_a_model_of_choices_is_served_without_torch(tmp_path: Path) -> None:
-    """Loading torch takes longer than all else of the start."""
-    autorec.Ease(l2=50).fit(SAMPLE).save(tmp_path / "ease")
+def test_models_that_need_no_torch_are_served_without(tmp_path: Path) -> None:
+    """Loading torch takes longer than all else of the start, and of scikit-learn the statistics of SciPy do."""
+    models = {"ease": autorec.Ease(l2=50)} | {of: autorec.AutoRec(of, hidden=4, epochs=1) for of in ("user", "item")}
+    for name, model in models.items():
+        model.fit(SAMPLE).save(tmp_path / name)
     code = (
-        "import sys; from autorec.serve.app import build; from autorec.serve.served import Live; "
-        "live = Live(sys.argv[1]); live.load(); build(live); assert 'torch' not in sys.modules"
+        "import sys; from autorec.serve.server import import_later; import_later('scipy.stats'); "
+        "from autorec.serve.app import build; from autorec.serve.served import Live\n"
+        "for path in sys.argv[1:]: live = Live(path); live.load(); build(live)\n"
+        "assert not {'torch', 'scipy.stats._stats_py'} & set(sys.modules)\n"
+        "from scipy import stats; assert stats.norm.cdf(0) == 0.5"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "ease")], check=True, timeout=300)
+    paths = [str(tmp_path / name) for name in models]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True, timeout=300)
 
 
 def test_ctrl_c_ends_it(folder: Path) -> None:

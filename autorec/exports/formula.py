@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec.errors import ParameterError
-from autorec.fitting.settings import has_biases, has_mask, is_linear
+from autorec.fitting.form import has_biases, has_mask, is_linear
 from autorec.models.adversarial import AdversarialAutoencoder
 from autorec.models.autorec import AutoRec
 from autorec.models.base import Recommender
@@ -32,8 +32,8 @@ from autorec.models.puresvd import PureSVD
 from autorec.models.svdae import SvdAE
 from autorec.network.activations import ACTIVATIONS, Activation
 from autorec.network.autoencoder import NORM_EPSILON, Autoencoder
+from autorec.network.encoding import LENGTH
 from autorec.ratings.matrix import liked_from
-from autorec.training.batches import LENGTH
 
 Arrays = dict[str, npt.NDArray[Any]]
 

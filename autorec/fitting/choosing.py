@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from autorec.fitting.biases import Biases
-from autorec.fitting.one_training import HEAD, Data, train_once
-from autorec.fitting.settings import L2_RATED, LONGEST, Settings, has_mask
+from autorec.fitting.form import HEAD, has_mask
+from autorec.fitting.one_training import Data, train_once
+from autorec.fitting.settings import L2_RATED, LONGEST, Settings
 from autorec.network.autoencoder import Autoencoder
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.validation import validation_errors

@@ -18,7 +18,12 @@ from autorec.array_types import Float32, FloatArray
 from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
 from autorec.fitting.dampings import Dampings, choose_dampings
+<<<<<<< HEAD
 from autorec.fitting.one_training import HEAD, Data, fit_biases, make_data
+=======
+from autorec.fitting.form import HEAD
+from autorec.fitting.one_training import Data, make_data
+>>>>>>> f4414d8 (AutoRec is served without torch, persons who ask at once are scored together, and scipy.stats is put off: a start in half the time, u- and i-autorec above 1,000 requests a second)
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_shared
 from autorec.memory import available_memory
 from autorec.network.activations import HIGH, LOW
@@ -26,7 +31,7 @@ from autorec.network.autoencoder import Autoencoder
 from autorec.network.padding import trim
 from autorec.network.rows import Rows
 from autorec.network.shard import WHOLE_MESH, Mesh
-from autorec.training.batches import batch_size, partition, read_inputs
+from autorec.training.batches import batch_size, partition
 from autorec.training.distributed import check_mesh, gather
 from autorec.training.loop import OnValidation, TrainingLog
 from autorec.training.memory import should_stream, training_memory
@@ -35,7 +40,6 @@ from autorec.training.validation import held_out_entries
 
 TOLERANCE = 0.001  # share of the RMSE of damped biases by which a training may be worse
 WARN_FROM = 0.01  # the same share, from which a warning says so; below it a note
-ENCODED_AT_ONCE = 2**17  # ratings
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,28 +178,6 @@ def finish(
     return network
 
 
-def encode_rows(
-    network: Autoencoder,
-    rows: Rows,
-    offset: Float32,
-    centre: Float32 | None = None,
-    block: int | None = None,
-) -> Float32:
-    """Rows [rows × columns], ratings 1 … 5 → the means of their codes [rows × H], `block` rows at a time, by default
-    those of some hundred thousand ratings. offset [rows] and centre [columns]: as in `read_inputs`."""
-    n = rows.shape[0]
-    block = min(max(ENCODED_AT_ONCE * n // max(rows.nnz, 1), 64), 4096) if block is None else block
-    codes = np.empty((n, network.head(HEAD).weight.shape[1]), dtype=np.float32)
-    with torch.no_grad():
-        for start in range(0, n, block):
-            chosen = slice(start, start + block)
-            batch = rows.batch(chosen)
-            lengths = batch.indptr.diff().numpy() if len(network.encoder.weights) > 1 else None
-            inputs = read_inputs(batch, offset[chosen], centre, lengths)
-            codes[chosen] = network.encode(*inputs).numpy()
-    return codes
-
-
 def summarise(fitted: Fitted, factor: float) -> dict[str, Any]:
     """The summary of a fit, JSON-ready. factor: from RMSE on 1 … 5 to the scale of the ratings."""
     log = fitted.log
@@ -230,7 +212,7 @@ def warn_if_worse(fitted: Fitted, factor: float, model: str) -> None:
     done = "the model is these biases alone" if fitted.falls_back else "the model is kept as it is"
     sentence = f"{model}: the training ends with a validation RMSE of {values}; {done}."
     if gap > WARN_FROM:
-        warnings.warn(f"{sentence} A lower learning_rate or a higher penalty may help.", stacklevel=4)
+        warnings.warn(f"{sentence} A lower learning_rate or a higher penalty may help.", stacklevel=5)
     else:
         progress.note(sentence)
 

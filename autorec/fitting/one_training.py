@@ -14,14 +14,15 @@ from autorec.array_types import Float32, FloatArray, IntArray
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.dampings import Dampings
-from autorec.fitting.settings import Settings, has_mask
+from autorec.fitting.form import HEAD, has_mask
+from autorec.fitting.settings import Settings
 from autorec.network.autoencoder import Autoencoder, build_autoencoder
 from autorec.network.likelihood import LIKELIHOODS
 from autorec.network.padding import pad
 from autorec.network.parts import parse
 from autorec.network.penalty import PENALTIES
 from autorec.network.rows import Rows
-from autorec.network.shard import WHOLE_MESH, Mesh
+from autorec.network.shard import WHOLE, WHOLE_MESH, Mesh, Shard
 from autorec.threads import torch_on_one_thread
 from autorec.training.adam import Adam, warm_cosine
 from autorec.training.batches import make_examples, reconstruct
@@ -33,7 +34,6 @@ from autorec.training.steps import Epoch, Examples, descend, stochastic_epoch
 from autorec.training.validation import Validation, prepare_validation, validation_rmse
 
 STARTING_DAMPING = 10.0  # ratings at the overall mean; only for the initial output bias, so one for both orientations
-HEAD = "rating"
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,13 +183,20 @@ def _starting_bias(rows: Rows, biases: Biases, settings: Settings, mesh: Mesh) -
     return biases.item[mesh.columns.own] if settings.biases else bias_tools.item_means(rows, STARTING_DAMPING, mesh)
 
 
+def make_network(
+    n_columns: int, inputs: str, settings: Settings, generator: torch.Generator, shard: Shard = WHOLE
+) -> Autoencoder:
+    """The network of these settings, for inputs as in `Data`, its weights drawn."""
+    shape = (n_columns, settings.hidden, settings.encoder, settings.decoder)
+    n_inputs = 2 if has_mask(inputs) else 1
+    how: dict[str, Any] = {"n_inputs": n_inputs, "centred": settings.centred, "code": settings.code, "head": HEAD}
+    return build_autoencoder(*shape, generator, shard=shard, **how)
+
+
 def new_network(data: Data, settings: Settings) -> Autoencoder:
     """A new network of random weights and the initial output bias."""
     generator = torch.Generator().manual_seed(settings.seed)
-    shape = (data.shape[1], settings.hidden, settings.encoder, settings.decoder)
-    n_inputs = 2 if has_mask(data.inputs) else 1
-    how: dict[str, Any] = {"n_inputs": n_inputs, "centred": settings.centred, "code": settings.code, "head": HEAD}
-    network = build_autoencoder(*shape, generator, shard=data.mesh.columns, **how)
+    network = make_network(data.shape[1], data.inputs, settings, generator, data.mesh.columns)
     if settings.centred:
         head = network.head(HEAD)
         with torch.no_grad():

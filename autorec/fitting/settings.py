@@ -11,8 +11,7 @@ from autorec import checks, words
 from autorec.errors import ParameterError, shown
 from autorec.fitting.biases import ITEM_DAMPING, USER_DAMPING
 from autorec.fitting.dampings import Dampings, Given
-from autorec.network.activations import activation
-from autorec.network.code import CODES
+from autorec.fitting.form import check_form, has_biases, has_mask
 from autorec.network.corruption import CORRUPTIONS, Corruption
 from autorec.network.parts import Part, parse, parse_sum
 from autorec.network.penalty import PENALTIES, Penalty
@@ -72,9 +71,8 @@ class Settings:
 
 def check_settings(given: Mapping[str, Any]) -> Settings:
     """The parameters of AutoRec by name → its settings. ParameterError names the one at fault and what is allowed."""
-    checks.one_of("orientation", given["orientation"], get_args(words.Orientation))
+    check_form(given)
     checks.one_of("optimizer", given["optimizer"], get_args(words.Optimizer))
-    _check_offset(given)
     biases = has_biases(given["decoder"], given["offset"])
     names = ("user_damping", "item_damping") if given["orientation"] == "user" else ("item_damping", "user_damping")
     defaults = {"user_damping": USER_DAMPING, "item_damping": ITEM_DAMPING}
@@ -114,26 +112,11 @@ def check_shared(settings: Settings) -> None:
         raise ParameterError(f"optimizer {settings.optimizer} trains in one process; several share one by adam")
 
 
-def is_linear(decoder: str) -> bool:
-    """Whether the output of the network is its activation `decoder` of what is linear in the code: the identity."""
-    return activation(decoder) is activation("identity")
-
-
-def has_biases(decoder: str, offset: str) -> bool:
-    """Whether the network learns deviations from damped biases."""
-    return is_linear(decoder) and offset in ("auto", "biases")
-
-
-def has_mask(inputs: str) -> bool:
-    """Whether what is rated is an input of its own."""
-    return inputs.endswith("+rated")
-
-
 def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
     """(λ of l2, None for `l2:auto`; all penalties by name, without an automatic l2)."""
-    words = [word.strip() for word in text.split("+")] if isinstance(text, str) else []
-    automatic = words.count("l2:auto") == 1
-    others = "+".join(word for word in words if word != "l2:auto") or "none"
+    names = [word.strip() for word in text.split("+")] if isinstance(text, str) else []
+    automatic = names.count("l2:auto") == 1
+    others = "+".join(word for word in names if word != "l2:auto") or "none"
     try:
         parts = parse_sum("penalty", others if automatic else text, PENALTIES)
     except ParameterError as error:
@@ -145,25 +128,10 @@ def parse_penalties(text: str) -> tuple[float | None, dict[str, Part[Penalty]]]:
     return parts["l2"].value if "l2" in parts else 0.0, parts
 
 
-def _check_code(code: str, penalties: Mapping[str, Part[Penalty]]) -> str:
-    """The name of a code. ParameterError: it is not known, or a penalty does not go with it."""
-    name = parse("code", code, CODES).name
+def _check_code(name: str, penalties: Mapping[str, Part[Penalty]]) -> str:
+    """The name of a code. ParameterError: a penalty does not go with it."""
     if name == "point" and "gaussian_kl" in penalties:
         raise ParameterError("penalty gaussian_kl needs a code with a variance: use code gaussian")
     if name == "gaussian" and "contractive" in penalties:
         raise ParameterError("penalty contractive needs a code that is a point: use code point")
     return name
-
-
-def _check_offset(given: Mapping[str, Any]) -> None:
-    """ParameterError: activations, offset or inputs that are not known or do not go together."""
-    encoder, decoder, offset, inputs = (given[name] for name in ("encoder", "decoder", "offset", "inputs"))
-    activation(encoder)
-    checks.one_of("offset", offset, get_args(words.Offset))
-    checks.one_of("inputs", inputs, get_args(words.Inputs))
-    if offset == "biases" and not is_linear(decoder):
-        raise ParameterError(
-            f"offset biases needs decoder identity, got {decoder}: a curved output cannot take added biases"
-        )
-    if inputs in ("residuals", "residuals+rated") and not has_biases(decoder, offset):
-        raise ParameterError(f"inputs {inputs} are what damped biases leave: they need offset biases")

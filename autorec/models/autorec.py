@@ -1,41 +1,37 @@
 """U-AutoRec and I-AutoRec (Sedhain, Menon, Sanner, Xie: AutoRec, WWW 2015) as one estimator."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy import sparse
 
-from autorec import checks, group, words
+from autorec import checks, words
 from autorec.array_types import Float32
 from autorec.errors import ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
-from autorec.fitting.fit import Fitted, encode_rows, fit_network, summarise, warn_if_worse
-from autorec.fitting.one_training import HEAD
+from autorec.fitting.form import HEAD, check_read, has_biases, has_mask, is_linear
 from autorec.fitting.scale import inside, outside, rows_inside
-from autorec.fitting.settings import SEARCH_MOST, Settings, check_settings, has_biases, has_mask, is_linear
-from autorec.fitting.stored import from_store
 from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
 from autorec.models.columns import fit_columns, solve_columns, weigh_targets
 from autorec.models.vectors import Vectors, vectors
-from autorec.models.warm_start import continue_network, extend_model
-from autorec.network.activations import HIGH, LOW, activation
-from autorec.network.autoencoder import Autoencoder, build_autoencoder
+from autorec.network.activations import activation
+from autorec.network.encoding import ArrayEncoder, array_shapes, encode_csr, encode_rows, encoder_of
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.sorting import transposed
 from autorec.ratings.stored import Stored
-from autorec.storage import network_arrays
 from autorec.storage.arrays import Arrays, Expected, Shape
-from autorec.training.batches import batch_size
-from autorec.training.distributed import meshed
-from autorec.training.memory import training_memory
-from autorec.training.part import Source, from_rows
+
+if TYPE_CHECKING:  # torch is loaded where a network is trained or asked for
+    from autorec.fitting.settings import Settings
+    from autorec.network.autoencoder import Autoencoder
 
 NETWORK = "network."  # begins the names of its arrays in a file
+_ANYWHERE = {"device": "cpu", "random_state": 0}  # settings that draw nothing from a generator, and need no device
 
 
 class AutoRec(Recommender):
@@ -140,88 +136,97 @@ class AutoRec(Recommender):
 
     spreads = reads_parts = True
 
-    network_: Autoencoder
     mean_: float
     row_bias_: FloatArray
     centre_: Float32 | None  # [columns] damped biases taken off inputs that are residuals
     l2_: float
     user_damping_: float
     item_damping_: float
+    _arrays_of_network: Arrays  # by the names of torch
+    _network: "Autoencoder | None" = None  # of these arrays, once it is asked for
     _codes: Float32 | None  # [rows × H]; None where they are encoded from `ratings_` when asked for
     _solved: tuple[Float32, Float32] | None  # weight and bias of the decoder for columns that were folded in
 
     def _check_parameters(self) -> None:
-        """All but that the device is there: a model that was trained elsewhere is on the CPU when it is read."""
-        if not isinstance(self.device, (str, torch.device)):
+        """All but that the device is there, which `fit` tries."""
+        import torch
+
+        self._check_place((str, torch.device))
+        self._check_settings(**_ANYWHERE)
+
+    def _check_read(self) -> None:
+        """A model that was trained elsewhere is on the CPU when it is read."""
+        self._check_place((str,))
+        check_read(self.get_params(deep=False))
+
+    def _check_place(self, types: tuple[type, ...]) -> None:
+        if not isinstance(self.device, types):
             raise ParameterError(f"device is {shown(self.device)}; allowed: cpu, or cuda where torch has it")
         checks.random_state("random_state", self.random_state)
-        self._check_settings(device="cpu", random_state=0)  # a generator must not draw
 
-    def _check_settings(self, **others: Any) -> Settings:
+    def _check_settings(self, **others: Any) -> "Settings":
         """The parameters as settings, with `others` in place of some. ParameterError: one is not allowed."""
+        from autorec.fitting.settings import check_settings
+
         return check_settings(self.get_params(deep=False) | others)
 
     def _fit(self, ratings: Ratings | Stored, on_validation: OnValidation | None) -> dict[str, Any]:
-        settings = self._check_settings()
-        factor = _factor(ratings)
-        watch = None if on_validation is None else lambda epoch, rmse: on_validation(epoch, rmse * factor)
-        with meshed() as mesh, torch.inference_mode(False), torch.enable_grad():  # whatever the caller has set
-            fitted = fit_network(self._source_of(ratings), settings, watch, mesh)
-        return {} if group.place()[0] else self._keep(ratings.whole, fitted)
+        from autorec.models import autorec_fitting  # which imports torch
 
-    def _source_of(self, ratings: Ratings | Stored) -> Source:
-        if isinstance(ratings, Stored):
-            return from_store(ratings, self.orientation)
-        return from_rows(self._rows_of(ratings.csr, ratings.scale))
+        return autorec_fitting.fit(self, ratings, on_validation)
 
     def _fit_from(self, old: "AutoRec", ratings: Ratings, epochs: int) -> dict[str, Any] | None:
         if old.summary_["fell_back"]:  # all its weights are 0, from where no gradient leads
             return None
-        inputs = old.summary_["inputs"]
-        with torch.inference_mode(False), torch.enable_grad():
-            biases = extend_model(self, old, ratings)
-            rows = self._rows_of(ratings.csr, ratings.scale)
-            further = (self.network_, biases, inputs, self.l2_, self._check_settings(), epochs)
-            fitted = continue_network(rows, *further)
-        return self._keep(ratings, fitted) | {"how": f"trained on from the earlier weights, {epochs} epochs"}
+        from autorec.models import autorec_fitting
 
-    def _keep(self, ratings: Ratings, fitted: Fitted) -> dict[str, Any]:
-        """Take what was learned; the summary of it."""
-        self.network_, self.l2_ = fitted.network, fitted.l2
-        self.user_damping_, self.item_damping_ = self._flipped(fitted.dampings)
-        self.mean_, self.row_bias_, self.centre_ = fitted.mean, fitted.row_bias, fitted.centre
-        self._solved = self._codes = None
-        if self.orientation == "item":
-            self._codes = self._encode_rows(self._rows_of(ratings.csr, ratings.scale), self.row_bias_)
-        factor = _factor(ratings)
-        warn_if_worse(fitted, factor, f"AutoRec, orientation {self.orientation}")
-        dampings = {"user_damping": self.user_damping_, "item_damping": self.item_damping_}
-        return summarise(fitted, factor) | dampings | {"batches": "streamed" if fitted.streamed else "kept"}
+        return autorec_fitting.fit_further(self, old, ratings, epochs)
+
+    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
+        from autorec.models import autorec_fitting
+
+        return autorec_fitting.memory(self._check_settings(), *self._flipped((n_users, n_items)), n_ratings)
+
+    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
+        from autorec.models import autorec_fitting
+
+        return autorec_fitting.seconds(self._check_settings(), *self._flipped((n_users, n_items)), n_ratings)
+
+    # --- the network: arrays, and a network of torch where it is asked for -----------------------------------
+
+    @property
+    def network_(self) -> "Autoencoder":
+        """The network, as torch has it; it shares the memory of the arrays."""
+        if self._network is None:
+            from torch import Generator
+
+            from autorec.fitting.one_training import make_network
+            from autorec.storage.network_arrays import unpack
+
+            n_columns, settings = len(self._arrays_of_network["encoder.weights.0"]), self._check_settings(**_ANYWHERE)
+            build = partial(make_network, n_columns, self.summary_["inputs"], settings, Generator())
+            self._network = unpack(build, self._arrays_of_network)
+        return self._network
+
+    @network_.setter
+    def network_(self, network: "Autoencoder") -> None:
+        from autorec.storage import network_arrays
+
+        self._network, self._arrays_of_network = network, network_arrays.pack(network)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"_network": None}  # its arrays are there
 
     @property
     def decoder_weight_(self) -> npt.NDArray[np.float32]:
         """[columns × H], of the network; of new columns that were folded in, as they were solved."""
-        return self.network_.head(HEAD).weight.detach().numpy() if self._solved is None else self._solved[0]
+        return self._arrays_of_network[f"heads.{HEAD}.weight"] if self._solved is None else self._solved[0]
 
     @property
     def decoder_bias_(self) -> npt.NDArray[np.float32]:
         """[columns]"""
-        return self.network_.head(HEAD).bias.detach().numpy() if self._solved is None else self._solved[1]
-
-    def _memory(self, n_users: int, n_items: int, n_ratings: int) -> int:
-        (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
-        batch = batch_size((rows, columns), n_ratings, checked.batch)
-        network = (rows, columns, checked.hidden, batch, checked.optimizer)
-        return sum(training_memory(n_ratings, *network, own_inputs=checked.own_inputs).values())
-
-    def _seconds(self, n_users: int, n_items: int, n_ratings: int) -> float:
-        (rows, columns), checked = self._flipped((n_users, n_items)), self._check_settings()
-        units, weights = sum(checked.hidden), columns * (checked.hidden[0] + checked.hidden[-1])
-        steps = 1 if checked.batch == "full" else rows / batch_size((rows, columns), n_ratings, checked.batch)
-        epoch = 2e-10 * units * n_ratings + 6e-10 * weights * steps
-        searched = 4 if n_ratings <= SEARCH_MOST else 1.5  # whole trainings; see `choosing.search`
-        trainings = searched if checked.l2 is None else 1.25
-        return float(0.6 * trainings * checked.epochs * epoch)  # most trainings end before their last epoch
+        return self._arrays_of_network[f"heads.{HEAD}.bias"] if self._solved is None else self._solved[1]
 
     # --- orientation and scale: rows inside, users and items outside ----------------------------------------
 
@@ -239,6 +244,8 @@ class AutoRec(Recommender):
 
     def _to_ratings(self, scores: FloatArray) -> FloatArray:
         if not is_linear(self.decoder):
+            import torch
+
             scores = activation(self.decoder).output(torch.from_numpy(np.ascontiguousarray(scores))).numpy()
         return outside(scores, self.ratings_.scale)
 
@@ -273,12 +280,16 @@ class AutoRec(Recommender):
     def _encode_new(self, rows: sparse.csr_array) -> tuple[Float32, FloatArray]:
         """[n × H] codes and [n] biases of rows [n × columns], on the scale of the ratings."""
         self._refuse_solved()
-        bias = self._bias_of_rows(rows)
-        return self._encode_rows(rows_inside(rows, self.ratings_.scale), bias), bias
+        given = inside(rows, self.ratings_.scale)
+        bias = self._bias_of_inside(given)
+        return encode_csr(self._encoder(), given, (self.mean_ + bias).astype(np.float32), self.centre_), bias
 
     def _encode_rows(self, rows: Rows, bias: FloatArray) -> Float32:
         """[n × H] codes of rows [n × columns] inside, whose biases are known."""
-        return encode_rows(self.network_, rows, (self.mean_ + bias).astype(np.float32), self.centre_)
+        return encode_rows(self._encoder(), rows, (self.mean_ + bias).astype(np.float32), self.centre_)
+
+    def _encoder(self) -> ArrayEncoder:
+        return encoder_of(self._arrays_of_network, self.encoder, self.offset != "none", self.code == "gaussian")
 
     def _refuse_solved(self) -> None:
         if self._solved is not None:
@@ -312,9 +323,13 @@ class AutoRec(Recommender):
 
     def _bias_of_rows(self, rows: sparse.csr_array) -> FloatArray:
         """[n] damped biases of rows [n × columns] given those of the columns; zeros where the model has none."""
+        return self._bias_of_inside(inside(rows, self.ratings_.scale))
+
+    def _bias_of_inside(self, rows: sparse.csr_array) -> FloatArray:
+        """The same of rows on 1 … 5."""
         if not has_biases(self.decoder, self.offset):
             return np.zeros(rows.shape[0])
-        return bias_tools.fold_in_users(self._biases(), inside(rows, self.ratings_.scale)).user
+        return bias_tools.fold_in_users(self._biases(), rows).user
 
     def _biases(self) -> Biases:
         """Of rows (`user`) and columns (`item`)."""
@@ -350,7 +365,7 @@ class AutoRec(Recommender):
     # --- file -----------------------------------------------------------------------------------------------
 
     def _arrays(self) -> Arrays:
-        arrays = network_arrays.pack(self.network_, NETWORK)
+        arrays = {NETWORK + name: array for name, array in self._arrays_of_network.items()}
         if self._solved is not None:
             arrays |= {"decoder.weight": self._solved[0], "decoder.bias": self._solved[1]}
         arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
@@ -377,24 +392,14 @@ class AutoRec(Recommender):
         inputs = self.summary_["inputs"]
         if inputs != "ratings":
             expected["centre"] = Expected("float32", (n_columns,))
-        build = self._build_empty(n_columns, inputs)
-        return expected | network_arrays.expected(build, shapes, len(layers), NETWORK)
+        network = array_shapes(n_columns, layers, 2 if has_mask(inputs) else 1, self.code == "gaussian", HEAD)
+        return expected | {NETWORK + name: Expected("float32", shape) for name, shape in network.items()}
 
     def _set_arrays(self, arrays: Arrays) -> None:
-        n_columns = len(arrays[f"{NETWORK}encoder.weights.0"])
-        self.network_ = network_arrays.unpack(self._build_empty(n_columns, self.summary_["inputs"]), arrays, NETWORK)
+        named = {name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)}
+        self._arrays_of_network, self._network = named, None
         self.l2_ = float(arrays["l2"][0])
         self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
         self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
         self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None
         self._codes, self.centre_ = arrays.get("codes"), arrays.get("centre")
-
-    def _build_empty(self, n_columns: int, inputs: str) -> Callable[[], Autoencoder]:
-        parts = (checks.layers(self.hidden), self.encoder, self.decoder, torch.Generator())
-        n_inputs, centred, code = (2 if has_mask(inputs) else 1), self.offset != "none", self.code
-        return lambda: build_autoencoder(n_columns, *parts, n_inputs=n_inputs, centred=centred, code=code, head=HEAD)
-
-
-def _factor(ratings: Ratings | Stored) -> float:
-    """From errors on 1 … 5 to the scale of the ratings."""
-    return (ratings.scale[1] - ratings.scale[0]) / (HIGH - LOW)

@@ -18,7 +18,7 @@ from autorec.memory import available_memory, readable
 from autorec.models import recency, similarity
 from autorec.models.histories import each_alone
 from autorec.models.registry import named
-from autorec.models.vectors import Vectors, as_left, as_right, score_pairs
+from autorec.models.vectors import Vectors, as_left, as_right, score_all, score_pairs
 from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.stored import Stored
@@ -67,6 +67,11 @@ class Hooks:
     def spreads(self) -> bool:
         """Whether several processes fit it together; then the first alone has what is learned, and a summary of it."""
         return False
+
+    @property
+    def scores_together(self) -> bool:
+        """Whether `_score` takes `Vectors`, and gives each of a few users the bits that it has alone."""
+        return type(self)._score is Hooks._score
 
     def _fit(self, ratings: Ratings, on_validation: OnValidation | None) -> dict[str, Any]:
         """Learn; return the summary. on_validation: see `fit`; closed forms ignore it."""
@@ -157,7 +162,11 @@ class Hooks:
         return lambda **settings: clone(self).set_params(**settings).fit(ratings)
 
     def _check_parameters(self) -> None:
-        """ParameterError names the parameter at fault and what is allowed. Called by `fit`, and when a file is read."""
+        """ParameterError names the parameter at fault and what is allowed. Called by `fit`."""
+
+    def _check_read(self) -> None:
+        """The same of a model that is read, for whose scores some parameters may not matter any more."""
+        self._check_parameters()
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything learned, by name, for the file."""
@@ -222,4 +231,4 @@ class Hooks:
         better; scores of rating models are on the scale inside the model."""
         if self._right is None:
             self._right = as_right(self._items())
-        return np.asarray(as_left(users) @ self._right.T)
+        return score_all(as_left(users), self._right)

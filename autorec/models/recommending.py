@@ -4,7 +4,7 @@
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from autorec.array_types import FloatArray, IntArray
 from autorec.errors import InputError
 from autorec.fitting.biases import fold_in_users
 from autorec.models.histories import make_history
+from autorec.models.vectors import FEW, Vectors
 from autorec.ranking.filters import NO_FILTERS, Filters, make_filters
 from autorec.ranking.rerank import candidates, rerank_rows
 from autorec.ranking.topn import ScoreRows, top_n
@@ -67,6 +68,18 @@ def score_person(model: Model, history: sparse.csr_array, row: int = -1) -> tupl
         return fallback_scores(model)[None].astype(np.float32), False
     scores = model._score(model._encode(history)) if row < 0 else model._score_rows(np.array([row]))
     return model._to_ratings(scores), True
+
+
+def score_people(model: Model, people: Sequence[tuple[sparse.csr_array, int]]) -> list[tuple[FloatArray, bool]]:
+    """`score_person` of each (history, row), to the same bits; strangers together where the model can."""
+    scored: dict[int, tuple[FloatArray, bool]] = {}
+    strangers = [number for number, (history, row) in enumerate(people) if history.nnz and row < 0]
+    for start in range(0, len(strangers) if model.scores_together else 0, FEW):
+        some = strangers[start : start + FEW]
+        users = [model._encode(people[number][0]) for number in some]
+        scores = model._to_ratings(model._score(Vectors(*map(np.concatenate, zip(*users, strict=True)))))
+        scored |= {number: (scores[[at]], True) for at, number in enumerate(some)}
+    return [scored.get(number) or score_person(model, *person) for number, person in enumerate(people)]
 
 
 def predict_person(model: Model, history: sparse.csr_array, columns: IntArray, row: int = -1) -> FloatArray:

@@ -91,7 +91,7 @@ def load_described(path: files.PathLike, mapped: bool = False) -> tuple[Model, M
     name = MANIFEST
     try:
         model = kind(**manifest["parameters"])
-        model._check_parameters()
+        model._check_read()
         model.summary_ = manifest["summary"]
         for name, read in _READERS.items():
             read(model, manifest, contents.pop(name))

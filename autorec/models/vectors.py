@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autorec.array_types import Float32, FloatArray, IntArray
+from autorec.compiled import kernel
+from autorec.network.ranges import run_in_parts
 
+FEW = 16  # users whose scores are made in one pass over the items, each as if it were alone
 _PAIRS = 1024  # pairs whose factors are copied at once and stay in a cache
 
 
@@ -35,6 +38,36 @@ def as_left(users: Vectors) -> Float32:
 def as_right(items: Vectors) -> Float32:
     """[n × (d + 2)] factors, bias, 1; scores = as_left(users) @ as_right(items).T."""
     return _join(items.factors, items.bias, 1)
+
+
+def score_all(left: Float32, right: Float32) -> Float32:
+    """[n × items] left [n × d] · rightᵀ [d × items].
+
+    Of few users each score is the same bits whoever else is there, and right, whose reading takes the most time, is
+    read once for all of them. Of more it is a product by BLAS.
+    """
+    if len(left) > FEW:
+        return np.asarray(left @ right.T)
+    scores = np.empty((len(right), len(left)), dtype=np.float32)
+    run_in_parts(_multiply, right, scores, numbers=(left,))
+    return np.ascontiguousarray(scores.T)
+
+
+@kernel(fastmath=True)
+def _multiply(right: Any, scores: Any, left: Any) -> None:
+    """scores [items × n] = right [items × d] · leftᵀ [d × n]; four rows of right at a time stay in L1 for all of
+    left."""
+    items = len(right)
+    for first in range(0, items, 4):
+        last = items - 1
+        a, b, c, d = right[first], right[min(first + 1, last)], right[min(first + 2, last)], right[min(first + 3, last)]
+        for user in range(len(left)):
+            own, sums = left[user], (np.float32(0), np.float32(0), np.float32(0), np.float32(0))
+            for unit in range(len(own)):  # vectorised
+                x = own[unit]
+                sums = (sums[0] + x * a[unit], sums[1] + x * b[unit], sums[2] + x * c[unit], sums[3] + x * d[unit])
+            for more in range(min(4, items - first)):
+                scores[first + more, user] = sums[more]
 
 
 def score_pairs(users: Vectors, rows: IntArray, items: Vectors, columns: IntArray) -> Float32:

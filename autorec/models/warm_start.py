@@ -14,9 +14,10 @@ from autorec.array_types import BoolArray, IntArray
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
 from autorec.fitting.fit import Fitted, choose_streaming, finish
-from autorec.fitting.one_training import HEAD, make_data, train_once
+from autorec.fitting.form import HEAD, has_biases
+from autorec.fitting.one_training import make_data, make_network, train_once
 from autorec.fitting.scale import inside
-from autorec.fitting.settings import Settings, has_biases
+from autorec.fitting.settings import Settings
 from autorec.network.autoencoder import Autoencoder, copy_weights
 from autorec.network.rows import Rows
 from autorec.ratings.join import find_changed
@@ -42,7 +43,7 @@ def extend_model(model: Any, old: Any, ratings: Ratings) -> Biases | None:
         model.row_bias_ = biases.user
         model.centre_ = None if old.centre_ is None else biases.item.astype(np.float32)
     model.ratings_, model._solved, model._codes = ratings, None, None
-    model.network_ = model._build_empty(len(columns), old.summary_["inputs"])()
+    model.network_ = make_network(len(columns), old.summary_["inputs"], model._check_settings(), torch.Generator())
     copy_weights(old.network_, model.network_, columns)
     new = np.flatnonzero(columns < 0)
     if len(new):

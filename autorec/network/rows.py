@@ -4,21 +4,24 @@ Where at most 255 distinct values occur, an entry holds one byte, its level: an 
 its column that makes 5 bytes an entry. Where more occur, it holds the value itself, a float.
 
 An entry whose value is NaN is left out of batches and sums. So ratings are held out without a copy of the others.
+
+torch is loaded where a batch is made of them, so that what only scores does not wait for it.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy import sparse
 
 from autorec.array_types import Float32, IntArray
 from autorec.network import kernels
-from autorec.network.batch import Batch, Pattern
 from autorec.network.ranges import run_in_ranges
-from autorec.network.shard import Shard
+
+if TYPE_CHECKING:
+    from autorec.network.batch import Batch
+    from autorec.network.shard import Shard
 
 ABSENT = 255  # the level of an entry that is left out; so 255 distinct values fit a byte
 
@@ -69,13 +72,13 @@ class Rows:
         indptr = np.searchsorted(entries, self.indptr)
         return replace(self, indptr=indptr, indices=self.indices[entries], levels=self.levels[entries])
 
-    def of(self, shard: Shard) -> "Rows":
+    def of(self, shard: "Shard") -> "Rows":
         """The same rows with the shard's own columns alone, numbered anew; itself where these are all."""
         if shard.size == 1:
             return self
         return self.only(np.flatnonzero(self.indices % shard.size == shard.rank)).numbered(shard)
 
-    def numbered(self, shard: Shard) -> "Rows":
+    def numbered(self, shard: "Shard") -> "Rows":
         """The same entries, all in the shard's own columns, whose columns are these alone."""
         return replace(self, n_columns=shard.count(self.n_columns), indices=self.indices // shard.size)
 
@@ -92,17 +95,25 @@ class Rows:
         kernels.count_entries(self.indptr, self.levels, self.table, np.arange(self.shape[0]), ptr)
         return ptr[1:]
 
-    def batch(self, chosen: IntArray | slice = slice(None)) -> Batch:
-        """The rows `chosen` [k], by default all, as a batch [k × m]."""
-        rows = np.arange(*chosen.indices(self.shape[0])) if isinstance(chosen, slice) else chosen
-        ptr = np.zeros(len(rows) + 1, dtype=np.int64)
-        kernels.count_entries(self.indptr, self.levels, self.table, rows, ptr)
+    def entries(self, chosen: IntArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Float32]:
+        """The rows `chosen` [k] as CSR: pointers [k + 1], columns [nnz], values [nnz], without entries left out."""
+        ptr = np.zeros(len(chosen) + 1, dtype=np.int64)
+        kernels.count_entries(self.indptr, self.levels, self.table, chosen, ptr)
         np.cumsum(ptr, out=ptr)
         indices, values = np.empty(ptr[-1], dtype=np.int32), np.empty(ptr[-1], dtype=np.float32)
-        arrays = (self.indptr, self.indices, self.levels, self.table, rows, ptr, indices, values)
+        arrays = (self.indptr, self.indices, self.levels, self.table, chosen, ptr, indices, values)
         run_in_ranges(kernels.gather, ptr, *arrays)
-        pattern = Pattern(self.n_columns, torch.from_numpy(ptr), torch.from_numpy(indices))
-        return Batch(pattern, torch.from_numpy(values))
+        return ptr, indices, values
+
+    def batch(self, chosen: IntArray | slice = slice(None)) -> "Batch":
+        """The rows `chosen` [k], by default all, as a batch [k × m]."""
+        import torch
+
+        from autorec.network.batch import Batch, Pattern
+
+        rows = np.arange(*chosen.indices(self.shape[0])) if isinstance(chosen, slice) else chosen
+        ptr, indices, values = map(torch.from_numpy, self.entries(rows))
+        return Batch(Pattern(self.n_columns, ptr, indices), values)
 
 
 def to_levels(values: Float32) -> tuple[npt.NDArray[np.uint8], Float32] | None:

@@ -3,13 +3,14 @@
 Raw ids may be integers or text, mixed: 7 and "7" are one id. What cannot be answered is an AutoRecError.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from autorec.array_types import FloatArray
 from autorec.errors import ParameterError
 from autorec.insight.explain import Explanation, explain_items
 from autorec.insight.interview import interview as ask_about
@@ -18,7 +19,7 @@ from autorec.insight.what_if import edit
 from autorec.insight.what_if import what_if as what_if_list
 from autorec.models.histories import join_history
 from autorec.models.recommending import best_items, predict_person, score_person
-from autorec.ranking.filters import NO_FILTERS, make_filters
+from autorec.ranking.filters import NO_FILTERS, Filters, make_filters
 from autorec.serve.messages import (
     MOST_EXPLAINED,
     MOST_TAKEN_OUT,
@@ -40,16 +41,37 @@ REASONS = 3  # ratings told for an item of a list
 _FIRST = np.zeros(1, dtype=np.int64)
 
 
+class Wanted(NamedTuple):
+    """A list that is asked for, as the model takes it; `row`, `unknown`: see `_find_person`."""
+
+    asked: RecommendRequest
+    model: Any
+    history: sparse.csr_array
+    row: int
+    unknown: int
+    filters: Filters
+
+
 def recommend(served: Served, asked: RecommendRequest) -> Answer:
     """The n best items; source: "model", or "fallback: item means" of a person of whom nothing is known."""
+    wanted = prepare(served, asked)
+    return make_list(served, wanted, *score_person(wanted.model, wanted.history, wanted.row))
+
+
+def prepare(served: Served, asked: RecommendRequest) -> Wanted:
+    """The first half of `recommend`: all before the scores of the person."""
     model = served.model.ranked_by(asked.by)
     _bound_reasons(asked)
-    history, row, unknown = _find_person(served, asked)
     filters = NO_FILTERS
     if asked.allow is not None or asked.deny or asked.where or asked.boost:
         allow, deny = None if asked.allow is None else _as_text(asked.allow), _as_text(asked.deny)
         filters = make_filters(served.ratings, allow=allow, deny=deny, where=asked.where, boost=asked.boost)
-    scores, known = score_person(model, history, row)
+    return Wanted(asked, model, *_find_person(served, asked), filters)
+
+
+def make_list(served: Served, wanted: Wanted, scores: FloatArray, known: bool) -> Answer:
+    """The second half: the n best by the scores [1 × items]; known: whether they are the model's."""
+    asked, model, history, row, unknown, filters = wanted
     seen, n = history if asked.exclude_seen else None, min(asked.n, served.ratings.n_items)
     blocks = best_items(model, lambda _: scores, _FIRST, n, seen, filters, asked.diversify, np.asarray)
     ((_, items, best),) = blocks

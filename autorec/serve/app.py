@@ -34,6 +34,7 @@ from autorec.serve.metrics import CONTENT_TYPE, Metrics
 from autorec.serve.problems import answer_errors
 from autorec.serve.route import MessageRoute
 from autorec.serve.served import Live, Served
+from autorec.serve.together import Together
 
 InTurn = Callable[[Callable[[Served, Any], answers.Answer], Any], Awaitable[answers.Answer]]
 
@@ -90,13 +91,17 @@ def _in_turn(live: Live, seconds: float) -> InTurn:
 
 
 def _add_answers(app: FastAPI, live: Live, metrics: Metrics, in_turn: InTurn) -> None:
+    together = Together()
+
     @app.post("/recommend")
     async def recommend(asked: RecommendRequest) -> Response:
         """The n best items of a known user, of a posted history, or of both."""
         if asked.reasons:
             answer = await in_turn(answers.recommend, asked)
         else:
-            answer = answers.recommend(_current(live), asked)
+            served = _current(live)
+            wanted = answers.prepare(served, asked)
+            answer = answers.make_list(served, wanted, *await together(wanted.model, wanted.history, wanted.row))
         if answer["source"] != "model":
             metrics.observe_fallback()
         return _json(answer)

@@ -7,6 +7,7 @@ the memory of both. Until then it computes with one thread, for a fork copies no
 import contextlib
 import functools
 import gc
+import importlib.machinery
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
+import types
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from os import PathLike
@@ -74,6 +76,7 @@ def run_server(
     require("serve", "the service")
     checks.whole("workers", workers)
     describe(path)  # a model that is not there, or an address that is taken, is told before the libraries are loaded
+    import_later("scipy.stats")
     with _listen(host, port, workers) as listening, _numbers_of_workers(workers), _end_by_signal():
         import uvicorn
 
@@ -90,6 +93,24 @@ def run_server(
             _answer(config, listening[0])
         else:
             _answer_by_several(config, listening)
+
+
+class _Later(types.ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, attribute: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), attribute)
+
+
+def import_later(name: str) -> None:
+    """Have the module `name`, unless it is there, loaded when something of it is first used. scikit-learn imports
+    `scipy.stats`, which takes a quarter of the time of a start, for one function that no answer needs. (LazyLoader of
+    the standard library loads a module as soon as a second one imports it.)"""
+    if name not in sys.modules:
+        module = sys.modules[name] = _Later(name)
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
 
 
 def _answer(config: Any, listening: socket.socket) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from autorec.array_types import Float32, IntArray
 from autorec.network.batch import Batch
+from autorec.network.encoding import LENGTH
 from autorec.network.example import Example
 from autorec.network.rows import Rows
 from autorec.network.shard import WHOLE_MESH, Mesh
@@ -15,7 +16,6 @@ from autorec.training.steps import Examples
 
 BATCHES, BATCH_MOST = 4, 4096  # "auto": this many batches, of at most so many rows; of more where these hold
 PER_COLUMN, ENTRIES_MOST = 2, 2**18  # fewer ratings for each column than this, up to so many ratings in all
-LENGTH = 100.0  # ratings of a row whose inputs are taken as they are where what is rated is an input too
 
 MakeExample = Callable[[Batch, IntArray], Example]  # (batch, the rows it holds) → what is learned from it
 

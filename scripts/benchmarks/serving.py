@@ -17,8 +17,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,30 @@ def serving() -> Iterator[Row]:
     except autorec.AutoRecError as error:
         yield Row("serve", str(error))
         return
-    ratings = users_by_items("ml-1m")
-    with tempfile.TemporaryDirectory() as place:
-        for name, settings in MODELS.items():
-            folder = Path(place) / name
-            autorec.create(name, **settings).fit(ratings).save(folder)
+    with fitted(MODELS) as folders:
+        for name, folder in folders:
             yield measure(name, folder)
+
+
+def serving_long() -> Iterator[Row]:
+    """Ten minutes of the same at 80 % of the capacity: no error (`ask_by_wrk` looks), and how far the memory grows."""
+    require("serve", "this measurement")
+    with fitted(["i-autorec"]) as folders:
+        for name, folder in folders:
+            yield measure_long(name, folder)
+
+
+@contextlib.contextmanager
+def fitted(names: Iterable[str]) -> Iterator[Iterator[tuple[str, Path]]]:
+    """(name, folder) of each of the models, fitted when it is asked for; the folders end with the block."""
+    ratings = users_by_items("ml-1m")
+
+    def save(name: str, folder: Path) -> tuple[str, Path]:
+        autorec.create(name, **MODELS[name]).fit(ratings).save(folder)
+        return name, folder
+
+    with tempfile.TemporaryDirectory() as place:
+        yield (save(name, Path(place) / name) for name in names)
 
 
 LUA = """
@@ -63,8 +82,9 @@ function request()
   asked = asked + 1
   return wrk.format("POST", "/recommend", {["Content-Type"] = "application/json"}, bodies[asked % #bodies + 1])
 end
-function done(_, latency)
-  io.write(string.format("p50 %f p99 %f\\n", latency:percentile(50), latency:percentile(99)))
+function done(all, latency)
+  io.write(string.format("asked %d in %d p50 %f p99 %f\\n",
+    all.requests, all.duration, latency:percentile(50), latency:percentile(99)))
 end
 """
 THINK = "function delay() return -math.log(1 - math.random()) * {MEAN} end"  # milliseconds
@@ -83,20 +103,59 @@ def measure(name: str, folder: Path) -> Row:
         asked, seconds, *_ = ask_by_wrk(port, requests) if by_wrk else ask_without_pause(port, requests)
         capacity, each = asked / seconds, (cpu_seconds(process.pid) - used) / asked
         generator = sum(np.subtract(os.times()[:4], of_generator[:4])) / asked
-        rate, share = SHARE * capacity, SHARE
+        rate, share, in_swap = SHARE * capacity, SHARE, 0.0
         if by_wrk:
             asked, seconds, half, most = ask_by_wrk(port, requests, MANY, MANY / rate)
             share = asked / seconds / capacity
+            with replaced(folder, SECONDS / 2):
+                *_, in_swap = ask_by_wrk(port, requests, MANY, MANY / rate)
         else:
             due = np.cumsum(np.random.default_rng(1).exponential(1 / rate, int(rate * SECONDS)))
             half, most = np.quantile(asyncio.run(ask_all(port, requests, due)), [0.5, 0.99])
-        memory = sum(resident(child) for child in (process.pid, *children(process.pid)))
+        memory = resident_of_all(process.pid)
     what = f"serve {name}, posted histories of 20 to 200, n = 10, {WORKERS} workers"
     ours = (
         f"{capacity:,.0f} requests/s, each {each * 1e3:.2f} ms of CPU, {generator * 1e3:.2f} of the generator "
         f"({'wrk' if by_wrk else 'Python'}); at {share * 100:.0f} %: p50 {half * 1e3:.1f}, p99 {most * 1e3:.1f} ms"
     )
+    ours += f", {in_swap * 1e3:.1f} while the model is swapped" if in_swap else ""
     return Row(what, f"{ours}; {memory:.2f} GiB; ready in {ready:.1f} s, first answer {first * 1e3:.0f} ms")
+
+
+def measure_long(name: str, folder: Path, seconds: float = 600.0) -> Row:
+    """One model. Memory from after a tenth of the time on: until then workers load what they have not used."""
+    requests = make_requests(autorec.load(folder).ratings_.item_ids.tolist())
+    with serve(folder) as (process, port, _):
+        asked, taken, *_ = ask_by_wrk(port, requests)
+        rate = SHARE * asked / taken
+        ask_by_wrk(port, requests, MANY, MANY / rate, seconds / 10)
+        before = resident_of_all(process.pid)
+        asked, taken, _, most = ask_by_wrk(port, requests, MANY, MANY / rate, seconds * 0.9)
+        growth = resident_of_all(process.pid) / before - 1
+    return Row(
+        f"serve {name} for {seconds:.0f} s, {WORKERS} workers",
+        f"{asked:,} requests, {asked / taken:,.0f} a second, no error, p99 {most * 1e3:.1f} ms; memory "
+        f"{before:.2f} GiB, {growth:+.1%}",
+    )
+
+
+@contextlib.contextmanager
+def replaced(folder: Path, after: float) -> Iterator[None]:
+    """After so many seconds of the block the model in the folder is another: the same with another summary."""
+    old, new = folder.with_name("old"), folder.with_name("new")
+    model = autorec.load(folder)
+    model.summary_ = {**model.summary_, "swapped": True}
+    model.save(new)
+
+    def swap() -> None:
+        folder.rename(old)
+        new.rename(folder)
+
+    timer = threading.Timer(after, swap)
+    timer.start()
+    yield
+    timer.join()
+    shutil.rmtree(old)
 
 
 def make_requests(items: list[Any], n: int = 400) -> list[bytes]:
@@ -112,20 +171,20 @@ def make_requests(items: list[Any], n: int = 400) -> list[bytes]:
 
 
 def ask_by_wrk(
-    port: int, requests: list[bytes], connections: int = CONNECTIONS, pause: float = 0.0
+    port: int, requests: list[bytes], connections: int = CONNECTIONS, pause: float = 0.0, seconds: float = SECONDS
 ) -> tuple[int, float, float, float]:
     """(requests, seconds, median and 99th percentile of the seconds to the answer) of wrk, a load generator in C, for
-    some seconds. pause: on each connection before the next request, on average."""
+    so many seconds. pause: on each connection before the next request, on average."""
     bodies = ", ".join(f"[=[{request.split(SEPARATOR, 1)[1].decode()}]=]" for request in requests)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(LUA.replace("BODIES", bodies) + (THINK.replace("{MEAN}", f"{pause * 1e3}") if pause else ""))
         script.flush()
-        words = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS:.0f}s", "-s", script.name, f"http://127.0.0.1:{port}"]
+        words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", script.name, f"http://127.0.0.1:{port}"]
         told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in told and "Socket errors" not in told, told
-    asked, seconds = re.findall(r"(\d+) requests in ([\d.]+)s", told)[0]
-    half, most = re.findall(r"p50 ([\d.]+) p99 ([\d.]+)", told)[0]
-    return int(asked), float(seconds), float(half) / 1e6, float(most) / 1e6
+    asked, *times = re.findall(r"asked (\d+) in (\d+) p50 ([\d.]+) p99 ([\d.]+)", told)[0]
+    taken, half, most = (float(time) / 1e6 for time in times)
+    return int(asked), taken, half, most
 
 
 def ask_without_pause(port: int, requests: list[bytes]) -> tuple[int, float]:
@@ -187,6 +246,11 @@ def children(pid: int) -> list[int]:
     """Processes that this one started."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def resident_of_all(pid: int) -> float:
+    """GiB of a process and of those that it started."""
+    return sum(resident(one) for one in (pid, *children(pid)))
 
 
 def resident(pid: int) -> float:
