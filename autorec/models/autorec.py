@@ -281,7 +281,7 @@ class AutoRec(Recommender):
         """[n × H] codes and [n] biases of rows [n × columns], on the scale of the ratings."""
         self._refuse_solved()
         given = inside(rows, self.ratings_.scale)
-        bias = self._bias_of_inside(given)
+        bias = self._bias_of_rows(given)
         return encode_csr(self._encoder(), given, (self.mean_ + bias).astype(np.float32), self.centre_), bias
 
     def _encode_rows(self, rows: Rows, bias: FloatArray) -> Float32:
@@ -312,7 +312,7 @@ class AutoRec(Recommender):
         """rows [new rows × columns]. Users are encoded when they are asked for, items now."""
         if self.orientation == "user":
             self._refuse_solved()
-            return {"row_bias_": self._bias_of_rows(rows), "_codes": None}
+            return {"row_bias_": self._bias_of_rows(inside(rows, self.ratings_.scale)), "_codes": None}
         codes, bias = self._encode_new(rows)
         return {"row_bias_": bias, "_codes": codes}
 
@@ -322,11 +322,7 @@ class AutoRec(Recommender):
         return {"_solved": self._solve(columns, codes), "_codes": codes}
 
     def _bias_of_rows(self, rows: sparse.csr_array) -> FloatArray:
-        """[n] damped biases of rows [n × columns] given those of the columns; zeros where the model has none."""
-        return self._bias_of_inside(inside(rows, self.ratings_.scale))
-
-    def _bias_of_inside(self, rows: sparse.csr_array) -> FloatArray:
-        """The same of rows on 1 … 5."""
+        """[n] damped biases of rows [n × columns] on 1 … 5 given those of the columns; zeros where there are none."""
         if not has_biases(self.decoder, self.offset):
             return np.zeros(rows.shape[0])
         return bias_tools.fold_in_users(self._biases(), rows).user

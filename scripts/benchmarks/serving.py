@@ -179,8 +179,8 @@ def ask_by_wrk(
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(LUA.replace("BODIES", bodies) + (THINK.replace("{MEAN}", f"{pause * 1e3}") if pause else ""))
         script.flush()
-        words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", script.name, f"http://127.0.0.1:{port}"]
-        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "30s", "-s", script.name]
+        told = subprocess.run([*words, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in told and "Socket errors" not in told, told
     asked, *times = re.findall(r"asked (\d+) in (\d+) p50 ([\d.]+) p99 ([\d.]+)", told)[0]
     taken, half, most = (float(time) / 1e6 for time in times)
