@@ -6,6 +6,8 @@ in. The older model goes when the last request that uses it is done.
 
 import contextlib
 import logging
+import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from autorec.storage.folder import MANIFEST
 log = logging.getLogger("autorec.serve")
 
 _INTERVAL = 1.0  # seconds between two looks at the folder
+_PATIENCE = 10  # nice value of the thread that loads a model: those who ask go first
 
 Identity = tuple[int, int, int]  # of the file model.json
 
@@ -146,6 +149,8 @@ class Live:
             self._thread.join()
 
     def _follow(self) -> None:
+        if sys.platform == "linux":  # where the priority is that of a thread
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PATIENCE)
         while not self._stop.wait(_INTERVAL):
             self.refresh()
 

@@ -27,6 +27,7 @@ from autorec.extras import require
 from autorec.storage.manifest import describe
 
 _BACKLOG = 2048
+_SWITCH = 0.0005  # seconds that a thread beside it, as one that loads a model, may keep the event loop waiting
 _GRACE = 10  # seconds for requests that are being answered when the service is told to end
 _OPTIONS: Any = {
     "log_level": "warning",
@@ -84,6 +85,7 @@ def run_server(
         from autorec.serve.served import Live
 
         threads.use_one_thread()  # a fork copies no others
+        sys.setswitchinterval(_SWITCH)
         live = Live(os.fspath(path))
         live.load()
         config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
