@@ -49,7 +49,7 @@ def has_mask(inputs: str) -> bool:
 def _check_offset(given: Mapping[str, Any]) -> None:
     """ParameterError: activations, offset or inputs that are not known or do not go together."""
     encoder, decoder, offset, inputs = (given[name] for name in ("encoder", "decoder", "offset", "inputs"))
-    activation(encoder)
+    activation(encoder), activation(decoder)
     checks.one_of("offset", offset, get_args(words.Offset))
     checks.one_of("inputs", inputs, get_args(words.Inputs))
     if offset == "biases" and not is_linear(decoder):
