@@ -18,12 +18,8 @@ from autorec.array_types import Float32, FloatArray
 from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
 from autorec.fitting.dampings import Dampings, choose_dampings
-<<<<<<< HEAD
-from autorec.fitting.one_training import HEAD, Data, fit_biases, make_data
-=======
 from autorec.fitting.form import HEAD
-from autorec.fitting.one_training import Data, make_data
->>>>>>> f4414d8 (AutoRec is served without torch, persons who ask at once are scored together, and scipy.stats is put off: a start in half the time, u- and i-autorec above 1,000 requests a second)
+from autorec.fitting.one_training import Data, fit_biases, make_data
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_shared
 from autorec.memory import available_memory
 from autorec.network.activations import HIGH, LOW

@@ -50,9 +50,9 @@ class AutoRec(Recommender):
                    with a noise of variance σ²
     penalty        "l2:λ" in the paper's scale, "none", or "l2:auto": 250 (residuals: 125), halved or doubled as long as
                    that clearly lowers the validation RMSE after half the epochs, the last ones where damped biases have
-                   that RMSE too; above 300,000 ratings 350 (item) or
-                   550 (user; residuals+rated: 300), a quarter where that is far better after an eighth of them, doubled
-                   as long as a training overfits. More of `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
+                   that RMSE too; above 300,000 ratings 350 (item) or 550 (user; residuals+rated: 300), a quarter where
+                   that is far better after an eighth of them, doubled as long as a training overfits. More of
+                   `autorec.network.penalty` is added by +: "l2:auto+l1:0.01"
     corruption     of the inputs in training: "none", "masking:p", "gaussian:sd", see `autorec.network.corruption`
     offset         "biases": the mean and the damped bias of each row, with b the damped bias of each column: with few
                    ratings the model falls back to them; "means": the paper's model, started at the columns' means and
@@ -155,7 +155,7 @@ class AutoRec(Recommender):
         self._check_settings(**_ANYWHERE)
 
     def _check_read(self) -> None:
-        """A model that was trained elsewhere is on the CPU when it is read."""
+        """One that was trained elsewhere is on the CPU when it is read."""
         self._check_place((str,))
         check_read(self.get_params(deep=False))
 
@@ -215,8 +215,7 @@ class AutoRec(Recommender):
         self._network, self._arrays_of_network = network, network_arrays.pack(network)
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return state | {"_network": None}  # its arrays are there
+        return {**super().__getstate__(), "_network": None}  # its arrays are there
 
     @property
     def decoder_weight_(self) -> npt.NDArray[np.float32]:

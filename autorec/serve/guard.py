@@ -35,7 +35,11 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            try:
+                await send(message)
+            except RuntimeError as error:  # of uvloop, where the client has gone and uvicorn does not know it yet
+                if "closed" not in str(error):
+                    raise
 
         try:
             await self._let_in(scope, receive, count)

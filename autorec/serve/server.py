@@ -33,6 +33,7 @@ _OPTIONS: Any = {
     "log_level": "warning",
     "access_log": False,  # a path may hold what is searched for
     "backlog": _BACKLOG,
+    "timeout_keep_alive": 75,  # seconds, longer than proxies keep a connection that they would use again: mostly 60
     "timeout_graceful_shutdown": _GRACE,
 }
 

@@ -128,9 +128,10 @@ def measure_long(name: str, folder: Path, seconds: float = 600.0) -> Row:
     with serve(folder) as (process, port, _):
         asked, taken, *_ = ask_by_wrk(port, requests)
         rate = SHARE * asked / taken
-        ask_by_wrk(port, requests, MANY, MANY / rate, seconds / 10)
+        thinking = (CONNECTIONS, CONNECTIONS / rate)
+        ask_by_wrk(port, requests, *thinking, seconds / 10)
         before = resident_of_all(process.pid)
-        asked, taken, _, most = ask_by_wrk(port, requests, MANY, MANY / rate, seconds * 0.9)
+        asked, taken, _, most = ask_by_wrk(port, requests, *thinking, seconds * 0.9)
         growth = resident_of_all(process.pid) / before - 1
     return Row(
         f"serve {name} for {seconds:.0f} s, {WORKERS} workers",
