@@ -42,6 +42,7 @@ def test_the_score_is_the_probability_of_both(fitted):
     choice, rating = (all_scores(fitted.ranked_by(by)) for by in ("choice", "rating"))
     rating = fitted.rating_._to_ratings(rating)
     sd = fitted.rating_.summary_["validation_rmse"]
+    choice += 0.35 * (fitted.ratings_.csr.toarray() > 0).mean(axis=0)
     expected = np.where(choice > 0, choice * norm.cdf(rating, loc=(4 + 2) / 2, scale=sd), choice)
     np.testing.assert_allclose(all_scores(fitted), expected, rtol=1e-4, atol=1e-6)
     assert fitted.summary_["spread"] == sd and fitted.summary_["liked_from"] == 3
@@ -101,6 +102,18 @@ def test_its_choices_may_be_the_liked_items_alone(split):
     pd.testing.assert_frame_equal(model.recommend(by="choice"), ease.recommend())
 
 
+def test_the_more_popularity_the_nearer_are_lists_to_what_everyone_rates(split):
+    model = Joint("biased-mf", "ease", popularity=0).fit(split.train)
+    share = np.log(np.bincount(split.train.csr.indices, minlength=split.train.n_items))
+
+    def mean_share(popularity):
+        lists = model.set_params(popularity=popularity).recommend()["item"]
+        return share[split.train.find_items(lists)].mean()
+
+    assert mean_share(0) < mean_share(0.35) < mean_share(10)
+    assert model.set_params(popularity=0).recommend(by="choice").equals(model.choice_.recommend())
+
+
 def test_too_few_users_leave_the_l2_of_choices_as_it_is(split):
     few = split.train.select(split.train.rows() < 30)
     assert Joint("biased-mf", "ease").fit(few).summary_["choice"]["l2"] == CHOICES["ease"]["l2"]
@@ -143,6 +156,7 @@ def test_liked_is_above_the_middle_of_two_ratings_that_occur(frame):
         ({"rating": "ease"}, "rating is 'ease'; allowed: i-autorec, u-autorec"),
         ({"choice": "eas"}, "choice is 'eas'; allowed: auto, ease, sansa; did you mean ease"),
         ({"learns": "loved"}, "learns is 'loved'; allowed: rated, liked"),
+        ({"popularity": -1}, "popularity is -1"),
         ({"relevant": "x"}, "relevant is 'x'; allowed: a finite number"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_damaged_part_is_named(folder, name, harm):
         ('{"format": "autorec model"}', "format version None"),
         ('{"format": "autorec model", "version": 99}', "format version 99"),
         ('{"format": "autorec model", "version": 1, "library": "0.1.0"}', "version 1, .*train the model again"),
-        ('{"format": "autorec model", "version": 5}', "lacks library, class, parameters"),
+        ('{"format": "autorec model", "version": 6}', "lacks library, class, parameters"),
     ],
 )
 def test_a_damaged_manifest_is_explained(folder, text, said):

@@ -63,6 +63,7 @@ def _joint(model: Joint) -> Formula:
     parts = {"choice": find_formula(model.choice_), "rating": find_formula(model.rating_)}
     facts = {"kind": "joint", "liked_above": model.threshold_, "spread": model.spread_, "scale": _scale(model)}
     arrays = {f"{name}.{key}": array for name, part in parts.items() for key, array in part.arrays.items()}
+    arrays["choice.item_bias"] = model.popularity * model.shares_.astype(np.float64)
     return Formula(facts | {name: part.facts for name, part in parts.items()}, arrays)
 
 

@@ -9,10 +9,11 @@ The first is the score s of a linear autoencoder of which items were rated, what
 0s and 1s on each other (EDLAE; a sparse one for large catalogues). The second is that of a normal error around the
 predicted rating r̂,
 
-    score(u, i) = s · Φ((r̂ − t) / σ)  where s > 0, else s
+    score(u, i) = s' · Φ((r̂ − t) / σ)  where s' > 0, else s',  s' = s + κ · share of the users who rated i
 
-with σ the RMSE of the rating model on its validation ratings, and t half way between the lowest rating that is liked
-and the next lower one that occurs. No weight is left to choose. New users, and new items, are folded into both parts at
+κ keeps lists near what everyone rates: what a user rates months later is told less well by a regression on these months
+than what is missing among them. σ is the RMSE of the rating model on its validation ratings, t half way between the
+lowest rating that is liked and the next lower one that occurs. New users, and new items, are folded into both parts at
 once.
 """
 
@@ -57,6 +58,9 @@ class Joint(Recommender):
     learns        what the model of choices learns from and is given of a history: "rated", all items that were rated,
                   or "liked", those rated `relevant` or more. With the first, "choice" ranks by what is rated; with the
                   second, lists of what users like after their last ratings are better on MovieLens
+    popularity    κ, at least 0. On MovieLens with .35 lists of the months after are as good as those of the best
+                  single model of choices, and lists of ratings that are missing among the known ones lose 3 %. 0 where
+                  these, or people whom the model never saw, are all that counts
     relevant      the lowest rating that is liked; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
     half_life     of the histories of the model of choices, see `autorec.models.recency`: days, "auto" or None
     random_state  seed of the rating model
@@ -65,7 +69,7 @@ class Joint(Recommender):
     it (by="both"); `recommend(by="choice")` by the one that it is rated, `recommend(by="rating")` by the rating.
 
     Learned: `rating_` and `choice_`, fitted models of their own; `threshold_` t and `spread_` σ, on the scale of the
-    ratings.
+    ratings; `shares_` [items] of the users of the training who rated each.
 
     >>> ratings = autorec.load_sample().to_frame()[:3000]
     >>> model = autorec.Joint("biased-mf", "ease").fit(ratings)
@@ -79,12 +83,14 @@ class Joint(Recommender):
     choice_: Recommender
     threshold_: float
     spread_: float
+    shares_: Scores  # [items]
 
     def __init__(
         self,
         rating: str = "i-autorec",
         choice: str = "auto",
         learns: words.Chosen = "rated",
+        popularity: float = 0.35,
         relevant: float | None = None,
         half_life: float | words.Auto | None = None,
         random_state: RandomState = 0,
@@ -92,6 +98,7 @@ class Joint(Recommender):
         self.rating = rating
         self.choice = choice
         self.learns = learns
+        self.popularity = popularity
         self.relevant = relevant
         self.half_life = half_life
         self.random_state = random_state
@@ -109,6 +116,7 @@ class Joint(Recommender):
         checks.one_of("rating", self.rating, named("ratings"))
         checks.one_of("choice", self.choice, ("auto", *CHOICES))
         checks.one_of("learns", self.learns, get_args(words.Chosen))
+        checks.number("popularity", self.popularity, least=0)
         checks.optional(checks.number, "relevant", self.relevant)
         checks.half_life(self.half_life)
         checks.random_state("random_state", self.random_state)
@@ -159,7 +167,7 @@ class Joint(Recommender):
     def _join(self, chosen: str, choice: Recommender, rating: Recommender, ratings: Ratings) -> dict[str, Any]:
         """Take the fitted parts, of choices by the name `chosen`; the summary."""
         self.choice_, self.rating_ = choice, rating
-        self.threshold_ = _find_threshold(ratings, self.relevant)
+        self.threshold_, self.shares_ = _find_threshold(ratings, self.relevant), _find_shares(ratings.csr)
         summary = {"choice": {"model": chosen, **choice.summary_}, "rating": {"model": self.rating, **rating.summary_}}
         ended = {name: value for name, value in rating.summary_.items() if name in ("best_epoch", "stopped", "curve")}
         told = {"half_life": choice.summary_["half_life"], "liked_from": self.threshold_, "spread": self.spread_}
@@ -212,13 +220,15 @@ class Joint(Recommender):
         return self.choice_._users(rows), self.rating_._users(rows)
 
     def _score(self, users: tuple[Any, Any]) -> Scores:
-        """[B × items] float32 probabilities that an item is rated and liked, about; below 0 where it is not rated.
+        """[B × items] float32 scores, the higher the likelier an item is rated and liked.
 
         users: (vectors of choices, vectors of ratings), each [B].
         """
         choice, vectors = users
         finish = _by_liking(self.rating_, vectors, threshold=self.threshold_, spread=self.spread_)
-        return finish(self.choice_._score(choice))
+        scores = self.choice_._score(choice)
+        scores += np.float32(self.popularity) * self.shares_
+        return finish(scores)
 
     def _score_pairs(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """[pairs] ratings."""
@@ -234,8 +244,8 @@ class Joint(Recommender):
         return self.choice_._similarities()
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
-        """Nothing beside what differs in the parts."""
-        return {}
+        """Their shares of the same users, beside what differs in the parts."""
+        return {"shares_": _find_shares(histories)}
 
     def _folded(self, ratings: Ratings, of: str) -> "Joint":
         model = super()._folded(ratings, of)
@@ -245,20 +255,21 @@ class Joint(Recommender):
     # --- file -----------------------------------------------------------------------------------------------
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        arrays = {"liked": np.array([self.threshold_, self.spread_])}
+        arrays = {"liked": np.array([self.threshold_, self.spread_]), "shares": self.shares_}
         for name, part in (("choice.", self.choice_), ("rating.", self.rating_)):
             arrays |= {name + key: array for key, array in part._arrays().items()}
         return arrays
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        expected = {"liked": Expected("float64", (2,))}
+        shares = Expected("float32", (self.ratings_.n_items,), least=0)
+        expected = {"liked": Expected("float64", (2,)), "shares": shares}
         for name, part in self._empty_parts().items():
             own = {key.removeprefix(name): shape for key, shape in shapes.items() if key.startswith(name)}
             expected |= {name + key: one for key, one in part._expected_arrays(own).items()}
         return expected
 
     def _set_arrays(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.threshold_, self.spread_ = map(float, arrays["liked"])
+        (self.threshold_, self.spread_), self.shares_ = map(float, arrays["liked"]), arrays["shares"]
         if not self.spread_ > 0:
             raise ValueError(f"the spread of its ratings is {self.spread_:g}")
         parts = self._empty_parts()
@@ -291,3 +302,9 @@ def _find_threshold(ratings: Ratings, relevant: float | None) -> float:
     lowest = liked_from(ratings.scale) if relevant is None else relevant
     lower = ratings.csr.data[ratings.csr.data < lowest]
     return float(lowest + lower.max()) / 2 if len(lower) else float(lowest)
+
+
+def _find_shares(histories: sparse.csr_array) -> Scores:
+    """[items] the share of the rows of ratings [users × items] that hold each, float32."""
+    users, items = histories.shape
+    return (np.bincount(histories.indices, minlength=items) / max(users, 1)).astype(np.float32)

@@ -19,7 +19,7 @@ from autorec.storage import folder as model_folder
 from autorec.storage.folder import MANIFEST
 
 FORMAT = "autorec model"
-VERSION = 5
+VERSION = 6
 PARTS = ("items.parquet", "ratings.safetensors", "users.parquet", "weights.safetensors")
 FILES = (MANIFEST, *PARTS)
 MOST = 2**24  # bytes of model.json; a point of the learning curve takes about a hundred

@@ -155,7 +155,7 @@ function network(model, array, items, ratings, inside) {
     before.push(x);
   });
   const own = array("item_bias")?.values ?? new Float32Array(told.ids.length);
-  return array("items") ? product_with(array("items"), x, own).map(one => one + model.mean + bias) : x;
+  return array("items") ? product_with(array("items"), x, own).map(one => one + model.mean + bias) : x.map((one, i) => one + own[i]);
 }
 
 const unpacked = unpack(), columnOf = new Map(told.ids.map((id, column) => [String(id), column]));
