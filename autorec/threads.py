@@ -5,6 +5,7 @@ they need no threading library beside torch's, and they may be asked from any th
 """
 
 import contextlib
+import functools
 import numbers
 import os
 import sys
@@ -211,10 +212,17 @@ def _limit_torch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _limit_libraries() -> Iterator[None]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), _torch_on_one_thread:
+    with _find_blas(len(sys.modules)).limit(limits=1), _torch_on_one_thread:
         yield
+
+
+@functools.lru_cache(maxsize=1)
+def _find_blas(n_modules: int) -> Any:
+    """threadpoolctl's controller of each BLAS library in the process. They are looked for again once a module has been
+    loaded, which may have brought one: that takes 1.5 ms, a thirtieth of the top 10 of 6,000 users."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 _torch_on_one_thread = _Shared(_limit_torch)

@@ -40,6 +40,22 @@ def test_results_come_in_order_from_several_threads_with_one_thread_each() -> No
     assert library_threads() == before and thread_count() > 1
 
 
+def test_a_library_that_is_loaded_later_is_limited_too() -> None:
+    """SciPy brings a BLAS of its own, beside NumPy's."""
+    code = """
+import numpy, threadpoolctl
+from autorec.threads import libraries_on_one_thread
+with libraries_on_one_thread():
+    pass
+import scipy.linalg
+with libraries_on_one_thread():
+    print({one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"})
+"""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "{1}\n"
+
+
 def test_a_single_part_stays_in_the_thread_that_asks() -> None:
     assert list(map_in_threads(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
     assert list(map_in_threads(lambda _: 1 / 0, [])) == []

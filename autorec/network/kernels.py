@@ -131,9 +131,9 @@ def sum_column(first: int, end: int, column_rows: Any, ordered: Any, D: Any, g: 
 
 
 @kernel(fastmath=True)
-def sum_columns(column_ptr: Any, ordered: Any, sums: Any) -> None:
+def sum_columns(column_ptr: Any, ordered: Any, sums: Any, first: int, last: int) -> None:
     """sums [m] of the values of each column."""
-    for column in range(len(sums)):
+    for column in range(first, last):
         total = np.float32(0)
         for k in range(column_ptr[column], column_ptr[column + 1]):
             total += ordered[k]

@@ -160,7 +160,8 @@ def _term(batch: Batch, values: torch.Tensor, D: torch.Tensor) -> Product:
 def _column_sums(batch: Batch, values: torch.Tensor) -> torch.Tensor:
     """[m] the values [nnz], in column order, summed by column."""
     sums = torch.empty(batch.n_columns)
-    kernels.sum_columns(*_arrays(batch.pattern.by_column.ptr, values, sums))
+    arrays = _arrays(batch.pattern.by_column.ptr, values, sums)
+    run_in_ranges(kernels.sum_columns, arrays[0], *arrays)
     return sums
 
 
