@@ -50,7 +50,7 @@ from autorec.training.memory import are_large, training_memory
 from autorec.training.objective import objective
 from autorec.training.steps import descend
 
-COPYING = 0.85e9  # bytes that a process sends for a second of a processor: 1.2 ns each, on the loopback of a Zen 4
+COPYING = 0.85e9  # bytes that a process sends for a second of a processor: 1.2 ns each, on the loopback of an AMD EPYC
 _OF_ROW, _OF_COLUMN = 16, 48  # bytes for each, of all, in each of several processes: counts, biases, centre
 
 _ROWS, _REPEATS = 512, 5
