@@ -142,8 +142,9 @@ def functions(world: dict[str, Any]) -> dict[str, Call]:
         "interview": fitted | {"user": None, "n": 2, "history": {item: 3}, "skip": ()},
         "kfold": {"ratings": ratings, "k": 2, "seed": 0},
         "last_out_split": {"ratings": ratings, "n": 1},
-        "load": {"path": "model"},
+        "load": {"path": "model", "mapped": False},
         "make_app": {"path": "model"},
+        "open_ratings": {"path": "ratings.csv", **reading},
         "overturn": fitted | {"user": user, "history": None, "most": 2, "by": None},
         "per_user_split": {"ratings": ratings, "fraction": 0.3, "seed": 0},
         "plan": dict.fromkeys(("n_users", "n_items", "n_ratings", "hidden", "workers"), 9)

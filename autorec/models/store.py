@@ -36,8 +36,8 @@ from autorec.ratings.matrix import Ratings
 from autorec.storage import folder as model_folder
 from autorec.storage import id_arrays
 from autorec.storage import manifest as manifests
-from autorec.storage.arrays import Arrays, Content, Expected, Shape, read_arrays, write_arrays
-from autorec.storage.folder import MANIFEST
+from autorec.storage.arrays import Arrays, Expected, Shape, read_arrays, write_arrays
+from autorec.storage.folder import MANIFEST, Content
 from autorec.storage.manifest import FILES, PARTS, Manifest
 
 CLASSES = classes()  # name → module, so that reading a model imports no other; any other class is refused

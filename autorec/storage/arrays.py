@@ -10,7 +10,6 @@ the safetensors package makes a file of its own beside the one it is given, whic
 
 import json
 import math
-import mmap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Content = bytearray | mmap.mmap  # the bytes of a file
+from autorec.storage.folder import Content
+
 Arrays = dict[str, npt.NDArray[Any]]
 Shape = tuple[int, ...]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from autorec import files, folders
 from autorec.errors import ModelFileError
 from autorec.memory import available_memory, readable
-from autorec.storage.arrays import Content
 
 MANIFEST = "model.json"
+Content = bytearray | mmap.mmap  # the bytes of a file
 
 _TRIES = 20  # in each a whole save of another process would have to fall between two system calls
 _BY_HANDLE = os.open in os.supports_dir_fd  # not on Windows
