@@ -8,6 +8,7 @@ import contextlib
 import math
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from autorec.fitting.biases import Biases
 from autorec.fitting.choosing import Interrupted, Trainings, search
 from autorec.fitting.dampings import Dampings, choose_dampings
 from autorec.fitting.form import HEAD
-from autorec.fitting.one_training import Data, fit_biases, make_data
+from autorec.fitting.one_training import fit_biases, make_data
 from autorec.fitting.settings import SEARCH_MOST, Settings, check_shared
 from autorec.memory import available_memory
 from autorec.network.activations import HIGH, LOW
@@ -107,22 +108,20 @@ def fit_network(
     dampings = (0.0, 0.0)
     if settings.biases:
         dampings = choose_dampings(part, settings.dampings, settings.default_dampings, settings.seed)
-
-    def data_of(seen: Rows, unseen: Rows, inputs: str) -> Data:
-        return make_data(seen, unseen, parts, dampings, inputs, settings, stream, mesh=mesh)
-
+    data_of = partial(make_data, parts=parts, dampings=dampings, settings=settings, stream=stream, mesh=mesh)
     unseen, seen = part.gather(part.rows.only(part.aside)), part.rows.without(part.aside)
     many = nnz > SEARCH_MOST
     again = part.rows if len(aside) and not many and settings.validation == "auto" else None
     del part
-    biases_rmse = _measure_biases(seen, unseen, dampings, settings, mesh)
+    biases = fit_biases(seen, dampings, mesh, shape[1]) if settings.biases else None
+    biases_rmse = _measure_biases(biases, seen, unseen, settings, mesh)
     trainings = Trainings(settings, on_validation, biases_rmse if settings.biases else math.nan)
     with contextlib.suppress(Interrupted):
-        search(trainings, lambda inputs: data_of(seen, unseen, inputs), many)
+        search(trainings, lambda inputs: data_of(seen, unseen, inputs=inputs, biases=biases), many)
     best = last = trainings.best
     assert best is not None and last is not None  # a search that ends well, or by Ctrl-C, leaves one
     if again is not None and best.log.best_epoch > 0 and best.log.stopped != "interrupted":
-        last = trainings.repeat_best(data_of(again, unseen.only(aside[:0]), best.inputs))
+        last = trainings.repeat_best(data_of(again, unseen.only(aside[:0]), inputs=best.inputs))
     falls_back = settings.biases and best.log.best_score > biases_rmse * (1 + TOLERANCE)
     return Fitted(
         network=finish(last.network, last.biases if falls_back else None, shape[1], mesh),
@@ -144,12 +143,13 @@ def fit_network(
     )
 
 
-def _measure_biases(seen: Rows, unseen: Rows, dampings: Dampings, settings: Settings, mesh: Mesh) -> float:
-    """RMSE of damped biases on the held-out ratings, NaN without any. seen, unseen: as in `make_data`."""
+def _measure_biases(biases: Biases | None, seen: Rows, unseen: Rows, settings: Settings, mesh: Mesh) -> float:
+    """RMSE of damped biases on the held-out ratings, NaN without any; biases: those of `seen`, None where the model
+    learns without, for which the default dampings are taken. seen, unseen: as in `make_data`."""
     if not unseen.nnz:
         return math.nan
-    dampings = dampings if settings.biases else settings.default_dampings
-    biases = fit_biases(seen, dampings, mesh, unseen.n_columns)
+    if biases is None:
+        biases = fit_biases(seen, settings.default_dampings, mesh, unseen.n_columns)
     batch = unseen.batch()
     predicted = biases.predict(batch.rows().numpy(), unseen.indices).clip(LOW, HIGH)
     return float(np.sqrt(np.mean(np.square(predicted - batch.values.numpy()))))

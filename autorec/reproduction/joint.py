@@ -18,10 +18,11 @@ from autorec.models.scoring import rmse
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.read import read_ratings
 from autorec.ratings.split import Split, random_split
-from autorec.reproduction.strong import hold_out
+from autorec.reproduction.strong import hold_out, rank
 
 FIRST, SECOND = range(5), range(5, 10)  # seeds: those of the table, those that confirm it
 POPULARITY = (0.0, 0.35)  # κ of autorec; for held-out users the better on validation users is taken
+LIKED = 4.0  # and above
 LAMBDAS = (250.0, 500.0, 1000.0, 2000.0)  # of EASE; the best on validation ratings is taken
 
 
@@ -33,7 +34,7 @@ def joint(datasets: Path) -> Iterator[str]:
     ones. The pipeline ranks by the first and puts items behind that would be rated below 3.5.
     """
     ratings = read_ratings(datasets / "ml-1m")
-    l2 = [_choose_l2(random_split(ratings, 0.1, 0).train, relevant) for relevant in (4.0, 1.0)]
+    l2 = [_choose_l2(random_split(ratings, 0.1, 0).train, relevant) for relevant in (LIKED, 1.0)]
     yield f"MovieLens 1M, random 90/10; λ of EASE: {l2[0]:g} for liked items, {l2[1]:g} for rated ones"
     for seeds in (FIRST, SECOND):
         yield f"seeds {seeds[0]} to {seeds[-1]}: RMSE, log-loss, NDCG@100 rated, liked, fit seconds; or the two NDCG"
@@ -78,7 +79,7 @@ def choice(datasets: Path) -> Iterator[str]:
         l2 = max(LAMBDAS, key=lambda value: _of_new_users(Ease(value), validation)[0])
         yield f"given {what}: NDCG@100, truncated Recall@20; λ of EASE {l2:g}"
         near = Joint().fit(validation.train)
-        best = max(POPULARITY, key=lambda value: _rank(near.set_params(popularity=value), validation)[0])
+        best = max(POPULARITY, key=lambda value: rank(near.set_params(popularity=value), validation, LIKED)[0])
         models = {"ease": Ease(l2), **{name: create(name) for name in ("edlae", "inf-ae")}}
         for name, model in (models | {f"autorec, κ {best:g}": Joint(popularity=best)}).items():
             ndcg, recall = _of_new_users(model, test)
@@ -110,7 +111,7 @@ def _choose_l2(train: Ratings, relevant: float) -> float:
 
 
 def _lists(model: Recommender, test: Ratings) -> tuple[float, float]:
-    return _ndcg(model, test, 1.0), _ndcg(model, test, 4.0)
+    return _ndcg(model, test, 1.0), _ndcg(model, test, LIKED)
 
 
 def _ndcg(model: Recommender, test: Ratings, relevant: float) -> float:
@@ -145,11 +146,5 @@ def _with_ratings(ratings: Ratings, one: Split, only_liked: bool) -> Split:
 
 
 def _of_new_users(model: Recommender, one: Split) -> tuple[float, float]:
-    """`_rank` of the model, fitted on the training part of the split."""
-    return _rank(model.fit(one.train), one)
-
-
-def _rank(model: Recommender, one: Split) -> tuple[float, float]:
-    """(NDCG@100, truncated Recall@20) of the tested users of a split."""
-    metrics = evaluate(model, one.test, k=(20, 100), relevant=4.0, fold_in=one.fold_in).metrics
-    return metrics["ndcg@100"], metrics["recall_truncated@20"]
+    """`rank` of the model, fitted on the training part of the split."""
+    return rank(model.fit(one.train), one, LIKED)

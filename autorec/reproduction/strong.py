@@ -99,7 +99,7 @@ def measure(name: str, draws: Sequence[Split]) -> str:
     return f"  {name:<10} {figures}; {np.mean(seconds):.1f}; {OTHERS.get(name, '')}".rstrip("; ")
 
 
-def rank(model: Recommender, one: Split) -> tuple[float, float]:
-    """NDCG@100 and truncated Recall@20 of the tested users."""
-    metrics = evaluate(model, one.test, k=(20, 100), fold_in=one.fold_in).metrics
+def rank(model: Recommender, one: Split, relevant: float | None = None) -> tuple[float, float]:
+    """NDCG@100 and truncated Recall@20 of the tested users. relevant: as in `evaluate`."""
+    metrics = evaluate(model, one.test, k=(20, 100), relevant=relevant, fold_in=one.fold_in).metrics
     return metrics["ndcg@100"], metrics["recall_truncated@20"]
