@@ -16,11 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import mmap_dict
 from serving import SAMPLE, Asked, rating_model
+from starlette.responses import JSONResponse
 
 import autorec
 from autorec import extras
 from autorec.errors import AutoRecError
 from autorec.serve.app import KEY
+from autorec.serve.guard import Guard
+from autorec.serve.metrics import Metrics
 from autorec.storage.manifest import describe
 
 
@@ -157,6 +160,33 @@ def test_similar_and_search(item: Asked, folders: dict[str, Path]) -> None:
     counts = SAMPLE.item_counts[SAMPLE.find_items([one["item"] for one in found])].tolist()
     assert counts == sorted(counts, reverse=True)
     assert len(item("GET", "/items").json()["items"]) == 20
+
+
+def test_requests_are_counted_before_their_answer_leaves_and_failures_too(item: Asked) -> None:
+    scope = {"type": "http", "method": "GET", "path": "/health/live", "headers": []}
+    metrics, found = Metrics(item.live), []
+    metrics.paths = {"/health/live"}
+
+    def is_counted(status: int) -> bool:
+        return f'autorec_requests_total{{path="/health/live",status="{status}"}} 1.0' in metrics.to_text().decode()
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(_: Any) -> None:
+        found.append(is_counted(200))
+
+    async def answer(_: Any, receive: Any, send: Any) -> None:
+        await JSONResponse({})(scope, receive, send)
+
+    async def fail(*_: Any) -> None:
+        raise KeyError
+
+    asyncio.run(Guard(answer, metrics, None)(scope, receive, send))
+    assert found == [True, True]
+    with pytest.raises(KeyError):
+        asyncio.run(Guard(fail, metrics, None)(scope, receive, send))
+    assert is_counted(500)
 
 
 def test_health_and_metrics(folders: dict[str, Path]) -> None:

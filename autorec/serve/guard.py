@@ -29,12 +29,14 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start = time.perf_counter()
 
-        async def count(message: Message) -> None:
-            nonlocal status
+        def count(status: int) -> None:
+            self.metrics.observe(scope["path"], status, time.perf_counter() - start)
+
+        async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                status = message["status"]
+                count(message["status"])  # first: whoever has an answer finds it counted
             try:
                 await send(message)
             except RuntimeError as error:  # of uvloop, where the client has gone and uvicorn does not know it yet
@@ -42,9 +44,10 @@ class Guard:
                     raise
 
         try:
-            await self._let_in(scope, receive, count)
-        finally:
-            self.metrics.observe(scope["path"], status, time.perf_counter() - start)
+            await self._let_in(scope, receive, send_counted)
+        except Exception:
+            count(500)  # the answer to it is sent outside
+            raise
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
