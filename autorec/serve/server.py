@@ -120,6 +120,9 @@ def _answer(config: Any, listening: socket.socket) -> None:
     """This process answers until it is told to end. config: of uvicorn."""
     import uvicorn
 
+    if not config.loaded:
+        config.load()
+    gc.freeze()  # nobody waits while the collector looks at all that is loaded, which takes it 0.1 s
     uvicorn.Server(config).run(sockets=[listening])
 
 
