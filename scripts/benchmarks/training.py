@@ -33,7 +33,8 @@ Step = Callable[[], object]
 _FIT = """
 import sys, autorec
 ratings = autorec.read_ratings(sys.argv[1])
-model = autorec.AutoRec(sys.argv[2], hidden=int(sys.argv[3]), epochs=int(sys.argv[4]), penalty="l2:350").fit(ratings)
+given = {"penalty": "l2:350", "inputs": "ratings"}  # none is chosen by trainings of its own
+model = autorec.AutoRec(sys.argv[2], hidden=int(sys.argv[3]), epochs=int(sys.argv[4]), **given).fit(ratings)
 curve = model.summary_["curve"]
 seconds = [b["seconds"] - a["seconds"] for a, b in zip([{"seconds": 0}] + curve, curve)]
 print(len(ratings), min(seconds))
