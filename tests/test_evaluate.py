@@ -156,3 +156,13 @@ def test_the_values_of_each_user_make_up_the_metrics(tmp_path) -> None:
     mse = (table["squared_error"] * table["ratings"]).sum() / table["ratings"].sum()
     assert math.sqrt(mse) == pytest.approx(result.metrics["rmse"], rel=1e-12)
     assert table["ndcg@10"].mean() == pytest.approx(result.metrics["ndcg@10"], rel=1e-12)
+
+
+def test_rows_of_a_test_matrix_without_ratings_are_no_test_users() -> None:
+    ratings = as_ratings(random_frame())
+    some = ratings.select(ratings.rows() < 3, compact=False)
+    model = Bias().fit(ratings)
+    matrix, table = evaluate(model, some.csr), evaluate(model, some.to_frame())
+    assert matrix.metrics["rmse_by_user"] == pytest.approx(table.metrics["rmse_by_user"])
+    assert (matrix.counts, len(matrix.per_user)) == (table.counts, 3)
+    assert matrix.intervals["rmse_by_user"] == pytest.approx(table.intervals["rmse_by_user"])

@@ -112,6 +112,19 @@ def test_a_half_life_without_dates_is_refused():
         autorec.Ease(half_life=-1).fit(changing())
 
 
+def test_a_fit_that_ends_in_an_error_leaves_the_model_as_it_was(frame):
+    dated = changing()
+    model = autorec.Ease(half_life=30).fit(dated)
+    before = model.recommend(n=3)
+    with pytest.raises(InputError, match="no timestamps"):
+        model.fit(frame)
+    pd.testing.assert_frame_equal(model.recommend(n=3), before)
+    new = autorec.Ease(half_life=30)
+    with pytest.raises(InputError, match="no timestamps"):
+        new.fit(frame)
+    assert vars(new) == vars(autorec.Ease(half_life=30))
+
+
 @pytest.mark.parametrize("name", ["ease", "popularity"])
 def test_a_saved_model_and_folded_users_keep_their_dates(name, ratings, tmp_path):
     frame = ratings.to_frame()

@@ -205,7 +205,7 @@ def evaluate(
     trained = model.ratings_
     if fold_in is not None:
         model = model.fold_in(fold_in)
-    test = as_ratings_of(test, model.ratings_)
+    test = as_ratings_of(test, model.ratings_).compact()  # a matrix has rows of users who are not tested
     if not len(test):
         raise InputError("there are no test ratings")
     threshold = relevant_from(test, model.ratings_.scale, relevant)

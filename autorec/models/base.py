@@ -26,7 +26,7 @@ from autorec.models.hooks import FloatArray as FloatArray
 from autorec.models.hooks import Hooks, fitted
 from autorec.models.hooks import IntArray as IntArray
 from autorec.models.hooks import Scores as Scores
-from autorec.models.kept_fit import kept
+from autorec.models.kept_fit import kept, unchanged_by_errors
 from autorec.models.store import load_described
 from autorec.ranking.topn import Result, map_blocks
 from autorec.ratings.convert import as_ratings
@@ -71,7 +71,8 @@ class Recommender(Hooks, BaseEstimator):
         checkpoint: a folder in which the trainings of such a model are kept meanwhile, so that after a kill
         `Checkpoint(folder, resume=True)` goes on to the bits of a fit without one; `on_validation` hears of none twice.
         Ctrl-C ends a training of several epochs with its best weights so far, a warning, and "interrupted" as
-        `summary_["stopped"]`; before there are such weights, and in other models, it is a KeyboardInterrupt.
+        `summary_["stopped"]`; before there are such weights, and in other models, it is a KeyboardInterrupt. A fit that
+        ends in an error leaves the model as it was.
         In a process group of torch.distributed all processes fit an AutoRec, alone or as the rating model of a Joint,
         or a ChoiceAutoencoder together, each with a part of the columns (`autorec.group.mesh`: and of the rows of a
         batch) and all with the same ratings; the first has the fitted model then, the others stay unfitted. Other
@@ -95,15 +96,16 @@ class Recommender(Hooks, BaseEstimator):
             )
         if rank and not self.spreads:
             checkpoint = None
-        with group.alone(not self.spreads), kept(self, ratings, checkpoint):
-            summary = self._learn(ratings, on_validation)  # where this ends in an error, the model stays as it was
-        if rank and self.spreads:
-            return self
-        if summary.get("stopped") == "interrupted":
-            if not summary["best_epoch"]:
-                raise KeyboardInterrupt
-            warnings.warn("the training was interrupted: its best weights so far are kept", stacklevel=2)
-        self._adopt(ratings.whole, summary)
+        with unchanged_by_errors(self):
+            with group.alone(not self.spreads), kept(self, ratings, checkpoint):
+                summary = self._learn(ratings, on_validation)
+            if rank and self.spreads:
+                return self
+            if summary.get("stopped") == "interrupted":
+                if not summary["best_epoch"]:
+                    raise KeyboardInterrupt
+                warnings.warn("the training was interrupted: its best weights so far are kept", stacklevel=2)
+            self._adopt(ratings.whole, summary)
         return self
 
     def _adopt(self, ratings: Ratings, summary: dict[str, Any]) -> None:

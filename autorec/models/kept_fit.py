@@ -1,4 +1,4 @@
-"""A fit with a checkpoint, and what this has to know of it, so that no other fit goes on from it."""
+"""A fit with a checkpoint, what this has to know of it, so that no other fit goes on from it, and a fit that fails."""
 
 import contextlib
 import hashlib
@@ -32,6 +32,19 @@ def kept(
         yield
     if not journal.begun:
         warnings.warn(f"{type(model).__name__} learns without epochs: nothing was kept to go on from", stacklevel=4)
+
+
+@contextlib.contextmanager
+def unchanged_by_errors(model: BaseEstimator) -> Iterator[None]:
+    """Within the block, the fit of a model, which sets one attribute after the other: where it ends in an error, or by
+    Ctrl-C, the model has those from before. New weights beside the ratings of an earlier fit would score nonsense."""
+    before = vars(model).copy()
+    try:
+        yield
+    except BaseException:
+        vars(model).clear()
+        vars(model).update(before)
+        raise
 
 
 def describe_fit(model: BaseEstimator, ratings: Ratings | Stored) -> dict[str, Any]:
