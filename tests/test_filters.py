@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import random_frame
 
 import autorec
 from autorec.errors import InputError, ParameterError
@@ -100,6 +101,14 @@ def test_a_history_of_a_known_user_adds_to_the_training(model: Any) -> None:
 def test_an_item_without_a_rating_counts_as_the_highest() -> None:
     model = MODELS["ease"].fit(SAMPLE)
     assert model.recommend(history=[10, 15]).equals(model.recommend(history={10: 5.0, 15: None}))
+
+
+def test_a_history_may_have_the_ends_of_a_scale_that_float32_rounds() -> None:
+    ratings = random_frame()
+    model = autorec.Bias().fit(ratings.assign(rating=ratings["rating"] / 5 - 0.1))
+    assert len(model.recommend(history={0: 0.1, 1: 0.9}, n=3)) == 3
+    with pytest.raises(InputError, match=r"the rating of item 0 is 1e\+300; allowed: 0.1 to 0.9"):
+        model.recommend(history={0: 1e300})
 
 
 def test_a_history_of_unknown_items_gets_the_fallback() -> None:

@@ -89,15 +89,17 @@ def join_history(
             if rating is not None and (isinstance(rating, bool) or not isinstance(rating, numbers.Real)):
                 raise InputError(f"the rating of item {item} is {shown(rating)}; {allowed}")
         given = [None if rating is None else min(max(rating, -MAX_RATING), MAX_RATING) for rating in given]
-    values = np.array([high if rating is None else rating for rating in given], dtype=np.float64)
+    wanted = np.array([high if rating is None else rating for rating in given], dtype=np.float64)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which no scale has
+        values = wanted.astype(np.float32)  # as the ends of a scale are: 0.1 is below the float32 next to it
     right = (values >= low) & (values <= high)
     if not right.all():
         wrong = int(right.argmin())
-        raise InputError(f"the rating of item {ids[wrong]} is {values[wrong]:g}; {allowed}")
+        raise InputError(f"the rating of item {ids[wrong]} is {wanted[wrong]:g}; {allowed}")
     known = columns >= 0
     own = slice(fitted.csr.indptr[row], fitted.csr.indptr[row + 1]) if row >= 0 else slice(0)
     indices = np.concatenate((fitted.csr.indices[own], columns[known]))
-    rated = np.concatenate((fitted.csr.data[own], values[known]), dtype=np.float32, casting="same_kind")
+    rated = np.concatenate((fitted.csr.data[own], values[known]))
     indices, last = np.unique(indices[::-1], return_index=True)
     parts = (rated[::-1][last], indices.astype(np.int32), np.array([0, len(indices)], dtype=np.int32))
     return sparse.csr_array(parts, shape=(1, fitted.n_items))
