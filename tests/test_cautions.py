@@ -2,6 +2,7 @@
 its memory figure leaves alone."""
 
 import json
+import platform
 import warnings
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def test_a_rating_that_no_item_of_the_test_reaches_is_named() -> None:
     (one,) = split(random_frame(40, 40), "strong:8")  # of choices, which are 1
     with pytest.warns(UserWarning, match="the test ratings is 1, none reaches relevant=4: no list is judged"):
         evaluate("ease", one, relevant=4)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives back what is below a used block")
+def test_memory_that_was_freed_before_counts_where_it_is_used_again() -> None:
+    sizes = []
+    for _ in range(2):
+        with peak_memory() as peak:
+            blocks = [np.ones(10_000) for _ in range(1000)]  # 80 MB in pieces that malloc keeps
+        last = blocks[-1]
+        del blocks
+        sizes.append(peak.bytes)
+    assert last.all() and min(sizes) > 70e6
 
 
 def test_measuring_memory_changes_nothing_of_the_process() -> None:

@@ -1,5 +1,7 @@
 """The model that rates and ranks: its formula, its two parts, and what is gained by having both."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,14 @@ def test_the_parts_are_models_of_their_own(split, fitted):
     np.testing.assert_array_equal(fitted.predict(*pairs), item.predict(*pairs))
     same = ["epoch", "train_rmse", "validation_rmse"]
     pd.testing.assert_frame_equal(fitted.learning_curve()[same], item.learning_curve()[same])
+
+
+def test_unknown_ids_are_answered_as_by_the_rating_model(fitted):
+    model, rating = copy.copy(fitted), copy.copy(fitted.rating_)
+    model.rating_, rating.user_damping_, rating.item_damping_ = rating, 3.0, 7.0
+    for one in (model, rating):
+        fallback = one._fit_fallback(fitted.ratings_)
+        assert (fallback.user_damping, fallback.item_damping) == (3, 7)
 
 
 def test_the_search_for_the_l2_of_choices_ends_where_its_neighbours_are_worse(split, fitted):

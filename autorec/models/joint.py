@@ -234,6 +234,10 @@ class Joint(Recommender):
         """[pairs] ratings."""
         return self.rating_._to_ratings(self.rating_._score_pairs(rows, columns))
 
+    def _chosen_dampings(self) -> tuple[float, float] | None:
+        """Of the rating model, so that both answer unknown ids alike."""
+        return self.rating_._chosen_dampings()
+
     def _day_effects(self, rows: IntArray, timestamps: IntArray) -> FloatArray | None:
         """Of the rating model, on the scale of the ratings as the scores of pairs are."""
         effects = self.rating_._day_effects(rows, timestamps)

@@ -125,7 +125,7 @@ def main_table(report: ComparisonReport) -> Table:
     head = [Head("model"), *(_make_head(report, name) for name in names)]
     head += [
         Head("fit s", "seconds of a training, mean over the splits"),
-        Head("memory MiB", "resident memory of a training at its highest, less that at the start"),
+        Head("memory MiB", "the resident memory that a training adds, at its highest"),
     ]
     return Table(head, [Group(title, [row(model) for model in members]) for title, members in groups if members])
 
@@ -171,8 +171,8 @@ def spread_text(report: ComparisonReport) -> str:
     without = "".join(f" {sentence}" for sentence in without_result(report))
     marks = " Arrows point to the better end; where there is none, the number describes the lists."
     return (
-        f"{means}{marks} fit s: seconds of a training; memory: its resident memory at the highest, less that at the "
-        f"start.{without}"
+        f"{means}{marks} fit s: seconds of a training; memory: the resident memory that it adds, at its highest; of "
+        f"the first model with the libraries that it loads.{without}"
     )
 
 
