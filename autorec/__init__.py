@@ -78,11 +78,11 @@ if TYPE_CHECKING:
     from autorec.models.unknown import recommend_unknown as recommend_unknown
     from autorec.preparation.prepare import prepare as prepare
     from autorec.progress import show_progress as show_progress
+    from autorec.ratings.json_lines import read_json_lines as read_json_lines
     from autorec.ratings.labels import read_labels as read_labels
     from autorec.ratings.matrix import Ratings as Ratings
     from autorec.ratings.read import open_ratings as open_ratings
     from autorec.ratings.read import read_ids as read_ids
-    from autorec.ratings.read import read_json_lines as read_json_lines
     from autorec.ratings.read import read_pairs as read_pairs
     from autorec.ratings.read import read_ratings as read_ratings
     from autorec.ratings.split import Split as Split
@@ -190,7 +190,7 @@ _HOME = {
     "prepare": "autorec.preparation.prepare",
     "random_split": "autorec.ratings.split",
     "read_ids": "autorec.ratings.read",
-    "read_json_lines": "autorec.ratings.read",
+    "read_json_lines": "autorec.ratings.json_lines",
     "read_labels": "autorec.ratings.labels",
     "read_pairs": "autorec.ratings.read",
     "read_ratings": "autorec.ratings.read",

@@ -18,6 +18,7 @@ from autorec.errors import InputError, ParameterError
 from autorec.ratings.matrix import Ratings
 
 ROWS = [("7", "10", 4.0, 100), ("7", "11", 3.0, 101), ("8", "10", 5.0, 99), ("9", "12", 1.0, 98)]
+NAMES = ["userId", "movieId", "rating", "timestamp"]
 
 
 def lines(separator: str, header: str = "") -> bytes:
@@ -68,6 +69,7 @@ GOOD = {
     "ratings.csv.gz": gzip.compress(CSV),
     "ratings.dat.zst": zstd(lines("::")),
     "one.zip": zipped(ml__ratings_dot_csv=CSV, ml__movies_dot_csv=b"movieId,title\n10,A\n", README=b"read me"),
+    "ratings.jsonl": pd.DataFrame(ROWS, columns=NAMES).to_json(orient="records", lines=True).encode(),
     "iso.csv": b"user,item,rating,date\n7,10,4,2020-01-02\n7,11,3,2020-01-03T10:00:00\n"
     b"8,10,5,2020-01-01\n9,12,1,2020-01-01\n",
 }
@@ -114,6 +116,8 @@ BAD = {
     "broken.parquet": parquet()[:-20],
     "broken.zst": zstd(CSV * 100)[:-10],
     "not utf-8.csv": CSV + b"\xff\xfe,13,4,5\n",
+    "sheet.xlsx": zipped(xl__workbook_dot_xml=b"<workbook/>", xl__worksheets__sheet1_dot_xml=b"<sheet/>"),
+    "wide.csv": ",".join(f"c{n}" for n in range(900)).encode() + b"\n" + b"1," * 899 + b"1\n",
     "constant separator.csv": b"user item\nx y\n",
     "netflix without number.txt": b"1:\n7,x,1970-01-02\n",
 }
@@ -128,8 +132,14 @@ def test_a_bad_file_is_one_sentence_that_names_it(name: str, tmp_path: Path) -> 
     message = str(caught.value)
     assert name in message
     assert "\n" not in message
+    assert len(message) < 600
     if name.startswith(("ragged", "word", "empty rating", "nan", "infinite", "no user", "no item", "not utf-8")):
         assert f"line {len(CSV.splitlines()) + 1}" in message
+
+
+def test_a_spreadsheet_is_named_as_such() -> None:
+    with pytest.raises(InputError, match="is a spreadsheet; save the sheet with the ratings as CSV"):
+        read_ratings(io.BytesIO(BAD["sheet.xlsx"]))
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:
@@ -279,6 +289,22 @@ def test_json_lines() -> None:
             read_json_lines([bad])
     with pytest.raises(InputError, match="no ratings"):
         read_json_lines([])
+
+
+def test_files_of_json_lines() -> None:
+    first, second = '{"user": "x", "item": 12, "rating": 4, "date": "1970-01-02"}\n', '{"user": 7}\n'
+    assert read_pairs(io.StringIO(first)).to_numpy().tolist() == [["x", 12, 86400]]
+    with pytest.raises(InputError, match=r"line 2: .* is no rating \(it has no item and no rating and no date\)"):
+        read_ratings(io.StringIO(first + second))
+    ratings = read_ratings(io.StringIO(first + second), on_error="skip")
+    assert (ratings.user_ids.tolist(), ratings.item_ids.tolist(), ratings.skipped) == (["x"], [12], 1)
+    nested = read_ratings(io.StringIO('{"user": "x", "ratings": {"12": 4, "13": 2.5}}'))
+    assert nested.csr.toarray().tolist() == [[4, 2.5]]
+    with pytest.raises(InputError, match="columns 'who', 'item': which is the user and the rating is not clear"):
+        read_ratings(io.StringIO('{"who": 1, "item": 2}'))
+    for document in ('[{"user": 1}]', '{\n"user": 1}', '[\n{"user": 1}]', '{"user": 1,\n"item": 2}'):
+        with pytest.raises(InputError, match="is JSON, but not an object a line"):
+            read_ratings(io.StringIO(document))
 
 
 tokens = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6).filter(

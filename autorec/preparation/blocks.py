@@ -17,6 +17,7 @@ from autorec.errors import InputError
 from autorec.ratings.arrow import parse_parquet_blocks
 from autorec.ratings.delimited import parse_block
 from autorec.ratings.dialect import Dialect, detect_dialect, head_lines
+from autorec.ratings.json_lines import is_json_lines
 from autorec.ratings.matrix import Parsed
 from autorec.ratings.netflix import is_netflix
 from autorec.ratings.roles import Columns
@@ -117,6 +118,8 @@ def _find_dialect(name: str, head: bytes, how: Reading) -> Dialect:
     given = how.format is None and how.columns is None and how.sep is None
     if how.format == "netflix" or (given and is_netflix(lines)):
         raise InputError(f"{name} has blocks of the Netflix Prize, whose rows do not say their item; write it as CSV")
+    if how.sep is None and is_json_lines(name, lines):
+        raise InputError(f"{name} is JSON lines, which are not read block by block; write them as CSV or Parquet")
     return detect_dialect(name, lines, sep=how.sep, header=how.header, columns=how.columns, decimal=how.decimal)
 
 

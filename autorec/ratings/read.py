@@ -1,7 +1,5 @@
 """Rating files of every common kind → Ratings. The format is recognised from the content; options override it."""
 
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -9,18 +7,18 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any, get_args
 
-import numpy as np
 import pandas as pd
 
 from autorec import checks, group, words
 from autorec.errors import InputError, ParameterError, shown
 from autorec.ratings import ids as id_tools
 from autorec.ratings.arrow import parse_parquet
-from autorec.ratings.convert import TABLE, as_ratings, is_in_memory, is_table, parse_in_memory
+from autorec.ratings.convert import TABLE, is_in_memory, is_table, parse_in_memory
 from autorec.ratings.delimited import parse_text
 from autorec.ratings.dialect import detect_dialect, head_lines
 from autorec.ratings.ids import Ids
 from autorec.ratings.items import with_items
+from autorec.ratings.json_lines import is_json_lines, parse_json_lines
 from autorec.ratings.matrix import Parsed, Ratings, build
 from autorec.ratings.netflix import is_netflix, parse_netflix
 from autorec.ratings.roles import Columns, parse_columns
@@ -28,7 +26,6 @@ from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_
 from autorec.ratings.source import Source, open_source
 from autorec.ratings.store import MANIFEST, PARTS, is_store, read_store
 from autorec.ratings.stored import Stored, open_store
-from autorec.ratings.values import parse_rating
 
 # Rating file and titles of known data sets, looked for in this order.
 _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "movies.csv"), ("ratings.parquet", ""))
@@ -55,8 +52,9 @@ def read_ratings(
     table or matrix in memory.
 
     Known: MovieLens u.data, ratings.dat, ratings.csv; RecBole .inter; Netflix Prize blocks; delimited text with or
-    without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; Parquet; each also in gzip, zip or zstd. In
-    memory: a DataFrame of pandas or polars, an Arrow table, a SciPy sparse matrix, which need no option of a file.
+    without a header, in UTF-8, or UTF-16 and 32 with a byte order mark; JSON lines (see `read_json_lines`); Parquet;
+    each also in gzip, zip or zstd. In memory: a DataFrame of pandas or polars, an Arrow table, a SciPy sparse matrix,
+    which need no option of a file.
 
     columns   which column is what: {"user": "userId", "item": 2, …} or "user=userId,item=2"; names or numbers from 1
     sep       text between columns; decimal: the decimal point, "." or ","
@@ -139,9 +137,13 @@ def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = N
         found = parse_parquet(source, chosen, "raise", needed)
     else:
         refuse_binary(source)
-        dialect = detect_dialect(source.name, head_lines(source.data), sep=sep, columns=chosen, needed=needed)
-        asked = {role: column for role, column in dialect.columns.items() if role != "rating"}
-        found = parse_text(source.name, source.data, replace(dialect, columns=asked), "raise")
+        lines = head_lines(source.data)
+        if sep is None and is_json_lines(source.name, lines):
+            found = parse_json_lines(source, chosen, "raise", needed)
+        else:
+            dialect = detect_dialect(source.name, lines, sep=sep, columns=chosen, needed=needed)
+            asked = {role: column for role, column in dialect.columns.items() if role != "rating"}
+            found = parse_text(source.name, source.data, replace(dialect, columns=asked), "raise")
     pairs = pd.DataFrame({"user": found.user_ids[found.users], "item": found.item_ids[found.items]})
     return pairs if found.timestamps is None else pairs.assign(timestamp=found.timestamps)
 
@@ -157,43 +159,7 @@ def read_ids(path: File) -> Ids:
     """
     source = open_source(path)
     refuse_binary(source)
-    try:
-        lines = re.split(r"\r\n|\n|\r", source.data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = source.data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{source.name}, line {line}: is not UTF-8 text; save it as UTF-8") from None
-    return id_tools.from_tokens([line.strip() for line in lines if line.strip()])
-
-
-def read_json_lines(stream: Iterable[str]) -> Ratings:
-    """Ratings of JSON objects, one a line: {"user": …, "item": …, "rating": …} or {"user": …, "ratings": {item: rating,
-    …}}. InputError names the line.
-
-    >>> autorec.read_json_lines(['{"user": "ann", "ratings": {"12": 4, "15": 5}}'])
-    Ratings(1 users × 2 items, 2 ratings)
-    """
-    try:
-        lines = iter(stream)
-    except (TypeError, ValueError):  # no collection, a closed file
-        raise ParameterError(f"JSON lines are {shown(stream)}; give an open text file or a list of lines") from None
-    rows: list[tuple[str, str, float]] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            if line.strip():
-                rows += _parse_json_record(json.loads(line))
-        except (ValueError, RecursionError, AttributeError, TypeError) as error:
-            raise InputError(
-                f"line {number}: {str(line).strip()[:60]!r} is no rating ({error}); "
-                'give objects such as {"user": "ann", "ratings": {"12": 4}}'
-            ) from None
-    if not rows:
-        raise InputError("there are no ratings; give one JSON object a line")
-    users, items, ratings = zip(*rows, strict=True)
-    return as_ratings(
-        pd.DataFrame(
-            {"user": id_tools.from_tokens(users), "item": id_tools.from_tokens(items), "rating": np.array(ratings)}
-        )
-    )
+    return id_tools.from_tokens([line.strip() for line in source.lines() if line.strip()])
 
 
 def check_options(
@@ -280,6 +246,8 @@ def _parse(
     lines = head_lines(source.data)
     if format == "netflix" or (format is None and columns is None and sep is None and is_netflix(lines)):
         return parse_netflix(source.name, source.data, on_error)
+    if format is None and sep is None and header is None and decimal == "." and is_json_lines(source.name, lines):
+        return parse_json_lines(source, columns, on_error)
     dialect = detect_dialect(source.name, lines, sep=sep, header=header, columns=columns, decimal=decimal)
     return parse_text(source.name, source.data, dialect, on_error)
 
@@ -299,30 +267,3 @@ def _build(source: str, parsed: Parsed, scale: tuple[float, float] | None, senti
         raise InputError(f"{source}: {error}") from None
     warn_of_suspect(source, ratings)
     return replace(ratings.compact(), missing=missing) if missing else ratings
-
-
-def _parse_json_record(record: Any) -> list[tuple[str, str, float]]:
-    """(user, item, rating) of one object. ValueError says what is wrong with it."""
-    if not isinstance(record, dict):
-        raise ValueError("it is no object")
-    several = "ratings" in record
-    missing = [name for name in (("user",) if several else ("user", "item", "rating")) if name not in record]
-    if missing:
-        raise ValueError(f"it has no {' and no '.join(missing)}")
-    ratings = record["ratings"] if several else {_parse_json_id(record["item"]): record["rating"]}
-    if not isinstance(ratings, dict):
-        raise ValueError("its ratings are no object of items and their ratings")
-    return [(_parse_json_id(record["user"]), item, _parse_json_rating(rating)) for item, rating in ratings.items()]
-
-
-def _parse_json_id(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise ValueError(f"an id is text or a whole number, not {value!r}")
-    return str(value)
-
-
-def _parse_json_rating(value: Any) -> float:
-    rating = None if isinstance(value, bool) or not isinstance(value, (str, int, float)) else parse_rating(str(value))
-    if rating is None:
-        raise ValueError(f"{str(value)[:40]!r} is not a finite number")
-    return rating

@@ -17,6 +17,7 @@ _NAMES = {
     "rating": {"rating", "score", "stars", "overall", "value", "bookrating"},
     "timestamp": {"timestamp", "time", "date", "datetime", "unixreviewtime", "ts"},
 }  # fmt: skip
+_LISTED = 20  # names of columns in a sentence
 _SAY = "say it by columns (--columns), as in user=1,item=2,rating=3"
 
 
@@ -39,7 +40,7 @@ def choose_columns(
         if columns is None
         else _choose_as_given(source, columns, header, len(header))
     )
-    _check_needed(source, chosen, needed, f"the columns {', '.join(map(repr, header))}")
+    _check_needed(source, chosen, needed, f"the columns {_list(header)}")
     return chosen
 
 
@@ -94,12 +95,18 @@ def _choose_by_name(source: str, header: Sequence[str], needed: Sequence[str]) -
         best = find_columns(header, role)
         if len(best) > 1 and (role in needed or role == "timestamp"):
             raise InputError(
-                f"{source} has the columns {' and '.join(repr(header[number]) for number in best)}: "
+                f"{source} has the columns {_list([header[number] for number in best], ' and ')}: "
                 f"which is the {role} is not clear; {_SAY}"
             )
         if best:
             chosen[role] = best[0]
     return chosen
+
+
+def _list(names: Sequence[str], mark: str = ", ") -> str:
+    """The first names, in quotes."""
+    more = f" … ({len(names)} in all)" if len(names) > _LISTED else ""
+    return mark.join(repr(name[:60]) for name in names[:_LISTED]) + more
 
 
 def _choose_as_given(source: str, columns: Columns, header: Sequence[str] | None, width: int) -> dict[str, int]:
@@ -109,7 +116,7 @@ def _choose_as_given(source: str, columns: Columns, header: Sequence[str] | None
             raise InputError(f"columns: {role!r} is none of {', '.join(ROLES)}")
         number = _find_column(str(column), header, width)
         if number is None:
-            there = f"the columns {', '.join(map(repr, header))}" if header else f"{width} columns and no header"
+            there = f"the columns {_list(header)}" if header else f"{width} columns and no header"
             raise InputError(
                 f"{source} has {there}, no {role} column {str(column)!r}; give a name of the header or a number from 1"
             )

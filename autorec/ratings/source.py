@@ -7,6 +7,7 @@ import codecs
 import contextlib
 import io
 import os
+import re
 import stat
 import sys
 import zipfile
@@ -32,7 +33,8 @@ MOST_TIMES = 200  # the packed size; text of ratings packs to a third or a tenth
 LEAST_ALLOWED = 2**26  # bytes that anything may unpack to
 _BLOCK = 2**22  # bytes unpacked at once
 
-_RATINGS = (".dat", ".data", ".csv", ".tsv", ".txt", ".inter", ".base", ".test", ".parquet")
+_SPREADSHEETS = {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}  # members of Excel's and LibreOffice's files
+_RATINGS = (".dat", ".data", ".csv", ".tsv", ".txt", ".jsonl", ".inter", ".base", ".test", ".parquet")
 _NOT_RATINGS = (
     "readme", "movies", "items", "users", "tags", "links", "genome", "occupation", "genre", "u.user", "u.item",
 )  # fmt: skip
@@ -65,6 +67,14 @@ class Source:
     def reader(self) -> Any:
         """The buffer or path that Parquet is read from; not memory-mapped, so that a file that shrinks is no crash."""
         return pa.BufferReader(self.data) if self.path is None else str(self.path)
+
+    def lines(self) -> list[str]:
+        """The lines of text without their ends. InputError: it is not UTF-8."""
+        try:
+            return re.split(r"\r\n|\n|\r", self.data.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = self.data.count(b"\n", 0, error.start) + 1
+            raise InputError(f"{self.name}, line {line}: is not UTF-8 text; save it as UTF-8") from None
 
 
 def _advise(given: Any) -> str:
@@ -236,6 +246,8 @@ def _read_whole(name: str, kind: str, read: Callable[[], bytes]) -> bytes:
 
 def _choose_member(name: str, archive: zipfile.ZipFile, member: str | None) -> str:
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    if member is None and not _SPREADSHEETS.isdisjoint(names):
+        raise InputError(f"{name} is a spreadsheet; save the sheet with the ratings as CSV")
     listed = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
     if member is None:
         likely = [found for found in names if _looks_like_ratings(found)]
