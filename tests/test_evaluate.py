@@ -166,3 +166,14 @@ def test_rows_of_a_test_matrix_without_ratings_are_no_test_users() -> None:
     assert matrix.metrics["rmse_by_user"] == pytest.approx(table.metrics["rmse_by_user"])
     assert (matrix.counts, len(matrix.per_user)) == (table.counts, 3)
     assert matrix.intervals["rmse_by_user"] == pytest.approx(table.intervals["rmse_by_user"])
+
+
+def test_a_row_of_a_training_matrix_without_ratings_is_a_user_whom_the_model_does_not_know() -> None:
+    ratings = as_ratings(random_frame())
+    some = ratings.rows() < 25
+    train, test = ratings.select(some, compact=False), ratings.select(~some | (ratings.rows() < 3), compact=False)
+    matrix = evaluate(Popularity().fit(train.csr), test.csr)
+    table = evaluate(Popularity().fit(train.to_frame()), test.to_frame())
+    assert matrix.counts == table.counts and matrix.counts.unknown_users > 0
+    assert matrix.metrics == pytest.approx(table.metrics, nan_ok=True)
+    assert Popularity().fit(train).score(test) == pytest.approx(matrix.metrics["ndcg@10"])

@@ -296,7 +296,8 @@ def measure_ranking(
     means = {name: metrics.means(of_users) for name, of_users in found.items()}
     in_lists, ratings = shown(lists.items, ks, fitted.n_items), fitted.item_counts
     diverse = metrics.diversity(lists.items, ks, fitted.csr, ratings)
-    popularity = np.maximum(ratings, 0.5) / fitted.n_users  # of an unrated item: as if half a user had rated it
+    n_known = np.count_nonzero(model._has_history(np.arange(fitted.n_users)))  # a matrix may have rows without ratings
+    popularity = np.maximum(ratings, 0.5) / max(n_known, 1)  # of an unrated item: as if half a user had rated it
     values: dict[str, float] = {}
     columns: dict[str, npt.NDArray[np.float64]] = {}
     for j, k in enumerate(ks):

@@ -55,7 +55,7 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
     fitted = model.ratings_
     liked = np.bincount(test.rows()[test.csr.data >= relevant], minlength=test.n_users)
     model_rows = fitted.find_users(test.user_ids)
-    users = np.flatnonzero((liked > 0) & (model_rows >= 0))
+    users = np.flatnonzero((liked > 0) & model._has_history(model_rows))
     model_rows = model_rows[users]
     csr = test.csr[users]  # [U × test items]
     owners = np.repeat(np.arange(len(users)), np.diff(csr.indptr))  # [entries] 0 … U − 1

@@ -12,9 +12,9 @@ predicted rating r̂,
     score(u, i) = s' · Φ((r̂ − t) / σ)  where s' > 0, else s',  s' = s + κ · share of the users who rated i
 
 κ keeps lists near what everyone rates: what a user rates months later is told less well by a regression on these months
-than what is missing among them. σ is the RMSE of the rating model on its validation ratings, t half way between the
-lowest rating that is liked and the next lower one that occurs. New users, and new items, are folded into both parts at
-once.
+than what is missing among them. σ is the RMSE of the rating model on its validation ratings, t half way between
+`relevant`, from which a rating is liked, and the next lower rating that occurs. New users, and new items, are folded
+into both parts at once.
 """
 
 import warnings

@@ -35,7 +35,7 @@ def ndcg_of_users(model: Model, test: Ratings, threshold: float) -> npt.NDArray[
     fitted, rows = model._fitted(), model._fitted().find_users(test.user_ids)
     likes = test.csr.data >= threshold
     counts = np.bincount(test.rows()[likes], minlength=test.n_users)
-    users = np.flatnonzero((counts > 0) & (rows >= 0))
+    users = np.flatnonzero((counts > 0) & model._has_history(rows))
     if not len(users):
         return np.empty(0)
     blocks = top_n(model._score_rows, rows[users], fitted.n_items, LIST, fitted.csr)
