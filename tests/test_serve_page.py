@@ -42,7 +42,7 @@ def test_what_is_liked_changes_the_list(tmp_path: Path, monkeypatch: pytest.Monk
         after = browser.wait(f"at('source').textContent.startsWith('By what') && {TITLES % 'list'}")
         assert after != before and found[1] not in after
         browser.run("document.querySelector('#liked button').click()")
-        assert browser.wait(f"at('source').textContent.startsWith('Liked by most') && {TITLES % 'list'}") == before
+        assert browser.wait(f"at('source').textContent.startsWith('Rated highest') && {TITLES % 'list'}") == before
         first = browser.wait("at('about').querySelector('.title')?.textContent")
         browser.run("at('about').querySelectorAll('button')[1].click()")
         assert browser.wait(f"{TITLES % 'liked'}.length && {TITLES % 'liked'}") == [first]
