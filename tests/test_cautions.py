@@ -39,6 +39,15 @@ def test_test_ratings_that_the_model_has_are_a_caution(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "e.json").read_text())["caution"] in shown.stdout
 
 
+def test_a_test_of_strangers_alone_is_a_caution() -> None:
+    frame = random_frame()
+    model = Popularity().fit(frame.assign(user="00" + frame["user"].astype(str)))
+    found = evaluate(model, frame)
+    assert f"knows user and item of none of the {len(frame)} test ratings" in found.caution
+    assert "such as user 0, item 0; those of the training, user '000', item 0" in found.caution
+    assert found.counts.cold_ratings == len(frame)
+
+
 def test_ratings_folded_in_count_as_given() -> None:
     (one,) = split(random_frame(), "users:5", 0)
     model = Bias().fit(one.train)

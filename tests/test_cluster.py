@@ -90,6 +90,9 @@ def test_what_k_may_be(ratings: autorec.Ratings) -> None:
             autorec.cluster(model, k=k)
     with pytest.raises(ParameterError, match="k is 30; allowed: 2 to 29"):
         autorec.cluster(model, k=30)
+    pair = autorec.PureSVD(factors=1).fit(pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [5, 4]}))
+    with pytest.raises(ParameterError, match="there are 2 to divide; allowed: 3 or more, in 2 segments"):
+        autorec.cluster(pair, k=2)
     two = autorec.PureSVD(factors=2).fit(checkerboard(20).query("rating == 5"))
     with pytest.raises(ParameterError, match="fewer different profiles; give a smaller k"):
         autorec.cluster(two, k=15)

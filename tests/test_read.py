@@ -145,6 +145,10 @@ def test_a_spreadsheet_is_named_as_such() -> None:
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         read_ratings(tmp_path / "nothing.csv")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").touch()
+    with pytest.raises(InputError, match="is the folder of a saved model; name the file of ratings"):
+        read_ratings(tmp_path / "model")
     with pytest.raises(InputError, match="holds none of"):
         read_ratings(tmp_path)
 
@@ -267,6 +271,9 @@ def test_pairs_and_ids(tmp_path: Path) -> None:
     assert pairs["timestamp"].tolist() == [30, 86400]
     pairs.to_parquet(tmp_path / "pairs.parquet")
     pd.testing.assert_frame_equal(read_pairs(tmp_path / "pairs.parquet"), pairs)
+    path.write_text("user,item\n1,\n")
+    with pytest.raises(InputError, match=r"line 2: the item is missing; correct it$"):  # no pair is dropped
+        read_pairs(path)
     path.write_text("b\n\n a \n007\n")
     assert read_ids(path).tolist() == ["b", "a", "007"]
 
@@ -289,6 +296,12 @@ def test_json_lines() -> None:
             read_json_lines([bad])
     with pytest.raises(InputError, match="no ratings"):
         read_json_lines([])
+
+
+def test_milliseconds_are_suspected_as_they_are_read() -> None:
+    text = "1,2,3,1500000000000\n1,3,4,1500000000001\n2,3,4,7\n"
+    with pytest.warns(UserWarning, match="most timestamps lie beyond the year 2100 .* divide them by 1000"):
+        read_ratings(io.StringIO(text))
 
 
 def test_files_of_json_lines() -> None:

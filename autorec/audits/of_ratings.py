@@ -27,13 +27,14 @@ from autorec.ratings import sentinels
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.split import Split
+from autorec.ratings.values import LATEST
 
 CONSTANT = 20  # ratings from which "always the same rating" says something of a user
 BURST = 20  # ratings of a user in the same second
 SMALL_CATALOGUE = 50  # items; of fewer than these a person may well rate most
 
 _DAY = 86_400  # seconds
-_1990, _2100 = 631_152_000, 4_102_444_800  # seconds
+_1990 = 631_152_000  # seconds
 
 
 def audit(data: Any) -> list[Finding]:
@@ -206,7 +207,7 @@ def _sentinel(ratings: Ratings) -> Finding | None:
 def _milliseconds(ratings: Ratings) -> Finding | None:
     """Timestamps beyond the year 2100; share of the ratings."""
     return _find_dates(
-        ratings, _2100, None, "milliseconds", "lie beyond the year 2100 when read as seconds: they may be "
+        ratings, LATEST, None, "milliseconds", "lie beyond the year 2100 when read as seconds: they may be "
         "milliseconds; divide them, or every time-based split and date is wrong.",
     )  # fmt: skip
 
@@ -214,7 +215,7 @@ def _milliseconds(ratings: Ratings) -> Finding | None:
 def _future(ratings: Ratings) -> Finding | None:
     """Timestamps later than tomorrow and not beyond 2100; share of the ratings."""
     return _find_dates(
-        ratings, int(time.time()) + _DAY, _2100, "future-dates",
+        ratings, int(time.time()) + _DAY, LATEST, "future-dates",
         "lie in the future: a clock or a conversion is wrong, and a split by time tests on them first.",
     )  # fmt: skip
 

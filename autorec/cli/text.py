@@ -66,7 +66,7 @@ def brief(facts: dict[str, Any]) -> dict[str, Any]:
     """Facts without tables, such as learning curves and what was tried, which --json has; of a part, itself a model,
     its name and what was chosen for it."""
     told = {name: _name_part(value) if isinstance(value, dict) else value for name, value in facts.items()}
-    return {name: value for name, value in told.items() if value != "" and not (value and isinstance(value, list))}
+    return {name: value for name, value in told.items() if value != "" and not isinstance(value, list)}
 
 
 def _name_part(facts: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from autorec.array_types import BoolArray
 from autorec.ratings.matrix import Ratings, liked_from
 
 
@@ -20,6 +21,23 @@ def caution(test: Ratings, *known: Ratings) -> str | None:
     return (
         f"Caution: {np.count_nonzero(seen):,} of {len(test):,} test ratings are of pairs that the model was given: the "
         "error on them is not one of unseen ratings, and no list can hold their items; test on ratings kept apart."
+    )
+
+
+def caution_of_strangers(test: Ratings, trained: Ratings, known: BoolArray) -> str | None:
+    """A sentence where the model knows user and item of no test rating [users × items]; None otherwise.
+
+    known: [test ratings] whether the model knows both; trained: its ratings.
+    """
+    if known.any():
+        return None
+    here, there = (
+        f"user {ratings.user_ids[:1].tolist()[0]!r}, item {ratings.item_ids[:1].tolist()[0]!r}"
+        for ratings in (test, trained)
+    )
+    return (
+        f"Caution: the model knows user and item of none of the {len(test):,} test ratings, so that no number is about "
+        f"what it learned: is it the right file? Its ids are such as {here}; those of the training, {there}."
     )
 
 

@@ -16,7 +16,7 @@ from autorec import checks
 from autorec.errors import InputError, ParameterError
 from autorec.evaluation import metrics
 from autorec.evaluation.bootstrap import bootstrap_intervals
-from autorec.evaluation.cautions import caution, relevant_from
+from autorec.evaluation.cautions import caution, caution_of_strangers, relevant_from
 from autorec.evaluation.lists import ranked_lists, shown
 from autorec.evaluation.own_metrics import NONE, Metric, OwnMetrics, sort_metrics
 from autorec.evaluation.slices import calibration, error_by_count
@@ -221,7 +221,7 @@ def evaluate(
         Settings(ks, threshold, cold),
         slices,
         model=" ".join(repr(model).split()),
-        caution=caution(test, *{trained, model.ratings_}),
+        caution=caution_of_strangers(test, trained, known) or caution(test, *{trained, model.ratings_}),
         formulas=_find_formulas(rating | ranking, chosen),
         coverage=None if interval is None else measure_coverage(model, test, interval),
         name=name,

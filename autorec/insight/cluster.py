@@ -132,6 +132,8 @@ def _run_k_means(points: Float32, k: int, seed: int) -> tuple[Labels, Float32]:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
+    if len(points) < 3:
+        raise ParameterError(f"there are {len(points)} to divide; allowed: 3 or more, in 2 segments")
     if k >= len(points):
         raise ParameterError(f"k is {k}; allowed: 2 to {len(points) - 1}, one less than there are to divide")
     with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.matrix import Parsed
 from autorec.ratings.roles import choose_columns
 from autorec.ratings.source import Source
-from autorec.ratings.values import convert_ratings, convert_times, decode, is_text
+from autorec.ratings.values import advise_skip, convert_ratings, convert_times, decode, is_text
 
 _ROWS = 2**16  # taken at once
 _BUFFER = 2**20  # bytes of a column read ahead
@@ -155,10 +155,7 @@ def _parse_once(
         if not kept.all() and on_error == "raise":
             row = int(np.argmin(kept))
             wrong = next(_WRONG[role] for role in roles if not valid[role][row])
-            raise InputError(
-                f"{name}, row {first + read + row + 1}: {wrong}; correct it, or drop such rows with on_error='skip' "
-                "(--on-error skip)"
-            )
+            raise InputError(f"{name}, row {first + read + row + 1}: {wrong}; correct it{advise_skip('rows', roles)}")
         read += len(kept)
         for role, of_role in values.items():
             if role in as_text:

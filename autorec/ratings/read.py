@@ -1,5 +1,6 @@
 """Rating files of every common kind → Ratings. The format is recognised from the content; options override it."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -7,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any, get_args
 
+import numpy as np
 import pandas as pd
 
 from autorec import checks, group, words
@@ -26,9 +28,12 @@ from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_
 from autorec.ratings.source import Source, open_source
 from autorec.ratings.store import MANIFEST, PARTS, is_store, read_store
 from autorec.ratings.stored import Stored, open_store
+from autorec.ratings.values import LATEST
 
 # Rating file and titles of known data sets, looked for in this order.
 _KNOWN = (("ratings.dat", "movies.dat"), ("u.data", "u.item"), ("ratings.csv", "movies.csv"), ("ratings.parquet", ""))
+
+_MODEL = "model.json"  # what makes a folder a saved model
 
 ColumnsOption = Columns | str | None
 File = str | PathLike[str] | IO[bytes] | IO[str]
@@ -216,6 +221,8 @@ def locate(path: str) -> tuple[str, str | None]:
             raise InputError(
                 f"{path} holds the files of a store but no {MANIFEST}; restore it, or prepare the ratings again"
             )
+        if (location / _MODEL).is_file():
+            raise InputError(f"{path} is the folder of a saved model; name the file of ratings")
         for name, titles in _KNOWN:
             if (location / name).is_file():
                 return str(location / name), _if_there(location / titles) if titles else None
@@ -266,4 +273,10 @@ def _build(source: str, parsed: Parsed, scale: tuple[float, float] | None, senti
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     warn_of_suspect(source, ratings)
+    if ratings.timestamps is not None and int(np.median(ratings.timestamps)) > LATEST:
+        warnings.warn(
+            f"{source}: most timestamps lie beyond the year 2100 when read as seconds: if they are milliseconds, divide"
+            " them by 1000, or half-lives and days are a thousand times too short",
+            stacklevel=3,
+        )
     return replace(ratings.compact(), missing=missing) if missing else ratings

@@ -18,7 +18,7 @@ from autorec.ratings import ids as id_tools
 from autorec.ratings.dialect import Dialect
 from autorec.ratings.ids import Codes, Ids
 from autorec.ratings.matrix import Parsed
-from autorec.ratings.values import describe_rating_fault, describe_time_fault, parse_rating, parse_seconds
+from autorec.ratings.values import advise_skip, describe_rating_fault, describe_time_fault, parse_rating, parse_seconds
 
 _LARGEST = 2**30  # bytes of a record
 _UNITS = [chr(code) for code in (0x1F, 0x1E, 0x1D, 0x1C)]  # ASCII's own separators, to stand for longer ones
@@ -210,7 +210,7 @@ def _describe_first_fault(records: _Records, bad_rows: list[int], odd: list[tupl
     wrong = f"has {width} columns where the first line has {records.dialect.n_columns}"
     return (
         f"{records.source}, line {records.line(number)}: {wrong if row < 0 else _describe_fault(records, row)}; "
-        "correct it, or drop such lines with on_error='skip' (--on-error skip)"
+        f"correct it{advise_skip('lines', records.dialect.columns)}"
     )
 
 

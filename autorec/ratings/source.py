@@ -177,7 +177,7 @@ def _unpack(name: str, data: bytes, member: str | None) -> bytes:
                 ) from None
             break
     if not data or not data[:65536].strip():
-        raise InputError(f"{name} is empty; give a file with ratings")
+        raise InputError(f"{name} is empty; give one that holds something")
     return data
 
 

@@ -1,7 +1,7 @@
 """Ratings and times from text and from typed columns: which values are valid, and what is wrong with the others."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ _INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII).fullmatch
 _INT64 = np.iinfo(np.int64)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1 = -62_135_596_800  # seconds: the earliest date that Python writes
+LATEST = 4_102_444_800  # seconds: the begin of the year 2100, beyond which no rating is dated
 _DAY = 86_400  # seconds
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -63,6 +64,11 @@ def describe_rating_fault(token: str, decimal: str = ".") -> str | None:
     if decimal == "." and parse_number(token, ",") is not None:
         return f"the rating {_shorten(token)} is not a finite number; for decimal commas give decimal=',' (--decimal ,)"
     return f"the rating {_shorten(token)} is not a finite number"
+
+
+def advise_skip(what: str, roles: Container[str]) -> str:
+    """How to drop what cannot be read; "" for pairs, which have no rating and are each answered."""
+    return f", or drop such {what} with on_error='skip' (--on-error skip)" if "rating" in roles else ""
 
 
 def describe_time_fault(token: str, decimal: str = ".") -> str | None:
