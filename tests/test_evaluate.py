@@ -11,6 +11,7 @@ from autorec import AutoRec, Bias, Popularity, Ratings, evaluate, split
 from autorec.errors import InputError, ParameterError
 from autorec.evaluation.bootstrap import bootstrap_intervals
 from autorec.evaluation.evaluate import value_of
+from autorec.evaluation.lists import ranked_lists
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.split import random_split
 from autorec.report.evaluation_report import Counts
@@ -177,3 +178,11 @@ def test_a_row_of_a_training_matrix_without_ratings_is_a_user_whom_the_model_doe
     assert matrix.counts == table.counts and matrix.counts.unknown_users > 0
     assert matrix.metrics == pytest.approx(table.metrics, nan_ok=True)
     assert Popularity().fit(train).score(test) == pytest.approx(matrix.metrics["ndcg@10"])
+
+
+def test_lists_longer_than_the_catalogue_take_no_more_room_than_it() -> None:
+    one = random_split(as_ratings(random_frame()), 0.3)
+    model = Bias().fit(one.train)
+    assert ranked_lists(model, one.test, 4.0, [5, 1_000_000]).items.shape[1] == model.ratings_.n_items
+    whole, longer = (evaluate(model, one.test, k=k).metrics for k in (model.ratings_.n_items, 1_000_000))
+    assert longer["ndcg@1000000"] == whole[f"ndcg@{model.ratings_.n_items}"]

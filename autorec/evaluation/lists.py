@@ -50,7 +50,7 @@ class Lists:
 def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequence[int]) -> Lists:
     """The K best items of each user of test [users × items], all items ranked; ratings of `relevant` or more are liked.
 
-    ks: lengths at which the lists are cut, ascending, up to K.
+    ks: lengths at which the lists are cut, ascending; K is the last of them, at most the number of items.
     """
     fitted = model.ratings_
     liked = np.bincount(test.rows()[test.csr.data >= relevant], minlength=test.n_users)
@@ -62,7 +62,8 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
     columns = fitted.find_items(test.item_ids)[csr.indices]  # [entries] of the model, −1 where unknown
     likes, gains = csr.data >= relevant, _compute_gains(csr.data, fitted.scale)  # [entries]
 
-    items = np.full((len(users), ks[-1]), -1, dtype=np.int32)
+    longest = min(ks[-1], fitted.n_items)
+    items = np.full((len(users), longest), -1, dtype=np.int32)
     ranks = np.zeros(len(owners), dtype=np.int64)  # [entries] 0 where not in the list
     aucs = np.empty(len(users))
 
@@ -70,8 +71,8 @@ def ranked_lists(model: Recommender, test: Ratings, relevant: float, ks: Sequenc
         """Fill in the rows `part` of items and aucs, and the ranks of their entries."""
         entries = slice(csr.indptr[part.start], csr.indptr[part.stop])
         rows, wanted = owners[entries] - part.start, columns[entries]
-        found, best = best_of_rows(scores, min(ks[-1], fitted.n_items), model_rows[part], fitted.csr)
-        items[part, : found.shape[1]] = found
+        found, best = best_of_rows(scores, longest, model_rows[part], fitted.csr)
+        items[part] = found
         known = wanted >= 0
         near = known & (scores[rows, wanted] >= best[rows, -1])  # others are in no list
         ranks[entries][near] = _find_ranks(found[rows[near]], wanted[near])
