@@ -1,10 +1,13 @@
 """The service asked without a network: answers are those of Python, what cannot be answered is a problem."""
 
 import asyncio
+import gc
 import json
 import logging
 import random
+import shutil
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,11 @@ from starlette.responses import JSONResponse
 import autorec
 from autorec import extras
 from autorec.errors import AutoRecError
+from autorec.serve import served
 from autorec.serve.app import KEY
 from autorec.serve.guard import Guard
 from autorec.serve.metrics import Metrics
-from autorec.storage.manifest import describe
+from autorec.storage.manifest import FILES, describe
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +150,7 @@ def test_interview(item: Asked, folders: dict[str, Path]) -> None:
     asked = [{"item": 5, "rating": 4}, {"item": "9", "rating": 1}, 10**9]
     answer = item.post("/interview", {"history": asked, "n": 2, "skip": ["7"]})
     assert [one["item"] for one in answer["items"]] == table["item"].tolist()
-    assert answer["unknown"] == {"items": 1} and answer["scale"] == list(SAMPLE.scale)
+    assert answer["unknown"] == {"user": False, "items": 1} and answer["scale"] == list(SAMPLE.scale)
 
 
 def test_similar_and_search(item: Asked, folders: dict[str, Path]) -> None:
@@ -569,3 +573,62 @@ def test_a_folder_that_cannot_be_read_leaves_the_model(tmp_path: Path, caplog: p
         file.replace(tmp_path / "m" / file.name)
     ask.live.refresh()
     assert ask.post("/recommend", {"user": 3})["model"]["hash"] != before["model"]["hash"]
+
+
+def test_a_folder_that_becomes_whole_later_is_swapped_in(folders: dict[str, Path], tmp_path: Path) -> None:
+    """A copy over the files may bring the manifest first."""
+    shutil.copytree(folders["item"], tmp_path / "m")
+    live = served.Live(tmp_path / "m")
+    live.load()
+    for name in FILES:
+        assert live.swaps == 0
+        shutil.copy(folders["user"] / name, tmp_path / "m")
+        live.refresh()
+    assert (live.swaps, live.failures) == (1, len(FILES) - 1)
+
+
+def test_what_failed_is_tried_again(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be memory for it a minute later."""
+    shutil.copytree(folders["item"], tmp_path / "m")
+    live = served.Live(tmp_path / "m")
+    live.load()
+    shutil.copytree(folders["user"], tmp_path / "m", dirs_exist_ok=True)
+    with monkeypatch.context() as patched:
+        patched.setattr("autorec.storage.folder.available_memory", lambda: 0)
+        live.refresh()
+    for _ in range(served._AGAIN - 1):
+        live.refresh()
+    assert (live.swaps, live.failures) == (0, 1)
+    live.refresh()
+    assert (live.swaps, live.failures) == (1, 1)
+
+
+def test_a_process_that_begins_later_has_the_model_of_the_folder(folders: dict[str, Path], tmp_path: Path) -> None:
+    """As a worker that takes the place of a killed one, forked from a process that loaded the first model."""
+    shutil.copytree(folders["item"], tmp_path / "m")
+    ask = Asked(tmp_path / "m")
+    shutil.copytree(folders["user"], tmp_path / "m", dirs_exist_ok=True)
+
+    async def begin() -> str:
+        async with ask.app.router.lifespan_context(ask.app):
+            assert ask.live.current is not None
+            return ask.live.current.facts["hash"]
+
+    assert asyncio.run(begin()) == describe(folders["user"])["sha256"]
+
+
+@pytest.mark.parametrize("name", ["item", "user", "ease", "joint"])
+def test_a_frozen_model_is_freed_when_another_is_swapped_in(folders: dict[str, Path], name: str) -> None:
+    """The collector never sees it, so nothing of it may refer to itself in a circle."""
+    ask = Asked(folders[name])
+    gc.freeze()
+    try:
+        for path in ("/recommend", "/what-if", "/interview"):
+            ask("POST", path, json={"history": HISTORY, "n": 3})
+        assert ask.live.current is not None
+        model = weakref.ref(ask.live.current.model)
+        ask.live._current = None
+        gc.collect()
+        assert model() is None
+    finally:
+        gc.unfreeze()

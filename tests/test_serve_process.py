@@ -14,6 +14,7 @@ import pytest
 from serving import COMMAND, SAMPLE, rating_model, serving
 
 import autorec
+from autorec.errors import AutoRecError
 
 
 @pytest.fixture(scope="module")
@@ -126,5 +127,7 @@ def test_a_start_that_fails_is_one_sentence(folder: Path, tmp_path: Path) -> Non
     assert sentence == (
         f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use; give another --host or --port"
     )
+    with pytest.raises(AutoRecError, match=r"cannot listen on a..b port 0: .*; give another --host"):
+        autorec.run_server(folder, "a..b", 0)
     assert "no model at" in refused(tmp_path / "none")
     assert "no model at" in refused(tmp_path / "none", "--workers", 2)

@@ -121,6 +121,8 @@ def test_what_it_refuses() -> None:
         autorec.what_if(model, 4, add=[rated])
     with pytest.raises(InputError, match=r"the rating of item .* is 9; allowed: 1 to 5"):
         autorec.what_if(model, 4, change={rated: 9})
+    with pytest.raises(InputError, match=f"item {rated} is to be removed and to be changed; give one of the two"):
+        autorec.what_if(model, 4, remove=rated, change={rated: 3})
     with pytest.raises(InputError, match="no rating is left"):
         autorec.what_if(model, history=[3], remove=3)
     with pytest.raises(InputError, match="the first place has no rival"):

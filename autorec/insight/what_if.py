@@ -42,7 +42,7 @@ def what_if(
 
     Both lists are of the ratings alone, as of a person never seen: a user's vector that was learned in training says
     nothing about other ratings. rank_before is 1 + the number of items, not rated before, that scored higher then.
-    InputError: an item that is not known, or is (not) rated where it has to be, or no rating left.
+    InputError: an item that is not known, (not) rated where it has to be, or both removed and changed; no rating left.
 
     >>> ratings = autorec.load_sample()
     >>> autorec.what_if(autorec.Ease().fit(ratings), user=1, n=2, add={7: 5}).columns.tolist()
@@ -144,6 +144,9 @@ def edit(
                 raise InputError(f"item {item} is {'not ' if needs else ''}rated by this person: nothing to {what}")
     given = dict(add) if isinstance(add, Mapping) else dict.fromkeys(added)
     edited, _ = make_history(model.ratings_, {**change, **given})
+    for column in np.intersect1d(removed, edited.indices):
+        item = model.ratings_.item_ids[column]
+        raise InputError(f"item {item} is to be removed and to be changed; give one of the two")
     gone = np.concatenate((removed, edited.indices))
     kept = person.indices[~np.isin(person.indices, gone)]
     values = np.zeros(person.shape[1], dtype=np.float32)

@@ -157,11 +157,15 @@ def what_if(served: Served, asked: WhatIfRequest) -> Answer:
 
 def interview(served: Served, asked: InterviewRequest) -> Answer:
     """The items to ask a person about next, see `autorec.interview`."""
-    history, _, unknown = _find_person(served, asked)
+    history, row, unknown = _find_person(served, asked)
     rated = {served.item_ids[column]: rating for column, rating in zip(history.indices, history.data, strict=True)}
     table = ask_about(served.model, n=asked.n, history=rated, skip=_as_text(asked.skip))
-    scale = list(served.ratings.scale)
-    return {"items": _to_records(table), "scale": scale, "unknown": {"items": unknown}, "model": served.facts}
+    return {
+        "items": _to_records(table),
+        "scale": list(served.ratings.scale),
+        "unknown": {"user": asked.user is not None and row == -1, "items": unknown},
+        "model": served.facts,
+    }
 
 
 def similar(served: Served, asked: SimilarRequest) -> Answer:

@@ -54,6 +54,7 @@ def build(live: Live, most_bytes: int = MOST_BYTES, seconds: float = SECONDS) ->
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         live.load()
+        live.refresh()  # a worker that takes the place of another is forked from a process with the first model
         threads.use_one_thread()  # a request is too small for several, and other workers have the other cores
         live.follow()
         yield

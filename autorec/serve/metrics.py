@@ -37,7 +37,7 @@ class Metrics:
         most: Any = {"multiprocess_mode": "mostrecent", **new}
         self._loaded = Gauge("autorec_model_loaded_timestamp", "When the model was loaded.", **most)
         self._swaps = Gauge("autorec_model_swaps", "Models swapped in.", **most)
-        self._failures = Gauge("autorec_model_failures", "Models that could not be read.", **most)
+        self._failures = Gauge("autorec_model_failures", "Readings of a model that failed.", **most)
 
     def observe(self, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""

@@ -25,13 +25,15 @@ from autorec.models.recommending import best_items, score_person
 from autorec.models.store import load_described
 from autorec.ratings.matrix import Ratings
 from autorec.storage.folder import MANIFEST
+from autorec.storage.manifest import FILES
 
 log = logging.getLogger("autorec.serve")
 
 _INTERVAL = 1.0  # seconds between two looks at the folder
+_AGAIN = 60  # looks after which a folder that could not be read is read again, unless it changes before
 _PATIENCE = 10  # nice value of the thread that loads a model: those who ask go first
 
-Identity = tuple[int, int, int]  # of the file model.json
+Identity = dict[str, tuple[int, int, int]]  # of each file by its name
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Live:
         self.path = Path(path)
         self.swaps = self.failures = 0
         self._identity: Identity | None = None
+        self._looks = 0  # left until it is read again; below 0: never
         self._current: Served | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -157,13 +160,15 @@ class Live:
     def refresh(self) -> None:
         """Swap in the model of the folder where it is another; one that cannot be read leaves the old one there."""
         identity = self._look()
-        if identity is None or identity == self._identity:
+        self._looks -= 1
+        if identity is None or (identity == self._identity and self._looks != 0):
             return  # between two saves there may be no folder for a moment
-        self._identity = identity
+        self._identity, self._looks = identity, 0
         try:
             served = load_served(self.path)
         except (AutoRecError, OSError, MemoryError) as error:
             self.failures += 1
+            self._looks = _AGAIN
             log.error("The older model is served on: %s", error)
             return
         if self._thread is not None:  # which works alone; this model may be the first that has loaded torch
@@ -174,8 +179,11 @@ class Live:
             log.info("Serving the model %s.", served.facts["hash"][:12])
 
     def _look(self) -> Identity | None:
+        """None without a manifest. Of all files, for a copy over them may bring the manifest first."""
         try:
-            found = (self.path / MANIFEST).stat()
+            with os.scandir(self.path) as entries:
+                found = {one.name: one.stat() for one in entries if one.name in FILES}
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        identity = {name: (one.st_ino, one.st_mtime_ns, one.st_size) for name, one in found.items()}
+        return identity if MANIFEST in found else None

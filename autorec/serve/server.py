@@ -193,9 +193,10 @@ def _listen(host: str, port: int, workers: int) -> Iterator[list[socket.socket]]
                 listening = [opened.enter_context(socket.create_server(address[:2], **several)) for _ in range(workers)]
             elif workers > 1:
                 listening = [opened.enter_context(first.dup()) for _ in range(workers)]
-        except (OSError, OverflowError) as error:
-            number = getattr(error, "errno", None) or 0
-            reason = os.strerror(number) if number > 0 else error  # of itself, without what `create_server` adds
+        except (OSError, OverflowError, ValueError) as error:
+            number = getattr(error, "errno", None) or 0  # below 0: of a name that is looked up
+            told = getattr(error, "strerror", None) or error
+            reason = os.strerror(number) if number > 0 else told  # of itself, without what `create_server` adds
             sentence = f"cannot listen on {host} port {port}: {reason}; give another --host or --port"
             raise AutoRecError(sentence) from None
         yield listening
