@@ -50,8 +50,7 @@ class Evaluation:
 
     metrics   name → value, NaN where undefined; models that do not rate have no rmse and mae
     counts    how much was tested, and how much the model itself could not answer
-    per_user  DataFrame user, ratings (number tested)[, squared_error (their mean)], ranking metrics; one row a test
-    user
+    per_user  DataFrame user, ratings (number tested)[, squared_error (their mean)], ranking metrics; a row a user
     slices    the rating error by predicted level, by training ratings of the user and of the item; None without ratings
     model     its class and settings; date: when it was evaluated
     caution   a sentence where the model has test ratings, else None

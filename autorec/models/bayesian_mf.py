@@ -40,6 +40,8 @@ class BayesianMF(Recommender):
     """Bayesian matrix factorisation with the pattern of what is rated as features; new users and items fold in by
     posterior means, without training.
 
+    r̂(u, i) = mean + the average over S Gibbs samples of (p_u · q_i + b_u + b_i), at a time t also + c(u, day of t).
+
     factors       f of each sample
     features      k, at most the smaller number of users and items; 0: priors know nothing of who rated what
     burn_in       sweeps over users and items before the first sample is kept

@@ -44,6 +44,9 @@ from autorec.training.steps import descend, stochastic_epoch
 class Elsa(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
+    X̂ = X(AAᵀ − I), the rows of A [items × f] of length 1, trained by gradient on Σ_u ‖x_u/‖x_u‖ − x̂_u/‖x̂_u‖‖²; predicts
+    no ratings.
+
     factors        f
     learning_rate  of Adam, at its peak
     epochs         at most

@@ -35,6 +35,9 @@ _ROWS = 256  # of the kernel matrix in a block
 class InfAE(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
+    score(u, ·) = k(x_u, X) · (K + λ·m·I)⁻¹ · D · X, K = k(X, X) the neural tangent kernel of one hidden ReLU layer, m =
+    2 its diagonal, D = diag(n^−q/2) for users with n choices; predicts no ratings.
+
     l2           λ, in units of the kernel's diagonal
     user_weight  q: the choices of a user with n of them are learned as n^−q/2, so that those who choose most do not
                  decide alone; 0 is ∞-AE

@@ -52,6 +52,9 @@ SPREAD = 0.25  # σ as a share of the scale where the rating model has no valida
 class Joint(Recommender):
     """A model of choices and a model of ratings, fitted on the same ratings.
 
+    score(u, i) = s' · Φ((r̂ − t) / σ) where s' > 0, else s', with s' = s + κ · share of the users who rated i; s is the
+    score of the model of choices, r̂ the predicted rating, σ its RMSE on validation ratings. A rating above t is liked.
+
     rating        the model that rates: i-autorec, u-autorec, or another of the group "ratings"
     choice        the model of which items are rated: "ease" (EDLAE, dense, its λ as in `autorec.models.choice_l2`),
                   "sansa" (sparse), or "auto": ease for up to 20,000 items where its matrix fits the memory, else sansa

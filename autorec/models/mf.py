@@ -37,6 +37,9 @@ _LONGER = 1.25  # the longest row of a block, in lengths of its shortest
 class BiasedMF(Recommender):
     """Biased matrix factorisation; new users and items fold in by the same regression, exactly, without training.
 
+    r̂(u, i) = mean + b_u + b_i + p_u · q_i lowers, on the scale 1 … 5 and with n_u and n_i ratings,
+    Σ_observed (r − r̂)² + λ (Σ_u n_u (‖p_u‖² + b_u²) + Σ_i n_i (‖q_i‖² + b_i²)).
+
     factors       f
     l2            λ
     sweeps        over users and items

@@ -24,6 +24,9 @@ from autorec.storage.arrays import Expected, Shape
 class PureSVD(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
+    score(u, ·) = x_u · Q · Qᵀ, Q [items × f] the right singular vectors of X with the f largest values; predicts no
+    ratings.
+
     factors       f; at most the number of users or of items
     relevant      the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
     half_life     days after which a choice in a user's history counts half; "auto": chosen on the latest

@@ -33,6 +33,9 @@ _BLOCK_BYTES = 2**22  # of the matrices G_NN that are solved together
 class SparseEase(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
+    score(u, ·) = x_u · B, column j of B the regression (G_NN + λI)⁻¹ G_Nj of item j on the at most k items N nearest to
+    it by cosine, G = XᵀX; predicts no ratings.
+
     k          neighbours of an item, the entries of a column of B
     l2         λ
     relevant   the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5

@@ -27,8 +27,10 @@ from autorec.storage.arrays import Expected, Shape
 class SvdAE(Recommender):
     """A model of choice: x_ui is 1 where u rated i at `relevant` or above, else 0.
 
-    rank          of the decomposition as a share, 0 … 1, of the users or the items, whichever are fewer; f is at least
-    1
+    score(u, ·) = x̃_u · V Σ⁻¹ Uᵀ X, of the truncated singular value decomposition U Σ Vᵀ, of rank f, of
+    X̃ = D_u^−½ X D_i^−½, D the numbers of choices of users and of items; predicts no ratings.
+
+    rank          f as a share, 0 … 1, of the users or the items, whichever are fewer; f is at least 1
     relevant      the lowest rating that counts as a choice; None: low + ¾·(high − low) of the scale, 4 on 1 … 5
     half_life     days after which a choice in a user's history counts half; "auto": chosen on the latest
                   ratings, none without dates; None: all count alike; see `autorec.models.recency`
