@@ -204,6 +204,9 @@ def test_columns_by_name_and_by_place(tmp_path: Path) -> None:
         read_ratings(path, columns="user=who,item=what,rating=grade")
     with pytest.raises(ParameterError, match="role=column"):
         read_ratings(path, columns="who")
+    for choices in ("user,item\n1,2\n", "1,2\n1,3\n"):
+        with pytest.raises(InputError, match="a choice without a rating, add a rating of 1 to all of them"):
+            read_ratings(io.StringIO(choices))
 
 
 @pytest.mark.parametrize(
@@ -212,6 +215,7 @@ def test_columns_by_name_and_by_place(tmp_path: Path) -> None:
         (b",\n", "has separators and no titles"),
         (b"\xc2\xa0\n", "is no text with titles"),
         (parquet(), "is no text with titles"),
+        (b'{"item": 10, "title": "A"}\n', "is no text with titles"),
         (b'item,title\n10,"Open\n11,Next\n12,Last', "line 2: a quote is opened and never closed"),
     ],
 )
@@ -233,6 +237,10 @@ def test_titles(tmp_path: Path) -> None:
     other.write_text('movieId,year,title\n11,1999,"A, B"\n')
     titles = read_ratings(tmp_path, items=other).titles
     assert titles is not None and titles.tolist() == ["", "A, B", ""]
+    for text in ("10,Alien,Horror|Drama\n", "10;Alien;Good, old\n", '"10","Alien","a|b"\n', "10|Alien|a,b\n"):
+        other.write_text(text)
+        described = read_ratings(tmp_path, items=other)
+        assert described.titles is not None and described.titles.tolist() == ["Alien", "", ""]
     other.write_text("x,y\n")
     with pytest.raises(InputError, match="none of a rated item"):
         read_ratings(tmp_path, items=other)

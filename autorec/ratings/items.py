@@ -7,6 +7,7 @@ An attribute is a further column. A | separates the values of an item that has s
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -17,7 +18,9 @@ import pandas as pd
 
 from autorec.errors import InputError
 from autorec.ratings.convert import take_frame
+from autorec.ratings.dialect import head_lines
 from autorec.ratings.ids import Ids, as_ids, look_up, make_index
+from autorec.ratings.json_lines import is_json_lines
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.roles import find_columns
 from autorec.ratings.source import decode_text, open_source
@@ -57,11 +60,11 @@ def read_items(path: str) -> Items:
     source = open_source(path)
     text = decode_text(source.data)
     lines = [line for line in io.StringIO(text, newline="") if line.strip()]
-    if source.is_parquet or not lines:
+    if source.is_parquet or not lines or is_json_lines(path, head_lines(source.data)):
         raise InputError(f"{path} is no text with titles; give lines of item and title, as in 10,Toy Story")
-    separator = next((mark for mark in _SEPARATORS if mark in lines[0]), None)
+    separator = _find_separator(lines[0])
     if separator is None:
-        raise InputError(f"{path}, line 1: {lines[0][:60]!r} has one column; titles need two: item and title")
+        raise InputError(f"{path}, line 1: {lines[0].strip()[:60]!r} has one column; titles need two: item and title")
     items: Items | None = None
     for number, row in _read_rows(path, text, separator):
         if items is None:
@@ -77,6 +80,13 @@ def read_items(path: str) -> Items:
     if items is None:
         raise InputError(f"{path} has separators and no titles; give lines of item and title, as in 10,Toy Story")
     return _join_flags(items) if items.names[len(_OF_U_ITEM) :] == [flag.lower() for flag in _FLAGS] else items
+
+
+def _find_separator(line: str) -> str | None:
+    """The separator that comes first, which is the one after the item: titles and genres may hold others."""
+    rest = re.sub(r'^\s*"[^"]*"', "", line)
+    found = [mark for mark in _SEPARATORS if mark in rest]
+    return min(found, key=rest.index) if found else None
 
 
 def take_items(table: Any) -> Items:

@@ -17,6 +17,7 @@ _NAMES = {
     "rating": {"rating", "score", "stars", "overall", "value", "bookrating"},
     "timestamp": {"timestamp", "time", "date", "datetime", "unixreviewtime", "ts"},
 }  # fmt: skip
+_CHOICES = "where each row is a choice without a rating, add a rating of 1 to all of them, for models of choices"
 _LISTED = 20  # names of columns in a sentence
 _SAY = "say it by columns (--columns), as in user=1,item=2,rating=3"
 
@@ -56,7 +57,8 @@ def number_columns(source: str, width: int, columns: Columns | None, needed: Seq
             "as in user=1,item=2,rating=3"
         )
     if width < len(needed):
-        raise InputError(f"{source} has {width} columns; it needs {len(needed)}: {', '.join(needed)}")
+        alone = f"; {_CHOICES}" if width == 2 else ""
+        raise InputError(f"{source} has {width} columns; it needs {len(needed)}: {', '.join(needed)}{alone}")
     return dict(zip(ROLES[:width], range(width), strict=True))
 
 
@@ -140,4 +142,5 @@ def _find_column(column: str, header: Sequence[str] | None, width: int) -> int |
 def _check_needed(source: str, chosen: Mapping[str, int], needed: Sequence[str], there: str) -> None:
     missing = [role for role in needed if role not in chosen]
     if missing:
-        raise InputError(f"{source} has {there}: which is the {' and the '.join(missing)} is not clear; {_SAY}")
+        alone = f"; {_CHOICES}" if missing == ["rating"] else ""
+        raise InputError(f"{source} has {there}: which is the {' and the '.join(missing)} is not clear; {_SAY}{alone}")
