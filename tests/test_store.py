@@ -334,6 +334,15 @@ def test_reading_changes_nothing(tmp_path, folder):
     assert snapshot(tmp_path) == before
 
 
+def test_save_refuses_parameters_that_were_changed_after_the_fit_and_keeps_the_model_on_disk(tmp_path, ratings):
+    model = autorec.BiasedMF(factors=2, sweeps=1).fit(ratings)
+    model.save(tmp_path / "m")
+    model.set_params(factors=3)
+    with pytest.raises(ParameterError, match=r"BiasedMF were changed after it was fitted.*\(30, 3\).*\(30, 4\)"):
+        model.save(tmp_path / "m")
+    pd.testing.assert_frame_equal(autorec.load(tmp_path / "m").recommend(n=3), model.recommend(n=3))
+
+
 def test_save_refuses_what_a_file_cannot_say(tmp_path, ratings):
     class Mine(autorec.Bias):
         pass

@@ -36,7 +36,7 @@ from autorec.ratings.matrix import Ratings
 from autorec.storage import folder as model_folder
 from autorec.storage import id_arrays
 from autorec.storage import manifest as manifests
-from autorec.storage.arrays import Arrays, Expected, Shape, read_arrays, write_arrays
+from autorec.storage.arrays import Arrays, Expected, Shape, read_arrays, require_readable, write_arrays
 from autorec.storage.folder import MANIFEST, Content
 from autorec.storage.manifest import FILES, PARTS, Manifest
 
@@ -58,12 +58,14 @@ def save(model: Model, path: files.PathLike) -> None:
 
     A kill at any moment leaves the old model or the new one, and a process that loads meanwhile reads one of them.
     Only a folder that holds a whole model and nothing else is replaced. ModelFileError: something else is at `path`;
-    NotFittedError; ParameterError: a class or a parameter that a file cannot name. See `check_save_path`.
+    NotFittedError; ParameterError: a class or a parameter that a file cannot name, or a parameter that was changed
+    after the fit. See `check_save_path`.
     """
     ratings = getattr(model, "ratings_", None)
     if ratings is None:
         raise NotFittedError(f"this {type(model).__name__} is not fitted; call fit(ratings) before save")
     manifest = _make_manifest(model, ratings)
+    _require_own_parameters(model)
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
         write_arrays(folder / "weights.safetensors", _collect_weights(model))
         write_arrays(folder / "ratings.safetensors", _pack(ratings) | _pack_times(model))
@@ -117,6 +119,18 @@ def _make_manifest(model: Model, ratings: Ratings) -> Manifest:
         "ratings": len(ratings),
         "summary": to_json(model.summary_, f"{name} summary"),
     }
+
+
+def _require_own_parameters(model: Model) -> None:
+    """ParameterError: since the fit a parameter was set with which `load` would refuse what the model learned, so that
+    the file would be lost, and an older one with it."""
+    try:
+        require_readable(model._arrays(), model._expected_arrays)
+    except _DAMAGE as error:
+        raise ParameterError(
+            f"the parameters of this {type(model).__name__} were changed after it was fitted, and do not fit what it "
+            f"learned ({error}); fit it again, or set them back, before save"
+        ) from error
 
 
 def to_json(value: Any, what: str) -> Any:

@@ -93,6 +93,14 @@ def read_arrays(content: Content, expect: Expect) -> Arrays:
     return arrays
 
 
+def require_readable(arrays: Mapping[str, npt.NDArray[Any]], expect: Expect) -> None:
+    """ValueError: `read_arrays` with `expect` would refuse a file of these arrays for their names, types or shapes."""
+    _compare(
+        {name: _Entry(array.dtype.name, array.shape, 0) for name, array in arrays.items()},
+        expect({name: array.shape for name, array in arrays.items()}),
+    )
+
+
 def _read_entries(content: Content) -> dict[str, _Entry]:
     length = int.from_bytes(content[:_LENGTH], "little")
     if not 2 <= length <= min(len(content) - _LENGTH, _LONGEST):
