@@ -237,6 +237,13 @@ def test_titles(tmp_path: Path) -> None:
     other.write_text('movieId,year,title\n11,1999,"A, B"\n')
     titles = read_ratings(tmp_path, items=other).titles
     assert titles is not None and titles.tolist() == ["", "A, B", ""]
+    for text in (",itemId,title\n0,12,A\n10,11,B\n", "title,item\nA,12\nB,11\n"):  # the index of pandas; the item last
+        other.write_text(text)
+        titles = read_ratings(tmp_path, items=other).titles
+        assert titles is not None and titles.tolist() == ["", "B", "A"]
+    other.write_text("title,item\nA,12\nB\n")
+    with pytest.raises(InputError, match="line 3: has 1 columns; item and title need 2"):
+        read_ratings(tmp_path, items=other)
     for text in ("10,Alien,Horror|Drama\n", "10;Alien;Good, old\n", '"10","Alien","a|b"\n', "10|Alien|a,b\n"):
         other.write_text(text)
         described = read_ratings(tmp_path, items=other)

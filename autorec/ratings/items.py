@@ -51,7 +51,8 @@ class Items(NamedTuple):
 
 
 def read_items(path: str) -> Items:
-    """The items of a file. The title is the column named so in a header, else the second.
+    """The items of a file. The item is the first column; where a header names that as a title or not at all, as the
+    index of pandas, the one that it names as an item. The title is the column named so in a header, else the second.
 
     Names of columns are those of a header in lower case, of a file without header item, title and then, in the forms of
     MovieLens, their known names; else, and where a name is empty or taken, "column 3". `genres` is called genre.
@@ -65,20 +66,22 @@ def read_items(path: str) -> Items:
     separator = _find_separator(lines[0])
     if separator is None:
         raise InputError(f"{path}, line 1: {lines[0].strip()[:60]!r} has one column; titles need two: item and title")
-    items: Items | None = None
-    for number, row in _read_rows(path, text, separator):
-        if items is None:
-            title = _find_title(row)
-            names = _known_names(separator, len(row)) if title is None else row
-            items = Items({}, _name_columns(names, title or 1, len(row)), title or 1)
-            if title is not None:
-                continue
-        if len(row) <= items.title:
-            raise InputError(f"{path}, line {number}: has {len(row)} columns; the title is in column {items.title + 1}")
-        fields = [field.strip() for field in row]
-        items.rows[fields[0]] = fields
-    if items is None:
+    rows = _read_rows(path, text, separator)
+    first = next(rows, None)
+    if first is None:
         raise InputError(f"{path} has separators and no titles; give lines of item and title, as in 10,Toy Story")
+    header = first[1] if _find_title(first[1]) is not None else None
+    elsewhere = header is not None and (not header[0].strip() or _find_title(header[:1]) == 0)
+    order = _put_item_first(first[1]) if elsewhere else list(range(len(first[1])))
+    names = _known_names(separator, len(order)) if header is None else [header[column] for column in order]
+    title = 1 if header is None else _find_title(names) or 1
+    items = Items({}, _name_columns(names, title, len(order)), title)
+    width = 1 + max(order[:1] + (order[title : title + 1] or [title]))
+    for number, row in rows if header is not None else itertools.chain([first], rows):
+        if len(row) < width:
+            raise InputError(f"{path}, line {number}: has {len(row)} columns; item and title need {width}")
+        fields = [row[column].strip() for column in order if column < len(row)]
+        items.rows[fields[0]] = fields
     return _join_flags(items) if items.names[len(_OF_U_ITEM) :] == [flag.lower() for flag in _FLAGS] else items
 
 
@@ -95,12 +98,11 @@ def take_items(table: Any) -> Items:
     frame = take_frame(table)
     frame = frame.reset_index() if frame.index.name else frame
     names = [str(name) for name in frame.columns]
-    item = next(iter(find_columns(names, "item")), 0)
-    order = [item, *(number for number in range(len(names)) if number != item)]
+    order = _put_item_first(names)
     if len(order) < 2:
         raise InputError(f"{TABLE} has the columns {names}; titles need two: item and title")
     title = _find_title([names[number] for number in order])
-    ids = as_ids(frame.iloc[:, item], f"column {names[item]} of {TABLE}")
+    ids = as_ids(frame.iloc[:, order[0]], f"column {names[order[0]]} of {TABLE}")
     fields = zip(map(str, ids), *(map(_write, frame.iloc[:, number]) for number in order[1:]), strict=True)
     named = _name_columns([names[number] for number in order], title or 1, len(order))
     return Items({row[0]: list(row) for row in fields}, named, title or 1)
@@ -137,6 +139,12 @@ def describe_items(item_ids: Ids, source: Any) -> tuple[Texts, dict[str, Texts]]
                 found[name][column] = value
     titles = found.pop(items.names[items.title])
     return titles, {name: of for name, of in found.items() if of.any()}
+
+
+def _put_item_first(names: list[str]) -> list[int]:
+    """The columns in order, but first the one that is named as items are, if any: an index may stand before it."""
+    item = next(iter(find_columns(names, "item")), 0)
+    return [item, *(number for number in range(len(names)) if number != item)]
 
 
 def _find_title(header: list[str]) -> int | None:
