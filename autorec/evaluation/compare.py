@@ -63,8 +63,8 @@ def compare(
 ) -> Comparison:
     """Fit and evaluate each model on the same splits of ratings [users × items], as `evaluate` takes them.
 
-    models     one or several of: a preset name, a preset file (shown by its stem), an estimator, a model of one's own
-               (see `autorec.wrap`), or (name, one of the last two)
+    models     one or several of: a preset name, a preset file (shown by its stem, unless a model is called so), an
+               estimator, a model of one's own (see `autorec.wrap`), or (name, one of the last two)
     by         as in `autorec.split`; or a Split, or several; or a function (ratings, seed) → Split or several. Repeat i
                uses seed + i, for the split and for the models' random_state. Of `strong:N` models that rate get the
                ratings, the others the choices; lists alone are judged
