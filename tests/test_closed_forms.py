@@ -128,6 +128,17 @@ def test_svd_ae_is_the_least_squares_solution_of_its_rank() -> None:
     np.testing.assert_allclose(rest, 0, atol=1e-4)
 
 
+def test_svd_ae_is_found_where_choices_fall_into_many_parts_whose_singular_values_are_all_1() -> None:
+    """ARPACK does not converge on them."""
+    ratings = autorec.load_sample()[:1200]
+    model = SvdAE().fit(ratings)
+    X = positives(ratings.csr, ratings.scale).toarray().astype(np.float64)
+    users, items = (np.sqrt(np.maximum(X.sum(axis=axis), 1)) for axis in (1, 0))
+    V = model.basis_ * items[:, None]
+    np.testing.assert_allclose(V.T @ V, np.eye(V.shape[1]), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(X / users[:, None] / items @ V, axis=0), 1, atol=1e-3)
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_infinite_autoencoder_is_kernel_ridge_regression(weight: float) -> None:
     frame = random_frame(50, 12, 0.6)

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import ArpackNoConvergence, svds
+from sklearn.utils.extmath import randomized_svd
 
 from autorec import checks, words
 from autorec.models.base import OnValidation, RandomState, Recommender
@@ -19,6 +20,9 @@ from autorec.models.vectors import Vectors, vectors
 from autorec.ranking.positives import positives
 from autorec.ratings.matrix import Ratings
 from autorec.storage.arrays import Expected, Shape
+
+_RESTARTS = 300  # of ARPACK, which takes some ten where it converges at all
+_ROUNDS = 30  # power iterations of the randomised SVD in its place
 
 
 class PureSVD(Recommender):
@@ -104,6 +108,12 @@ def truncated_svd(X: sparse.csr_array, factors: int, seed: int) -> tuple[Any, An
     if factors >= smaller:  # ARPACK finds fewer than all; a matrix this narrow is small
         found = linalg.svd(X.toarray(), full_matrices=False)
     else:
-        found = svds(X, k=factors, v0=np.random.default_rng(seed).normal(size=smaller))
+        start = np.random.default_rng(seed).normal(size=smaller)
+        try:
+            found = svds(X, k=factors, v0=start, maxiter=_RESTARTS)
+        except (
+            ArpackNoConvergence
+        ):  # too many singular values are alike, as of many parts that share no user: any will do
+            found = randomized_svd(X, factors, n_iter=_ROUNDS, random_state=seed)
     U, singular, Vt = found
     return U, singular, Vt
