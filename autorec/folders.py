@@ -11,6 +11,8 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from autorec import files, locks
 from autorec.errors import AutoRecError, InputError
 
 _OLD = ".old-"
+_UNLOCKED = 60  # seconds in which a new temporary folder may not yet be locked
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _HERE = -100  # AT_FDCWD
 
@@ -85,6 +88,18 @@ def require_replaceable(path: files.PathLike, owned: Owned = require_absent) -> 
 def old_folders(target: Path) -> list[Path]:
     """The paths to which a writer may have moved the folder `target` aside while it replaces it."""
     return files.temporaries(target, mark=_OLD)
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder among the temporary ones of the system, gone after the block; those of this prefix that killed processes
+    left are removed. A process that is forked within the block keeps it from that as long as it lives."""
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _UNLOCKED and locks.is_abandoned(path):
+                shutil.rmtree(path)
+    with tempfile.TemporaryDirectory(prefix=prefix) as name, locks.held(Path(name)):
+        yield Path(name)
 
 
 def _publish(new: Path, target: Path) -> Path | None:

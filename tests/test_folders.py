@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -254,6 +255,20 @@ def test_without_locks_nothing_is_cleared_and_all_else_works(target, monkeypatch
     write(target, "old")
     write(target, "new")
     assert content(target) == {"one": "new", "two": "new"} and left.is_dir()
+
+
+def test_a_temporary_folder_of_a_killed_process_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, used, new, other = (tmp_path / name for name in ("some-a", "some-b", "some-c", "other"))
+    for folder in (left, used, new, other):
+        folder.mkdir()
+        (folder / "work").touch()
+    for folder in (left, used, other):
+        os.utime(folder, (0, 0))
+    with locks.held(used), folders.temporary_folder("some-") as own:
+        assert set(tmp_path.iterdir()) == {used, new, other, own}
+        assert not locks.is_abandoned(own)
+    assert set(tmp_path.iterdir()) == {used, new, other}
 
 
 # --- files --------------------------------------------------------------------------------------------------

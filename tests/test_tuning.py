@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ import work
 from click.testing import CliRunner, Result
 from conftest import bytes_at_most, checkerboard, random_frame
 
-from autorec import create, evaluate, locks, random_split, read_ratings, tune
+from autorec import create, evaluate, random_split, read_ratings, tune
 from autorec.cli.main import autorec as command
 from autorec.errors import AutoRecError, InputError, ParameterError
 from autorec.models.presets import PRESETS
@@ -29,7 +28,7 @@ from autorec.models.registry import MODELS
 from autorec.models.spaces import SPACES, setting, space_of, training_bytes
 from autorec.ratings.convert import as_ratings
 from autorec.threads import thread_count
-from autorec.tuning import search, workers
+from autorec.tuning import search
 from autorec.tuning import tune as tuning
 from autorec.tuning.workers import PROCESS, fitting_jobs, side_by_side
 
@@ -712,23 +711,6 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path):
     parent.wait()
     pids = [int(path.read_text()) for path in tmp_path.glob("*.pid")]
     wait_until(lambda: not any(alive(pid) for pid in pids))
-
-
-@POSIX
-def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    left, used, new, other = (
-        tmp_path / name for name in ("autorec-work-a", "autorec-work-b", "autorec-work-c", "other")
-    )
-    for folder in (left, used, new, other):
-        folder.mkdir()
-        (folder / "work").touch()
-    for folder in (left, used, other):
-        os.utime(folder, (0, 0))
-    with locks.held(used), workers._make_work_folder() as own:
-        assert set(tmp_path.iterdir()) == {used, new, other, own}
-        assert not locks.is_abandoned(own)
-    assert set(tmp_path.iterdir()) == {used, new, other}
 
 
 def wait_until(true, seconds: float = 60) -> None:

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from typing import Any
 from autorec import checks, threads
 from autorec.errors import AutoRecError
 from autorec.extras import require
+from autorec.folders import temporary_folder
 from autorec.storage.manifest import describe
 
 _BACKLOG = 2048
@@ -213,8 +213,8 @@ def _numbers_of_workers(workers: int) -> Iterator[None]:
     if workers == 1:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="autorec-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with temporary_folder("autorec-numbers-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         try:
             yield
         finally:

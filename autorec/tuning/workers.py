@@ -7,9 +7,7 @@ them without importing the caller's script again, so that a script needs no `if 
 import contextlib
 import os
 import pickle
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,15 +19,12 @@ from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
 
-from autorec import locks
 from autorec.errors import AutoRecError
+from autorec.folders import temporary_folder
 from autorec.memory import readable
 from autorec.threads import set_threads, thread_count
 
 Work = Callable[[int, Callable[[], bool]], None]
-
-_FOLDER = "autorec-work-"
-_NEW = 60  # seconds: a folder may not yet be locked
 
 PROCESS = 450 * 2**20  # bytes of a process that has loaded torch and Numba and compiled its kernels; measured
 
@@ -52,7 +47,7 @@ def side_by_side(work: Work, numbers: Sequence[int], jobs: int, report: Callable
     was killed from outside.
     """
     threads = max(1, thread_count() // jobs)
-    with _make_work_folder() as folder:
+    with temporary_folder("autorec-work-") as folder:
         file, stop = folder / "work", folder / "stop"
         file.write_bytes(pickle.dumps(work))  # once, not with each number: it holds the ratings
         pool = ProcessPoolExecutor(
@@ -75,17 +70,6 @@ def side_by_side(work: Work, numbers: Sequence[int], jobs: int, report: Callable
             for future in futures:
                 future.cancel()
             pool.shutdown()
-
-
-@contextlib.contextmanager
-def _make_work_folder() -> Iterator[Path]:
-    """A temporary folder; those that killed processes left are removed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime < time.time() - _NEW and locks.is_abandoned(path):
-                shutil.rmtree(path)
-    with tempfile.TemporaryDirectory(prefix=_FOLDER) as name, locks.held(Path(name)):
-        yield Path(name)
 
 
 @contextlib.contextmanager
