@@ -319,6 +319,14 @@ def test_milliseconds_are_suspected_as_they_are_read() -> None:
         read_ratings(io.StringIO(text))
 
 
+def test_dates_of_other_forms_can_be_left_out() -> None:
+    text = "user,item,rating,date\n1,2,3,27.10.2017\n"
+    said = r"neither seconds nor an ISO date such as 2017-10-27; to read no dates, name .* by columns \(--columns\)"
+    with pytest.raises(InputError, match=said):
+        read_ratings(io.StringIO(text))
+    assert read_ratings(io.StringIO(text), columns="user=1,item=2,rating=3").timestamps is None
+
+
 def test_files_of_json_lines() -> None:
     first, second = '{"user": "x", "item": 12, "rating": 4, "date": "1970-01-02"}\n', '{"user": 7}\n'
     assert read_pairs(io.StringIO(first)).to_numpy().tolist() == [["x", 12, 86400]]

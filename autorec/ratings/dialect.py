@@ -101,7 +101,9 @@ def detect_dialect(
     comments = lines[: len(lines) - len(rows)]
     separator = sep if sep is not None else _find_separator(source, [row.text for row in rows], header, columns, needed)
     if separator == decimal:
-        raise ParameterError(f"decimal is {decimal!r}, and so is the separator; they must differ")
+        raise ParameterError(
+            f"decimal is {decimal!r}, and so is the separator; they must differ: separate columns by ; or write points"
+        )
     first = split_fields(rows[0].text, separator)
     if comments and header is None:
         above = split_fields(comments[-1].text.lstrip("# \t"), separator)

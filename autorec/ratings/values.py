@@ -77,7 +77,10 @@ def describe_time_fault(token: str, decimal: str = ".") -> str | None:
         return None
     if parse_number(token, decimal) is not None:
         return f"the timestamp {_shorten(token)} does not fit 64 bits"
-    return f"the timestamp {_shorten(token)} is neither seconds nor an ISO date"
+    return (
+        f"the timestamp {_shorten(token)} is neither seconds nor an ISO date such as 2017-10-27; to read no dates, "
+        "name the other columns by columns (--columns)"
+    )
 
 
 def _shorten(token: str) -> str:
