@@ -65,7 +65,7 @@ class Browser:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
-    def wait(self, code: str, seconds: float = 30) -> Any:
+    def wait(self, code: str, seconds: float = 240) -> Any:
         """The value of an expression as soon as it is true."""
         end = time.monotonic() + seconds
         while not (value := self.run(code)):
