@@ -111,9 +111,7 @@ def truncated_svd(X: sparse.csr_array, factors: int, seed: int) -> tuple[Any, An
         start = np.random.default_rng(seed).normal(size=smaller)
         try:
             found = svds(X, k=factors, v0=start, maxiter=_RESTARTS)
-        except (
-            ArpackNoConvergence
-        ):  # too many singular values are alike, as of many parts that share no user: any will do
+        except ArpackNoConvergence:  # where many singular values are alike; any of their vectors will do
             found = randomized_svd(X, factors, n_iter=_ROUNDS, random_state=seed)
     U, singular, Vt = found
     return U, singular, Vt
