@@ -603,8 +603,11 @@ def test_what_failed_is_tried_again(folders: dict[str, Path], tmp_path: Path, mo
     assert (live.swaps, live.failures) == (1, 1)
 
 
-def test_a_process_that_begins_later_has_the_model_of_the_folder(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_process_that_begins_later_has_the_model_of_the_folder(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a worker that takes the place of a killed one, forked from a process that loaded the first model."""
+    monkeypatch.setattr("autorec.threads.use_one_thread", lambda: None)  # a setting of the process, which goes on
     shutil.copytree(folders["item"], tmp_path / "m")
     ask = Asked(tmp_path / "m")
     shutil.copytree(folders["user"], tmp_path / "m", dirs_exist_ok=True)
