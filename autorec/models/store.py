@@ -64,10 +64,9 @@ def save(model: Model, path: files.PathLike) -> None:
     ratings = getattr(model, "ratings_", None)
     if ratings is None:
         raise NotFittedError(f"this {type(model).__name__} is not fitted; call fit(ratings) before save")
-    manifest = _make_manifest(model, ratings)
-    _require_own_parameters(model)
+    manifest, weights = _make_manifest(model, ratings), _collect_weights(model)
     with folders.atomic_folder(path, manifests.owned, FILES) as folder:
-        write_arrays(folder / "weights.safetensors", _collect_weights(model))
+        write_arrays(folder / "weights.safetensors", weights)
         write_arrays(folder / "ratings.safetensors", _pack(ratings) | _pack_times(model))
         known = ({} if ratings.titles is None else {"title": ratings.titles}) | ratings.attributes
         tables = {"users.parquet": {"user": ratings.user_ids}, "items.parquet": {"item": ratings.item_ids, **known}}
@@ -121,18 +120,6 @@ def _make_manifest(model: Model, ratings: Ratings) -> Manifest:
     }
 
 
-def _require_own_parameters(model: Model) -> None:
-    """ParameterError: since the fit a parameter was set with which `load` would refuse what the model learned, so that
-    the file would be lost, and an older one with it."""
-    try:
-        require_readable(model._arrays(), model._expected_arrays)
-    except _DAMAGE as error:
-        raise ParameterError(
-            f"the parameters of this {type(model).__name__} were changed after it was fitted, and do not fit what it "
-            f"learned ({error}); fit it again, or set them back, before save"
-        ) from error
-
-
 def to_json(value: Any, what: str) -> Any:
     """The value as JSON has it, NumPy numbers as Python's. ParameterError: JSON cannot hold it."""
 
@@ -150,10 +137,19 @@ def to_json(value: Any, what: str) -> Any:
 
 
 def _collect_weights(model: Model) -> Arrays:
+    """All that the model learned, by name. ParameterError: since the fit a parameter was set with which `load` would
+    refuse that, so that the file would be lost, and an older one with it."""
+    own: Arrays = model._arrays()
+    try:
+        require_readable(own, model._expected_arrays)
+    except _DAMAGE as error:
+        raise ParameterError(
+            f"the parameters of this {type(model).__name__} were changed after it was fitted, and do not fit what it "
+            f"learned ({error}); fit it again, or set them back, before save"
+        ) from error
     fallback = model.fallback_
     arrays = {"mean": np.array([fallback.mean]), "user": fallback.user, "item": fallback.item}
     arrays["dampings"] = np.array([fallback.user_damping, fallback.item_damping])
-    own: Arrays = model._arrays()
     return {_FALLBACK + name: array for name, array in arrays.items()} | own
 
 
