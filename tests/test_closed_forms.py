@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import random_frame
+from scipy import sparse
 from sklearn.kernel_ridge import KernelRidge
 from test_choice_models import choices
 
@@ -19,8 +20,6 @@ from autorec.ratings.convert import as_ratings
 
 
 def scores_of(model, X: np.ndarray) -> np.ndarray:
-    from scipy import sparse
-
     return np.asarray(model.score_users(model.encode_users(sparse.csr_array(5.0 * X))))
 
 
@@ -213,6 +212,13 @@ start = time.perf_counter()
 autorec.create("sansa", relevant=1).fit(ratings)
 print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
+
+
+@pytest.mark.parametrize("model", [Ease(l2=1e-12), SparseEase(l2=1e-12), InfAE(l2=1e-12), autorec.BiasedMF(l2=1e-300)])
+def test_equations_that_rounding_makes_singular_ask_for_a_larger_l2(model) -> None:
+    alike = np.where(np.add.outer(np.arange(40), np.arange(10)) % 3 > 0, 5.0, 4.0)  # users and items are few of a kind
+    with pytest.raises(ParameterError, match=rf"l2={model.l2!r} finds no solution: .*; give a larger l2$"):
+        model.fit(sparse.csr_array(alike))
 
 
 def test_a_dense_matrix_of_a_large_catalogue_is_stated_beforehand() -> None:

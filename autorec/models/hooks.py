@@ -78,9 +78,18 @@ class Hooks:
         raise NotImplementedError
 
     def _learn(self, ratings: Ratings | Stored, on_validation: OnValidation | None) -> dict[str, Any]:
-        """`_fit`, and for a model of choices the half-life of its histories; the summary of both."""
+        """`_fit`, and for a model of choices the half-life of its histories; the summary of both. ParameterError: with
+        so small a λ the equations have no solution in the precision of their numbers."""
         given: Any = ratings if self.reads_parts else ratings.whole
-        summary = self._fit(given, on_validation)
+        try:
+            summary = self._fit(given, on_validation)
+        except np.linalg.LinAlgError as error:
+            if not hasattr(self, "l2"):
+                raise
+            raise ParameterError(
+                f"{type(self).__name__} with l2={self.l2!r} finds no solution: its equations are singular within "
+                f"rounding ({error}); give a larger l2"
+            ) from None
         if not summary or "half_life" in summary or not hasattr(self, "half_life"):
             return summary
         return summary | recency.choose_half_life(self, ratings.whole)
