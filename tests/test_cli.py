@@ -209,6 +209,16 @@ def test_recommend_for_a_file_of_users_with_strangers(place, tmp_path):
     assert "not known to the model, answered by the fallback: 1." in result.stderr
 
 
+def test_users_for_whom_no_item_is_left_are_counted(place, tmp_path):
+    ratings = pd.read_csv(place / "ratings.csv")
+    seen = ratings.loc[ratings["user"] == "u1", "item"]
+    (tmp_path / "seen").write_text("\n".join(map(str, seen)))
+    result = run("recommend", place / "model", "--user", "u1", "--user", "u2", "--allow", tmp_path / "seen", "--quiet")
+    assert "u2" in result.stdout and "u1" not in result.stdout
+    assert "Note: 1 of 2 users have no list: no item is left that may be listed and that they have not" in result.stderr
+    assert "have no list" not in run("recommend", place / "model", "--all").stderr
+
+
 def test_seen_items_are_left_out_unless_asked(place):
     ratings = pd.read_csv(place / "ratings.csv")
     seen = set(ratings.loc[ratings["user"] == "u1", "item"])

@@ -1,6 +1,7 @@
 """autorec recommend: the best items of each user."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,23 @@ def recommend(
         say("Note: this model ranks by how an item would be rated, and never learned which items are taken up at all.")
         say("A model that did ranks better: autorec train RATINGS -m autorec.")
     blocks = autorec.recommend_anyone(fitted, asked, n, by=by, exclude_seen=not include_seen, **wishes)
-    write_table(map(_tell_of_unknown, blocks), output, as_json, model=model, n=n)
+    told = _tell_of_users(blocks, fitted.ratings_.n_users if asked is None else len(asked))
+    write_table(told, output, as_json, model=model, n=n)
 
 
-def _tell_of_unknown(block: Any) -> Any:
-    if (block["source"] == "fallback").any():
-        say(f"Users not known to the model, answered by the fallback: {(block['rank'] == 1).sum():,}.")
-    return block
+def _tell_of_users(blocks: Iterable[Any], asked: int) -> Iterator[Any]:
+    """The same blocks of lists of so many users; notes count those whom the model does not know, and those without a
+    list."""
+    lists = 0
+    for block in blocks:
+        count = int((block["rank"] == 1).sum())
+        if (block["source"] == "fallback").any():
+            say(f"Users not known to the model, answered by the fallback: {count:,}.")
+        lists += count
+        yield block
+    if lists < asked:
+        warnings.warn(
+            f"{asked - lists:,} of {asked:,} users have no list: no item is left that may be listed and that they have "
+            "not rated",
+            stacklevel=2,
+        )
