@@ -93,6 +93,14 @@ def test_perfect_models_and_single_users() -> None:
     assert (same.winner, same.p) == (None, 1.0)
     (one,) = verdicts({"a": [fake(np.ones(1))], "b": [fake(np.zeros(1))]})
     assert (one.winner, one.interval) == (None, None)
+    assert one.sentence == "a and b are not tested by RMSE, of which fewer than two users have values."
+
+
+def test_a_difference_too_small_for_four_decimals_is_not_said_to_be_0() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.exponential(size=200)
+    (found,) = verdicts({"a": [fake(base)], "b": [fake(base + rng.uniform(1e-6, 3e-6, 200))]})
+    assert found.sentence.startswith("a beats b by 1e-06 RMSE (95 % interval 9e-07 to 1e-06, p < 0.0001")
 
 
 def test_the_pairs_of_the_best_are_marked() -> None:

@@ -139,13 +139,18 @@ def _test_pairs(a: Any, b: Any, difference: Difference) -> tuple[float, float, f
 def _make_verdict(a: str, b: str, metric: str, size: float, half: float, p: float, lower_is_better: bool) -> Verdict:
     corrected = f"p {'< 0.0001' if p < 0.0001 else f'= {p:.2g}'} after Holm's correction"
     winner = None
-    if p >= LEVEL:
+    if not np.isfinite(half):
+        sentence = f"{a} and {b} are not tested by {metric}, of which fewer than two users have values."
+    elif p >= LEVEL:
         sentence = f"{a} and {b} cannot be told apart by {metric} ({corrected})."
     else:
         winner, loser = (a, b) if (size < 0) == lower_is_better else (b, a)
-        low, high = abs(size) - half, abs(size) + half
-        sentence = (
-            f"{winner} beats {loser} by {abs(size):.4f} {metric} (95 % interval {low:.4f} to {high:.4f}, {corrected})."
-        )
+        shown, low, high = map(_write_size, (abs(size), abs(size) - half, abs(size) + half))
+        sentence = f"{winner} beats {loser} by {shown} {metric} (95 % interval {low} to {high}, {corrected})."
     interval = (size - half, size + half) if np.isfinite(half) else None
     return Verdict((a, b), metric, size, interval, p, winner, sentence)
+
+
+def _write_size(size: float) -> str:
+    """Four decimals; one digit of what these would show as 0."""
+    return f"{size:.4f}" if size == 0 or abs(size) >= 0.00005 else f"{size:.0e}"

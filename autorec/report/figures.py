@@ -69,7 +69,7 @@ def difference_figures(models: Sequence[ModelResult], verdicts: Sequence[Verdict
     colours = model_colours(models)
     figures = []
     for metric in dict.fromkeys(verdict.metric for verdict in verdicts):
-        tested = [verdict for verdict in verdicts if verdict.metric == metric and verdict.of_best]
+        tested = [one for one in verdicts if one.metric == metric and one.of_best and one.interval is not None]
         best = best_of(tested, models)
         if best is not None:
             figures.append(_draw_differences(metric, best, tested, colours))
