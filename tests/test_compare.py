@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 from conftest import random_frame
 
-from autorec import AutoRec, Bias, BiasedMF, Ease, GlobalMean, compare, create, split
+from autorec import AutoRec, Bias, BiasedMF, Ease, GlobalMean, compare, create, evaluate, per_user_split, split
 from autorec.cli.main import autorec as command_line
 from autorec.errors import DivergedError, InputError, NotEnoughMemoryError, ParameterError
 from autorec.evaluation import entries
-from autorec.evaluation.baselines import BASELINES, GAIN, GRIDS, search
+from autorec.evaluation.baselines import BASELINES, GAIN, GRIDS, VALIDATION, search
 from autorec.models.registry import MODELS
 from autorec.ratings.convert import as_ratings
 
@@ -79,6 +79,15 @@ def test_the_test_part_chooses_nothing() -> None:
             for data in (frame, frame.assign(rating=frame["rating"].where(~hit, 3)))
         ]
         assert found[0].tried == found[1].tried
+
+
+def test_settings_are_chosen_by_the_relevant_items_that_were_asked_for() -> None:
+    (one,) = split(random_frame(40, 30), "random:0.2", 0)
+    choice = compare(None, ["pure-svd"], by=one, baselines="none", relevant=2).results[0].choice
+    inside = per_user_split(one.train, VALIDATION, 0)
+    for tried in choice.tried:
+        model = create("pure-svd", **tried.settings).fit(inside.train)
+        assert tried.value == evaluate(model, inside.test, relevant=2).metrics["ndcg@10"]
 
 
 # --- the search ---------------------------------------------------------------------------------------------

@@ -48,9 +48,11 @@ def baselines(which: str, ratings: Ratings) -> list[tuple[str, Recommender]]:
     return [(name, model) for name, model in models if varies or not model.rates]
 
 
-def choose(name: str, model: Recommender, grid: Grid, train: Ratings, k: int, seed: int) -> Choice | None:
+def choose(
+    name: str, model: Recommender, grid: Grid, train: Ratings, k: int, seed: int, relevant: float | None
+) -> Choice | None:
     """The settings of `model`, a preset of this name, that are best on validation ratings: by RMSE for models that
-    rate, else by NDCG@k.
+    rate, else by NDCG@k, of ratings of `relevant` or more.
 
     One setting after the other is searched over its values in the grid, the others held. Where the best lies at an
     end, the values beyond follow in the same ratio, within the search space of the model, as long as they are clearly
@@ -66,7 +68,7 @@ def choose(name: str, model: Recommender, grid: Grid, train: Ratings, k: int, se
     def loss(settings: Settings) -> float:
         key = tuple(settings.values())
         if key not in tried:
-            tried[key] = Tried(settings, value_of(metric, fitted(**settings), split.test))
+            tried[key] = Tried(settings, value_of(metric, fitted(**settings), split.test, relevant))
         value = sign * tried[key].value
         return math.inf if math.isnan(value) else value
 

@@ -160,7 +160,8 @@ def _run(
 def _choose(result: Result, entry: Entry, one: Round, how: _How) -> None:
     """The settings of the model of `result`, on the first split."""
     with _name_in_warnings(result.name):
-        choice = choose(result.name, entry.model, entry.grid, one.parts(entry.model).train, how.k[0], one.seed)
+        train = one.parts(entry.model).train
+        choice = choose(result.name, entry.model, entry.grid, train, how.k[0], one.seed, how.relevant)
     if choice is not None:
         result.model = clone(entry.model).set_params(**choice.settings)
         result.choice = choice

@@ -239,12 +239,13 @@ def check_measures(k: Any, relevant: Any, cold: Any) -> tuple[int, ...]:
     return ks
 
 
-def value_of(metric: str, model: Recommender, test: Ratings) -> float:
+def value_of(metric: str, model: Recommender, test: Ratings, relevant: float | None = None) -> float:
     """rmse or ndcg@K on test ratings [users × items] alone, a scalar as `evaluate` gives it. NaN where undefined."""
     if metric == "rmse":
         return scoring.rmse(model, test)
     name, _, k = metric.partition("@")
-    lists = ranked_lists(model, test, liked_from(model.ratings_.scale), [int(k)])
+    threshold = liked_from(model.ratings_.scale) if relevant is None else relevant
+    lists = ranked_lists(model, test, threshold, [int(k)])
     return float(metrics.means(metrics.RANKING[name](lists.hits, lists.relevant))[0])
 
 
