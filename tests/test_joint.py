@@ -50,6 +50,12 @@ def test_the_score_is_the_probability_of_both(fitted):
     assert fitted.summary_["spread"] == sd and fitted.summary_["liked_from"] == 3
 
 
+def test_rows_of_a_matrix_without_ratings_are_no_users_of_its_shares():
+    csr = as_ratings(two_tastes(60, 20)).csr
+    known = as_ratings(sparse.vstack([csr, sparse.csr_array((90, 20), dtype=csr.dtype)], format="csr"))
+    np.testing.assert_allclose(joint._find_shares(known.csr, known), (csr.toarray() > 0).mean(axis=0), rtol=1e-6)
+
+
 def test_the_parts_are_models_of_their_own(split, fitted):
     settings = CHOICES["ease"] | {"l2": fitted.summary_["choice"]["l2"]}
     ease = autorec.Ease(relevant=1, **settings).fit(split.train)

@@ -25,6 +25,7 @@ from autorec.report.evaluation_report import Coverage, CoverageGroup
 
 DAMPING = 10.0  # ratings of average error that each user and item counts more where its spread is estimated
 _ROUNDING = 1e-5  # of a rating in float32, of 0.9 · 10 in float64
+LEAST = 20  # test ratings whose halves are counted; of fewer a coverage is chance
 GROUPS = 3  # of users by activity and of items by popularity, each with as many of the ratings
 
 
@@ -156,9 +157,14 @@ def _make_groups(of: str, counts: IntArray) -> dict[str, npt.NDArray[np.bool_]]:
 def measure_coverage(model: Recommender, test: Ratings, interval: float) -> Coverage:
     """Coverage and width of split-conformal intervals, see `calibrate`, of test ratings [users × items].
 
-    InputError: the model learned from some of them, or they are too few to halve. ParameterError: too few for this
+    InputError: the model learned from some of them, or they are fewer than 20. ParameterError: too few for this
     interval, or the model predicts no ratings.
     """
+    if len(test) < LEAST:
+        raise InputError(
+            f"the coverage of intervals takes {LEAST} test ratings or more, of which one half makes the intervals and "
+            f"the other is counted; got {len(test)}: give more, or leave interval out"
+        )
 
     def count(halves: Split) -> tuple[CoverageGroup, ...]:
         table = calibrate(model, halves.train).coverage(halves.test, interval)

@@ -170,7 +170,7 @@ class Joint(Recommender):
     def _join(self, chosen: str, choice: Recommender, rating: Recommender, ratings: Ratings) -> dict[str, Any]:
         """Take the fitted parts, of choices by the name `chosen`; the summary."""
         self.choice_, self.rating_ = choice, rating
-        self.threshold_, self.shares_ = _find_threshold(ratings, self.relevant), _find_shares(ratings.csr)
+        self.threshold_, self.shares_ = _find_threshold(ratings, self.relevant), _find_shares(ratings.csr, ratings)
         summary = {"choice": {"model": chosen, **choice.summary_}, "rating": {"model": self.rating, **rating.summary_}}
         ended = {name: value for name, value in rating.summary_.items() if name in ("best_epoch", "stopped", "curve")}
         told = {"half_life": choice.summary_["half_life"], "liked_from": self.threshold_, "spread": self.spread_}
@@ -252,7 +252,7 @@ class Joint(Recommender):
 
     def _with_items(self, histories: sparse.csr_array) -> dict[str, Any]:
         """Their shares of the same users, beside what differs in the parts."""
-        return {"shares_": _find_shares(histories)}
+        return {"shares_": _find_shares(histories, self.ratings_)}
 
     def _folded(self, ratings: Ratings, of: str) -> "Joint":
         model = super()._folded(ratings, of)
@@ -311,7 +311,8 @@ def _find_threshold(ratings: Ratings, relevant: float | None) -> float:
     return float(lowest + lower.max()) / 2 if len(lower) else float(lowest)
 
 
-def _find_shares(histories: sparse.csr_array) -> Scores:
-    """[items] the share of the rows of ratings [users × items] that hold each, float32."""
-    users, items = histories.shape
-    return (np.bincount(histories.indices, minlength=items) / max(users, 1)).astype(np.float32)
+def _find_shares(histories: sparse.csr_array, known: Ratings) -> Scores:
+    """[items] the share of the users with ratings in `known`, the rows of `histories` [users × items], who have rated
+    each, float32."""
+    users = np.count_nonzero(np.diff(known.csr.indptr))  # a matrix may have rows without ratings
+    return (np.bincount(histories.indices, minlength=histories.shape[1]) / max(users, 1)).astype(np.float32)
