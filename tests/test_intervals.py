@@ -144,7 +144,7 @@ def test_evaluate_counts_them_at_random_and_by_time(tmp_path: Path) -> None:
     assert "counted on the later, where nothing is guaranteed" in text
     with pytest.raises(InputError, match="are those that the model learned from"):
         autorec.evaluate(model, train, interval=0.9)
-    with pytest.raises(InputError, match="takes 20 test ratings or more, .*; got 19: give more"):
+    with pytest.raises(InputError, match=r"takes 20 test ratings or more, .*; got 19: give more"):
         autorec.evaluate(model, test[:19], interval=0.5)
     with pytest.raises(ParameterError, match=r"interval is 0\.99999, which takes"):
         autorec.evaluate(model, test, interval=0.99999)
