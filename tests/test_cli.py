@@ -298,6 +298,9 @@ def test_failures_are_one_sentence_and_status_1(place, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     assert "empty.csv" in refused("inspect", tmp_path / "empty.csv")
     refused("recommend", place / "model", "--new-user", "-", stdin="{not json}\n")
+    (tmp_path / "new.csv").write_text("who,what,stars\nann,5,4\n")
+    told = refused("recommend", place / "model", "--new-user", tmp_path / "new.csv")
+    assert told.endswith("no option says so of this file: write it as CSV with the header user,item,rating")
     assert (tmp_path / "file").read_text() == "precious" and not (tmp_path / "m").exists()
 
 

@@ -170,7 +170,7 @@ def test_packed_text_titles_and_a_scale(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"user,item,rating\n", "no ratings below its header"),
         (b"user,item,rating\n1,2,3\n".decode().encode("utf-16"), "UTF-16 or UTF-32.* save it as UTF-8"),
-        (b"PK\x03\x04 and more", "zip archive.* unpack it first"),
+        (b"PK\x03\x04 and more", "zip archive or a spreadsheet.* unpack it first, or save the sheet"),
         (b"1:\n5,3,2005-01-01\n6,4,2005-01-02\n", "Netflix Prize.* write it as CSV"),
         (b'{"user": 1, "item": 2, "rating": 3}\n', "JSON lines.* write them as CSV or Parquet"),
         (b"\x1f\x8b damaged", "is not a whole gzip file"),

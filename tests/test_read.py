@@ -291,6 +291,10 @@ def test_pairs_and_ids(tmp_path: Path) -> None:
         read_pairs(path)
     path.write_text("b\n\n a \n007\n")
     assert read_ids(path).tolist() == ["b", "a", "007"]
+    path.write_text("userId\n3\n7\n")
+    assert read_ids(path).tolist() == [3, 7]
+    path.write_text("user\n")
+    assert read_ids(path).tolist() == ["user"]
 
 
 def test_json_lines() -> None:

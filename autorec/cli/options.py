@@ -14,6 +14,7 @@ import click
 import autorec
 from autorec.cli.paths import Input, Output, SplitName
 from autorec.cli.verb import say
+from autorec.errors import InputError
 
 Function = Callable[..., None]
 
@@ -239,6 +240,17 @@ def new_ratings(function: Function) -> Function:
 
 def read_new(path: str) -> Any:
     """Ratings of new users or items: a file, or - for JSON lines on stdin."""
-    if path == "-":
-        return autorec.read_json_lines(sys.stdin)
-    return autorec.read_ratings(path)
+    return autorec.read_json_lines(sys.stdin) if path == "-" else read_beside(path)
+
+
+def read_beside(path: str) -> Any:
+    """Ratings of a file beside the main one. InputError: what `read_ratings` refuses; options that it names are of the
+    main file."""
+    try:
+        return autorec.read_ratings(path)
+    except InputError as error:
+        if "(--" not in str(error):
+            raise
+        raise InputError(
+            f"{error}; no option says so of this file: write it as CSV with the header user,item,rating"
+        ) from None

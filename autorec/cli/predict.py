@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import autorec
-from autorec.cli.options import new_ratings, table_output
+from autorec.cli.options import new_ratings, read_beside, table_output
 from autorec.cli.output import write_table
 from autorec.cli.paths import Input
 from autorec.cli.verb import say, verb
@@ -47,7 +47,7 @@ def predict(
         raise click.UsageError("--interval and --calibrate go together: errors on ratings kept aside make the interval")
     known = fold(autorec.load(model))
 
-    intervals = autorec.calibrate(known, autorec.read_ratings(calibrate)) if calibrate is not None else None
+    intervals = autorec.calibrate(known, read_beside(calibrate)) if calibrate is not None else None
 
     def answer(block: Any) -> dict[str, Any]:
         if intervals is None or interval is None:

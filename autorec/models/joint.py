@@ -314,5 +314,5 @@ def _find_threshold(ratings: Ratings, relevant: float | None) -> float:
 def _find_shares(histories: sparse.csr_array, known: Ratings) -> Scores:
     """[items] the share of the users with ratings in `known`, the rows of `histories` [users × items], who have rated
     each, float32."""
-    users = np.count_nonzero(np.diff(known.csr.indptr))  # a matrix may have rows without ratings
+    users = int(np.count_nonzero(np.diff(known.csr.indptr)))  # a matrix may have rows without ratings
     return (np.bincount(histories.indices, minlength=histories.shape[1]) / max(users, 1)).astype(np.float32)

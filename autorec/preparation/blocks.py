@@ -79,7 +79,10 @@ def _open(name: str, file: IO[bytes]) -> Read:
     kind = next((kind for magic, kind in STREAMS.items() if start.startswith(magic)), None)
     if kind is None:
         if start.startswith(ZIP):
-            raise InputError(f"{name} is a zip archive, which is not read block by block; unpack it first")
+            raise InputError(
+                f"{name} is a zip archive or a spreadsheet, which are not read block by block; unpack it first, or "
+                "save the sheet with the ratings as CSV"
+            )
         if any(start.startswith(mark) for mark, _ in UTF_16_32):
             raise InputError(f"{name} is UTF-16 or UTF-32, which is not read block by block; save it as UTF-8")
         return file.read

@@ -23,7 +23,7 @@ from autorec.ratings.items import with_items
 from autorec.ratings.json_lines import is_json_lines, parse_json_lines
 from autorec.ratings.matrix import Parsed, Ratings, build
 from autorec.ratings.netflix import is_netflix, parse_netflix
-from autorec.ratings.roles import Columns, parse_columns
+from autorec.ratings.roles import Columns, find_columns, parse_columns
 from autorec.ratings.sentinels import is_finite, leave_out, parse_missing, warn_of_suspect
 from autorec.ratings.source import Source, open_source
 from autorec.ratings.store import MANIFEST, PARTS, is_store, read_store
@@ -154,7 +154,8 @@ def read_pairs(path: File, *, columns: ColumnsOption = None, sep: str | None = N
 
 
 def read_ids(path: File) -> Ids:
-    """[n] ids of a file, one a line, int64 if all are integers, else text; empty lines and spaces around are left out.
+    """[n] ids of a file, one a line, int64 if all are integers, else text; empty lines and spaces around are left out,
+    and so is a first line above others that names a column, as user or movieId.
 
     InputError: not UTF-8 text.
 
@@ -164,7 +165,9 @@ def read_ids(path: File) -> Ids:
     """
     source = open_source(path)
     refuse_binary(source)
-    return id_tools.from_tokens([line.strip() for line in source.lines() if line.strip()])
+    lines = [line.strip() for line in source.lines() if line.strip()]
+    has_header = len(lines) > 1 and any(find_columns(lines[:1], role) for role in ("user", "item"))
+    return id_tools.from_tokens(lines[has_header:])
 
 
 def check_options(
