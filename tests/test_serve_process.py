@@ -1,5 +1,6 @@
 """The service as a process, with real uvicorn: it starts, is asked, swaps, and ends."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -72,9 +73,17 @@ def test_models_that_need_no_torch_are_served_without(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, *paths], check=True, timeout=300)
 
 
-def test_ctrl_c_ends_it(folder: Path) -> None:
-    with serving(folder, "--quiet") as (process, client):
+def test_ctrl_c_ends_it_and_a_second_one_what_is_being_answered(folder: Path) -> None:
+    with serving(folder, "--quiet") as (process, client), socket.socket() as waiting:
         assert client.get("/health/ready").status_code == 200
+        where = client.base_url.host, client.base_url.port
+        waiting.connect(where)
+        waiting.sendall(b"POST /recommend HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+        assert b"100 Continue" in waiting.recv(100)  # it waits for the body
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(ConnectionError):
+            while True:  # until it listens no more
+                socket.create_connection(where).close()
         status, errors = end(process, signal.SIGINT)
         assert (status, errors) == (130, "Interrupted.\n")
 

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import gc
 import importlib.machinery
+import logging
 import multiprocessing
 import os
 import signal
@@ -120,6 +121,8 @@ def _answer(config: Any, listening: socket.socket) -> None:
     """This process answers until it is told to end. config: of uvicorn."""
     import uvicorn
 
+    told = logging.getLogger("uvicorn.error")  # a second Ctrl-C cuts answers short, which is no error
+    told.addFilter(lambda record: "CancelledError" not in f"{record.exc_info} {record.getMessage()}")
     if not config.loaded:
         config.load()
     gc.freeze()  # nobody waits while the collector looks at all that is loaded, which takes it 0.1 s
