@@ -7,6 +7,7 @@ the next writer, and readers use `.NAME.old-…` as long as there is no NAME. Re
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import stat
@@ -72,7 +73,8 @@ def atomic_folder(path: files.PathLike, owned: Owned = require_absent, names: Co
 def require_replaceable(path: files.PathLike, owned: Owned = require_absent) -> Collection[str]:
     """Names of the files of the folder `path` that a new folder there would replace; raises where it must not.
 
-    InputError: the current folder, the home folder, one around them, a mount point, or what `owned` refuses.
+    InputError: the current folder, the home folder, one around them, a mount point, or what `owned` refuses. OSError:
+    its files may not be deleted, so that it would stay under another name.
     """
     target = files.resolved(path)
     names = owned(target) if os.path.lexists(target) else ()
@@ -80,6 +82,8 @@ def require_replaceable(path: files.PathLike, owned: Owned = require_absent) -> 
         for what, folder in (("current", _current()), ("home", _home())):
             if folder is not None and folder.is_relative_to(target):
                 raise InputError(f"{target} is the {what} folder or one around it; give the name of a folder in it")
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
         if target.is_mount():
             raise InputError(f"{target} is a mount point and cannot be replaced; give the name of a folder in it")
     return names

@@ -118,6 +118,15 @@ def test_some_folders_are_never_replaced(target, monkeypatch, which):
     assert content(target / "below") == {"one": "old", "two": "old"}
 
 
+def test_a_folder_that_may_not_be_written_is_not_replaced(target, monkeypatch):
+    write(target, "precious")
+    monkeypatch.setattr(folders.os, "access", lambda path, mode: mode != os.W_OK)  # whatever root may do
+    with pytest.raises(PermissionError, match="made"):
+        write(target, "text")
+    assert content(target) == {"one": "precious", "two": "precious"}
+    assert names_in(target.parent) == ["made"]
+
+
 @TOGETHER
 def test_a_link_is_followed_and_stays(target, monkeypatch, exchange):
     if not exchange:
