@@ -94,6 +94,15 @@ def test_terms_are_kept_within_the_block_only() -> None:
     torch.testing.assert_close(products[0].dense(), weight.grad)
 
 
+def test_a_penalty_whose_value_nobody_reads_has_its_gradient() -> None:
+    weight = torch.randn(M, H, requires_grad=True)
+    with collecting([weight], values=False):
+        value = half_square(weight, 3.0)
+        value.backward()
+        assert torch.isnan(value) and terms_of(weight) == ([], 3.0)
+    torch.testing.assert_close(half_square(weight, 3.0), 1.5 * weight.square().sum())
+
+
 def test_an_error_in_the_block_leaves_ordinary_gradients() -> None:
     weight = torch.randn(M, H, requires_grad=True)
     with pytest.raises(KeyboardInterrupt), collecting([weight]):

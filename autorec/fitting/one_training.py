@@ -161,7 +161,8 @@ def _make_epoch(
         return lbfgs_epoch(loss, parameters, examples, state)
     total = epochs * len(examples)
     optimizer = state.keep(Adam(parameters, lambda step: settings.learning_rate * warm_cosine(step, total)))
-    return stochastic_epoch(descend(loss, optimizer), examples, rng)
+    step = descend(loss, optimizer, penalty_values=False)  # the score is the error alone
+    return stochastic_epoch(step, examples, rng)
 
 
 def _limit_threads(settings: Settings) -> contextlib.AbstractContextManager[None]:

@@ -47,20 +47,22 @@ class Multiple:
 
 Term = Product | Multiple
 
-_TERMS = "gradient_terms"  # the attribute of a weight whose gradients are being collected
+_TERMS = "gradient_terms"  # the attributes of a weight whose gradients are being collected
+_VALUED = "valued"
 
 
 @contextlib.contextmanager
-def collecting(weights: Iterable[torch.Tensor]) -> Iterator[None]:
-    """Within the block, gradients of these weights [m × H] are kept as terms where possible; CPU only."""
+def collecting(weights: Iterable[torch.Tensor], *, values: bool = True) -> Iterator[None]:
+    """Within the block, gradients of these weights [m × H] are kept as terms where possible; CPU only. values: whether
+    a quadratic penalty, which would pass over its weight for that alone, gives its value; else it gives NaN."""
     chosen = [weight for weight in weights if weight.device.type == "cpu"]
     for weight in chosen:
-        vars(weight)[_TERMS] = []
+        vars(weight).update({_TERMS: [], _VALUED: values})
     try:
         yield
     finally:
         for weight in chosen:
-            vars(weight).pop(_TERMS, None)
+            vars(weight).pop(_TERMS, None), vars(weight).pop(_VALUED, None)
 
 
 def keep_term(weight: torch.Tensor, term: Term) -> bool:
@@ -70,6 +72,11 @@ def keep_term(weight: torch.Tensor, term: Term) -> bool:
         return False
     terms.append(term)
     return True
+
+
+def is_valued(weight: torch.Tensor) -> bool:
+    """Whether anyone asks for the value of a quadratic penalty on `weight` [m × H]; see `collecting`."""
+    return bool(vars(weight).get(_VALUED, True))
 
 
 def terms_of(weight: torch.Tensor) -> tuple[list[Product], float]:

@@ -15,7 +15,7 @@ from autorec.errors import ParameterError
 from autorec.network import kernels, sparse
 from autorec.network.activations import activation
 from autorec.network.autoencoder import Autoencoder, Trace
-from autorec.network.gradient import Multiple, keep_term
+from autorec.network.gradient import Multiple, is_valued, keep_term
 from autorec.network.parts import Kind
 from autorec.network.ranges import run_in_parts
 
@@ -193,7 +193,7 @@ PENALTIES: dict[str, Kind[Penalty]] = {
 
 def half_square(weight: torch.Tensor, factor: float) -> torch.Tensor:
     """(factor/2)‖W‖² of a tensor of any shape, a scalar; its gradient, factor · W, is kept as a term where terms are
-    collected."""
+    collected. NaN where the value is not asked for."""
     apply: Any = _HalfSquare.apply  # torch gives it no type
     result: torch.Tensor = apply(weight, factor)
     return result
@@ -204,6 +204,8 @@ class _HalfSquare(torch.autograd.Function):
     def forward(ctx: Any, weight: torch.Tensor, factor: float) -> torch.Tensor:
         ctx.weight, ctx.factor = weight, factor
         ctx.save_for_backward(weight)
+        if not is_valued(weight):
+            return weight.new_tensor(math.nan)
         if weight.device.type != "cpu":
             norm: torch.Tensor = torch.linalg.vector_norm(weight)
             return factor / 2 * norm.square()

@@ -110,12 +110,12 @@ class _SquaredError(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         code, in_code, errors = ctx.saved_tensors
         twice = 2 * grads[0]
-        in_outputs = errors * twice  # [nnz] in column order
+        in_outputs = errors.mul_(twice)  # [nnz] in column order; in place, so that a second backward is an error
         product = Product(ctx.batch, in_outputs, code)
         in_weight = None
         if ctx.needs_input_grad[1] and not keep_term(ctx.weight, product):
             in_weight = product.dense()
-        return in_code * twice, in_weight, _column_sums(ctx.batch, in_outputs), None, None
+        return in_code.mul_(twice), in_weight, _column_sums(ctx.batch, in_outputs), None, None
 
 
 def product(batch: Batch, values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -185,7 +185,7 @@ def _time_step(per_row: int, n_columns: int, hidden: int) -> float:
     likelihoods = {"rating": parse("likelihood", "gaussian", LIKELIHOODS)}
     penalties = {"l2": parse("penalty", "l2:100", PENALTIES)}
     loss = objective(network, likelihoods, penalties, parse("corruption", "none", CORRUPTIONS), generator)
-    step = descend(loss, Adam(network.parameters(), lambda step: 0.001))
+    step = descend(loss, Adam(network.parameters(), lambda step: 0.001), penalty_values=False)
     example = Example((batch,), {"rating": batch}, torch.full((_ROWS,), 3.0), 1.0)
     times = []
     with torch_on_one_thread():

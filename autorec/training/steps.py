@@ -38,10 +38,13 @@ class Examples(Protocol):
     def __getitem__(self, index: int, /) -> Example: ...
 
 
-def descend(loss: Loss, optimizer: Optimizer, fixed: Iterable[torch.Tensor] = ()) -> Step:
+def descend(
+    loss: Loss, optimizer: Optimizer, fixed: Iterable[torch.Tensor] = (), *, penalty_values: bool = True
+) -> Step:
     """One step of the optimiser down the gradient of the sum of the terms.
 
-    fixed: other parameters of the loss, of any shape, for which no gradient is computed.
+    fixed: other parameters of the loss, of any shape, for which no gradient is computed. penalty_values: False where
+    nobody reads the terms of quadratic penalties, which may then be NaN; each takes a pass over the weights.
     """
     fixed = list(fixed)
 
@@ -49,7 +52,8 @@ def descend(loss: Loss, optimizer: Optimizer, fixed: Iterable[torch.Tensor] = ()
         rows = example.mesh.rows  # where groups have rows of their own, gradients are arrays, to be summed over them
         for parameter in optimizer.parameters:
             parameter.grad = None
-        with without_gradients(fixed), collecting(optimizer.parameters if rows.size == 1 else ()):
+        collected = optimizer.parameters if rows.size == 1 else ()
+        with without_gradients(fixed), collecting(collected, values=penalty_values):
             terms = loss(example, number)
             torch.stack(list(terms.values())).sum().backward()
             for parameter in optimizer.parameters:

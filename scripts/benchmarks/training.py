@@ -90,7 +90,7 @@ def our_step(chosen: sparse.csr_array) -> tuple[Step, Callable[[], float]]:
         likelihoods = {"rating": parse("likelihood", "gaussian", LIKELIHOODS)}
         penalties, corruption = parse_sum("penalty", "l2:350", PENALTIES), parse("corruption", "none", CORRUPTIONS)
         loss = objective(network, likelihoods, penalties, corruption, generator)
-        step = descend(loss, optimizer_of(list(network.parameters())))
+        step = descend(loss, optimizer_of(list(network.parameters())), penalty_values=False)
 
         def run() -> None:
             with torch_on_one_thread():
