@@ -170,6 +170,21 @@ def test_recommend_in_every_form(place, tmp_path):
     assert len(text) == 4 and "Film [bold]" in text[1]
 
 
+def test_a_split_is_written_whole_or_not_at_all(place, tmp_path, monkeypatch):
+    """A part of it beside one of an earlier split would share ratings with it."""
+    ask = ("split", place / "ratings.csv", "--by", "random:0.2", "-o", tmp_path / "parts")
+    run(*ask, "--seed", 0)
+    before = {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()}
+    frames = iter([autorec.Ratings.to_frame])
+    monkeypatch.setattr(autorec.Ratings, "to_frame", lambda ratings: next(frames, interrupt)(ratings))
+    assert run(*ask, "--seed", 1, status=130).stderr == "Interrupted.\n"
+    assert {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()} == before
+
+
+def interrupt(_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_recommend_in_blocks_is_recommend_at_once(place, tmp_path, monkeypatch):
     whole = run("recommend", place / "model", "--all").stdout
     monkeypatch.setattr("autorec.ranking.topn.BLOCK_BYTES", 4 * 20 * 7)  # seven users at a time

@@ -1,6 +1,8 @@
 """autorec split: ratings into a training and a test part."""
 
+import contextlib
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +47,18 @@ def split(read: Callable[..., Any], by: str, seed: int, output: Path, as_json: b
             if getattr(one, name) is not None:
                 parts[folder / f"{name}.csv"] = getattr(one, name)
     require_free(parts)  # before the first is written
-    written = [_write(ratings, path) for path, ratings in parts.items()]
+    written = []
+    for _, together in groupby(parts.items(), lambda part: part[0].parent):
+        with contextlib.ExitStack() as whole:  # all of a folder or none: parts of two splits share ratings
+            written += [_write(ratings, path, whole) for path, ratings in together]
     if as_json:
         write_json({"by": by, "seed": seed, "files": written})
     else:
         show_table(list(written[0]), [list(row.values()) for row in written])
 
 
-def _write(ratings: Any, path: Path) -> dict[str, Any]:
-    with files.atomic_file(path) as temporary:
-        ratings.to_frame().to_csv(temporary, index=False, lineterminator="\n")
+def _write(ratings: Any, path: Path, whole: contextlib.ExitStack) -> dict[str, Any]:
+    """Ratings as a file that is at `path` when `whole` ends; the row about it."""
+    temporary = whole.enter_context(files.atomic_file(path))
+    ratings.to_frame().to_csv(temporary, index=False, lineterminator="\n")
     return {"file": str(path), "users": ratings.n_users, "items": ratings.n_items, "ratings": len(ratings)}
