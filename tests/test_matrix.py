@@ -11,7 +11,9 @@ from scipy import sparse
 
 from autorec import Bias, Ease, Ratings, evaluate, read_ratings
 from autorec.errors import InputError, ParameterError
+from autorec.ranking.positives import select_entries
 from autorec.ratings.convert import as_ratings
+from autorec.ratings.entries import with_entries
 
 
 def matrix() -> sparse.csr_array:
@@ -101,3 +103,19 @@ def test_what_is_no_rating_file_is_a_sentence() -> None:
         frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0]}).assign(**{column: values})
         with pytest.raises(InputError, match=f"column {column}"):
             as_ratings(frame)
+
+
+def test_other_entries_for_a_matrix_are_those_of_the_constructor() -> None:
+    """Also for matrices that SciPy goes on computing with, of either type of index."""
+    given = matrix()
+    for integers in (np.int32, np.int64):
+        csr = given.copy()
+        csr.indices, csr.indptr = csr.indices.astype(integers), csr.indptr.astype(integers)
+        kept = select_entries(csr, csr.data >= 3)
+        expected = np.where(given.toarray() >= 3, given.toarray(), 0)
+        np.testing.assert_array_equal(kept.toarray(), expected)
+        np.testing.assert_array_equal((kept.T @ kept).toarray(), expected.T @ expected)
+        assert kept.indptr.dtype == kept.indices.dtype == integers and kept.nnz == np.count_nonzero(expected)
+        mapped = with_entries(csr, csr.data * 2, csr.indices, csr.indptr)
+        np.testing.assert_array_equal(mapped.toarray(), 2 * given.toarray())
+        np.testing.assert_array_equal(csr.toarray(), given.toarray())

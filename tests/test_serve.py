@@ -10,10 +10,12 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -131,6 +133,16 @@ def test_persons_who_ask_at_once_are_answered_as_each_alone(folders: dict[str, P
 
     together = asyncio.run(ask_all())
     assert [(one.status_code, one.content) for one in together] == [(one.status_code, one.content) for one in alone]
+
+
+def test_an_id_is_found_as_number_and_as_text() -> None:
+    ids = ["007", "7", "-3", "ann", "+5", "²", str(10**30)]
+    table = pd.DataFrame({"user": 1, "item": ids, "rating": range(len(ids))})
+    model = SimpleNamespace(ratings_=autorec.read_ratings(table))
+    one, asked = served.Served(model, {}), ["007", 7, "7", -3, "-3", "ann", 5, "+5", 2, "²", 10**30, str(10**30), "bob"]
+    found = [one.item_ids[column] if column >= 0 else None for column in one.find_items(asked)]
+    assert found == ["007", "7", "7", "-3", "-3", "ann", None, "+5", None, "²", str(10**30), str(10**30), None]
+    np.testing.assert_array_equal(one.find_items(asked), model.ratings_.find_items(list(map(str, asked))))
 
 
 def test_a_stranger_gets_the_fallback(item: Asked, folders: dict[str, Path]) -> None:

@@ -7,13 +7,14 @@ from scipy import sparse
 from autorec.array_types import FloatArray
 from autorec.network.activations import HIGH, LOW
 from autorec.network.rows import Rows, to_levels
+from autorec.ratings.entries import with_entries
 
 _BLOCK = 2**20  # ratings mapped at once, in float64
 
 
 def inside(csr: sparse.csr_array, scale: tuple[float, float]) -> sparse.csr_array:
     """Ratings [users × items] on `scale` → the same entries on 1 … 5, float32."""
-    return sparse.csr_array((map_inside(csr.data, scale), csr.indices, csr.indptr), shape=csr.shape)
+    return with_entries(csr, map_inside(csr.data, scale), csr.indices, csr.indptr)
 
 
 def rows_inside(csr: sparse.csr_array, scale: tuple[float, float]) -> Rows:

@@ -1,5 +1,6 @@
 """New ratings, and the history of one person, aligned to the rows or columns of a fitted model."""
 
+import functools
 import numbers
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from scipy import sparse
 from autorec.array_types import IntArray
 from autorec.errors import InputError, shown
 from autorec.ratings.convert import as_ratings
+from autorec.ratings.entries import with_entries
 from autorec.ratings.ids import as_collection
 from autorec.ratings.join import clip_to_scale
 from autorec.ratings.matrix import Ratings
@@ -101,8 +103,17 @@ def join_history(
     indices = np.concatenate((fitted.csr.indices[own], columns[known]))
     rated = np.concatenate((fitted.csr.data[own], values[known]))
     indices, last = np.unique(indices[::-1], return_index=True)
-    parts = (rated[::-1][last], indices.astype(np.int32), np.array([0, len(indices)], dtype=np.int32))
-    return sparse.csr_array(parts, shape=(1, fitted.n_items))
+    ends = np.array([0, len(indices)], dtype=np.int32)
+    return with_entries(no_history(fitted.n_items), rated[::-1][last], indices.astype(np.int32), ends)
+
+
+@functools.lru_cache(maxsize=1)
+def no_history(n_items: int) -> sparse.csr_array:
+    """CSR [1 × items] without a rating, float32; not to be changed."""
+    empty: Any = sparse.csr_array((1, n_items), dtype=np.float32)
+    empty.has_canonical_format = True
+    made: sparse.csr_array = empty
+    return made
 
 
 def each_alone(history: sparse.csr_array) -> sparse.csr_array:

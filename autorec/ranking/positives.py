@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.ratings.entries import with_entries
 from autorec.ratings.matrix import liked_from
 
 
@@ -26,6 +27,7 @@ def select_entries(
 ) -> sparse.csr_array:
     """The entries of a CSR matrix [n × m] where entries [nnz] is true; no others are stored. values [nnz]: in place of
     those of the matrix."""
-    indptr = np.concatenate(([0], np.cumsum(entries)))[csr.indptr]
+    before = np.zeros(len(entries) + 1, dtype=csr.indptr.dtype)  # how many of the entries before each are selected
+    np.cumsum(entries, out=before[1:])
     values = csr.data if values is None else values
-    return sparse.csr_array((values[entries], csr.indices[entries], indptr), shape=csr.shape)
+    return with_entries(csr, values[entries], csr.indices[entries], before[csr.indptr])

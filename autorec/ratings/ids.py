@@ -23,7 +23,7 @@ Ids = npt.NDArray[Any]  # int64, or object holding str
 Codes = npt.NDArray[np.integer[Any]]
 
 _INTEGER = "0|-?[1-9][0-9]*"
-_is_integer = re.compile(_INTEGER).fullmatch
+_written_as_integer = re.compile(_INTEGER).fullmatch
 _INT64 = np.iinfo(np.int64)
 _LONGEST = 20  # characters of an integer that may fit int64
 _BLOCK = 2**16  # ids looked up at once
@@ -32,9 +32,14 @@ _MOST_DIGITS = 4300  # of an integer that Python writes, unless it is told other
 _LONG = f"integers of up to {_MOST_DIGITS:,} digits are ids: give it as text"
 
 
+def is_integer(token: str) -> bool:
+    """Whether `token` is the one way to write an integer, of any size that Python reads."""
+    return len(token) <= _MOST_DIGITS and _written_as_integer(token) is not None
+
+
 def is_canonical_integer(token: str) -> bool:
     """Whether `token` is the one way to write an integer that fits int64: no sign +, no leading zero, no blank."""
-    return len(token) <= _LONGEST and _is_integer(token) is not None and _INT64.min <= int(token) <= _INT64.max
+    return len(token) <= _LONGEST and _written_as_integer(token) is not None and _INT64.min <= int(token) <= _INT64.max
 
 
 def from_tokens(tokens: Iterable[str]) -> Ids:

@@ -3,6 +3,7 @@
 Raw ids may be integers or text, mixed: 7 and "7" are one id. What cannot be answered is an AutoRecError.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,8 @@ from autorec.insight.interview import interview as ask_about
 from autorec.insight.person import find_person
 from autorec.insight.what_if import edit
 from autorec.insight.what_if import what_if as what_if_list
-from autorec.models.histories import join_history
-from autorec.models.recommending import best_items, predict_person, score_person
+from autorec.models.histories import join_history, no_history
+from autorec.models.recommending import best_items, predict_person, score_people
 from autorec.ranking.filters import NO_FILTERS, Filters, make_filters
 from autorec.serve.messages import (
     MOST_EXPLAINED,
@@ -54,12 +55,22 @@ class Wanted(NamedTuple):
 
 def recommend(served: Served, asked: RecommendRequest) -> Answer:
     """The n best items; source: "model", or "fallback: item means" of a person of whom nothing is known."""
-    wanted = prepare(served, asked)
-    return make_list(served, wanted, *score_person(wanted.model, wanted.history, wanted.row))
+    (answer,) = recommend_all(served, [asked])
+    return answer
 
 
-def prepare(served: Served, asked: RecommendRequest) -> Wanted:
-    """The first half of `recommend`: all before the scores of the person."""
+def recommend_all(served: Served, asked: Sequence[RecommendRequest]) -> list[Answer]:
+    """`recommend` of each, to the same bits; those by one model are scored together."""
+    wanted = [_prepare(served, one) for one in asked]
+    scored: dict[int, tuple[FloatArray, bool]] = {}
+    for model in {one.model for one in wanted}:
+        numbers = [number for number, one in enumerate(wanted) if one.model is model]
+        people = [(wanted[number].history, wanted[number].row) for number in numbers]
+        scored.update(zip(numbers, score_people(model, people), strict=True))
+    return [_make_list(served, one, *scored[number]) for number, one in enumerate(wanted)]
+
+
+def _prepare(served: Served, asked: RecommendRequest) -> Wanted:
     model = served.model.ranked_by(asked.by)
     _bound_reasons(asked)
     filters = NO_FILTERS
@@ -69,8 +80,8 @@ def prepare(served: Served, asked: RecommendRequest) -> Wanted:
     return Wanted(asked, model, *_find_person(served, asked), filters)
 
 
-def make_list(served: Served, wanted: Wanted, scores: FloatArray, known: bool) -> Answer:
-    """The second half: the n best by the scores [1 × items]; known: whether they are the model's."""
+def _make_list(served: Served, wanted: Wanted, scores: FloatArray, known: bool) -> Answer:
+    """The n best by the scores [1 × items]; known: whether they are the model's."""
     asked, model, history, row, unknown, filters = wanted
     seen, n = history if asked.exclude_seen else None, min(asked.n, served.ratings.n_items)
     blocks = best_items(model, lambda _: scores, _FIRST, n, seen, filters, asked.diversify, np.asarray)
@@ -229,7 +240,7 @@ def _find_person(served: Served, asked: Person) -> tuple[sparse.csr_array, int, 
     ratings = served.ratings
     row = -1 if asked.user is None else int(ratings.find_users([asked.user])[0])
     if not asked.history:
-        own = ratings.csr[[row]] if row >= 0 else sparse.csr_array((1, ratings.n_items), dtype=np.float32)
+        own = ratings.csr[[row]] if row >= 0 else no_history(ratings.n_items)
         return sparse.csr_array(own), row, 0
     rated = _rated(asked.history)
     ids = [one["item"] for one in rated]

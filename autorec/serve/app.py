@@ -92,17 +92,12 @@ def _in_turn(live: Live, seconds: float) -> InTurn:
 
 
 def _add_answers(app: FastAPI, live: Live, metrics: Metrics, in_turn: InTurn) -> None:
-    together = Together()
+    together = Together(lambda asked: answers.recommend_all(_current(live), asked))
 
     @app.post("/recommend")
     async def recommend(asked: RecommendRequest) -> Response:
         """The n best items of a known user, of a posted history, or of both."""
-        if asked.reasons:
-            answer = await in_turn(answers.recommend, asked)
-        else:
-            served = _current(live)
-            wanted = answers.prepare(served, asked)
-            answer = answers.make_list(served, wanted, *await together(wanted.model, wanted.history, wanted.row))
+        answer = await (in_turn(answers.recommend, asked) if asked.reasons else together(asked))
         if answer["source"] != "model":
             metrics.observe_fallback()
         return _json(answer)

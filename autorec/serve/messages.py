@@ -48,7 +48,7 @@ class Person(Message):
     ratings."""
 
     user: Id | None = None
-    history: Annotated[list[OneOfHistory], Field(max_length=MOST_ITEMS)] = []
+    history: Annotated[list[OneOfHistory], Field(max_length=MOST_ITEMS)] = Field(default_factory=list)
 
 
 class RecommendRequest(Person):
@@ -59,9 +59,9 @@ class RecommendRequest(Person):
     by: words.RankedBy | None = None
     exclude_seen: StrictBool = True
     allow: Ids | None = None
-    deny: Ids = []
-    where: dict[Text, Text | list[Text]] = {}
-    boost: Annotated[dict[Text, Number], Field(max_length=MOST_ITEMS)] = {}
+    deny: Ids = Field(default_factory=list)  # of a default that is there pydantic makes a deep copy
+    where: dict[Text, Text | list[Text]] = Field(default_factory=dict)
+    boost: Annotated[dict[Text, Number], Field(max_length=MOST_ITEMS)] = Field(default_factory=dict)
     diversify: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     reasons: StrictBool = False
 
@@ -85,9 +85,9 @@ class WhatIfRequest(Person):
 
     n: Length = 10
     by: words.RankedBy | None = None
-    remove: Annotated[list[Id], Field(max_length=MOST_EDITS)] = []
-    change: Annotated[dict[Text, Number], Field(max_length=MOST_EDITS)] = {}
-    add: Annotated[list[OneOfHistory], Field(max_length=MOST_EDITS)] = []
+    remove: Annotated[list[Id], Field(max_length=MOST_EDITS)] = Field(default_factory=list)
+    change: Annotated[dict[Text, Number], Field(max_length=MOST_EDITS)] = Field(default_factory=dict)
+    add: Annotated[list[OneOfHistory], Field(max_length=MOST_EDITS)] = Field(default_factory=list)
     reasons: StrictBool = False
 
 
@@ -95,7 +95,7 @@ class InterviewRequest(Person):
     """Which items to ask the person about next; skip: those not to be asked for."""
 
     n: Annotated[StrictInt, Field(ge=1, le=MOST_EXPLAINED)] = 3
-    skip: Ids = []
+    skip: Ids = Field(default_factory=list)
 
 
 class SimilarRequest(Message):

@@ -23,6 +23,7 @@ from autorec import threads
 from autorec.errors import AutoRecError
 from autorec.models.recommending import best_items, score_person
 from autorec.models.store import load_described
+from autorec.ratings.ids import is_integer
 from autorec.ratings.matrix import Ratings
 from autorec.storage.folder import MANIFEST
 from autorec.storage.manifest import FILES
@@ -55,13 +56,15 @@ class Served:
         return list(self.ratings.item_ids.tolist())
 
     @cached_property
-    def columns(self) -> dict[str, int]:
-        """Raw id as text → column: for the ids of one request quicker than an index of pandas."""
-        return {str(item): column for column, item in enumerate(self.item_ids)}
+    def columns(self) -> dict[int | str, int]:
+        """Raw id as text, and as the integer that is written so → column: quicker than an index of pandas for the ids
+        of one request."""
+        of_text = {str(item): column for column, item in enumerate(self.item_ids)}
+        return of_text | {int(item): column for item, column in of_text.items() if is_integer(item)}
 
     def find_items(self, ids: list[Any]) -> npt.NDArray[np.int64]:
         """Raw ids [n], integers or text → their columns [n], −1 where unknown."""
-        return np.fromiter(map(self.columns.get, map(str, ids), repeat(-1)), dtype=np.int64, count=len(ids))
+        return np.fromiter(map(self.columns.get, ids, repeat(-1)), dtype=np.int64, count=len(ids))
 
     @cached_property
     def titles(self) -> list[str | None]:

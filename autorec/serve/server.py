@@ -80,7 +80,7 @@ def run_server(
     checks.whole("workers", workers)
     describe(path)  # a model that is not there, or an address that is taken, is told before the libraries are loaded
     import_later("scipy.stats")
-    with _listen(host, port, workers) as listening, _numbers_of_workers(workers), _end_by_signal():
+    with _listen(host, port) as listening, _numbers_of_workers(workers), _end_by_signal():
         import uvicorn
 
         from autorec.serve.app import build
@@ -92,11 +92,11 @@ def run_server(
         live.load()
         config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
         if on_start is not None:
-            on_start(_url(listening[0]))
+            on_start(_url(listening))
         if workers == 1:
-            _answer(config, listening[0])
+            _answer(uvicorn.Server(config), listening)
         else:
-            _answer_by_several(config, listening)
+            _answer_by_several(config, listening, workers)
 
 
 class _Later(types.ModuleType):
@@ -117,59 +117,65 @@ def import_later(name: str) -> None:
         module.__spec__ = importlib.machinery.ModuleSpec(name, None)
 
 
-def _answer(config: Any, listening: socket.socket) -> None:
-    """This process answers until it is told to end. config: of uvicorn."""
-    import uvicorn
-
+def _answer(server: Any, listening: socket.socket) -> None:
+    """This process answers until it is told to end. server: of uvicorn."""
     told = logging.getLogger("uvicorn.error")  # a second Ctrl-C cuts answers short, which is no error
     told.addFilter(lambda record: "CancelledError" not in f"{record.exc_info} {record.getMessage()}")
-    if not config.loaded:
-        config.load()
+    if not server.config.loaded:
+        server.config.load()
     gc.freeze()  # nobody waits while the collector looks at all that is loaded, which takes it 0.1 s
-    uvicorn.Server(config).run(sockets=[listening])
+    server.run(sockets=[listening])
 
 
-def _answer_by_several(config: Any, listening: list[socket.socket]) -> None:
-    """A process for each socket answers until this one is told to end; where one is killed, another takes its place."""
-    ways: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    if sys.platform == "linux":
+def _answer_by_several(config: Any, listening: socket.socket, workers: int) -> None:
+    """So many processes answer until this one is told to end; where one is killed, another takes its place."""
+    from autorec.serve.accept import share_counts
+
+    forks = sys.platform == "linux"
+    ways: Any = multiprocessing.get_context("fork" if forks else "spawn")
+    counts = share_counts(workers) if forks else None
+    if forks:
         config.load()  # once for all; spawned processes load the model and build the app themselves
-    processes: dict[socket.socket, Any] = {}
+    processes: dict[int, Any] = {}
     told: list[int] = []
     parent = os.getpid()
 
-    def end(number: int, _: object) -> None:
+    def end(by: int, _: object) -> None:
         if os.getpid() != parent:
             os._exit(0)  # a worker that has not begun, or is done
-        told.append(number)
+        told.append(by)
         for process in processes.values():
             process.terminate()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, end)
     gc.freeze()  # the collector writes to what it looks at, and memory is shared until it is written to
     while processes or not told:
-        for own in listening:
-            if own not in processes and not told:
-                process = ways.Process(target=_work, args=(config, own))
+        for number in range(workers):
+            if number not in processes and not told:
+                process = ways.Process(target=_work, args=(config, listening, counts, number))
                 process.start()
-                processes[own] = process
+                processes[number] = process
         if told:
             end(told[0], None)  # one that was starting meanwhile
         wait([process.sentinel for process in processes.values()])
         if any((process.exitcode or 0) > 0 for process in processes.values()):
             end(signal.SIGABRT, None)
-        processes = {own: process for own, process in processes.items() if process.exitcode is None}
+        processes = {number: process for number, process in processes.items() if process.exitcode is None}
     if signal.SIGABRT in told:
         raise AutoRecError("a worker failed; what it said stands above")
     if signal.SIGINT in told:
         raise KeyboardInterrupt
 
 
-def _work(config: Any, listening: socket.socket) -> None:
+def _work(config: Any, listening: socket.socket, counts: Any, number: int) -> None:
+    import uvicorn
+
+    from autorec.serve.accept import Worker
+
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):  # which a terminal sends to every process
-        _answer(config, listening)
+        _answer(uvicorn.Server(config) if counts is None else Worker(config, listening, counts, number), listening)
 
 
 def _end_with_parent() -> None:
@@ -181,28 +187,19 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int, workers: int) -> Iterator[list[socket.socket]]:
-    """A socket for each worker, all at one address. Linux deals out connections among them: from one socket for all,
-    whoever wakes up first would take all that wait. AutoRecError: the address cannot be had."""
-    with contextlib.ExitStack() as opened:
-        try:
-            family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            first = opened.enter_context(socket.create_server(address[:2], family=family, backlog=_BACKLOG))
-            listening = [first]
-            if workers > 1 and sys.platform == "linux":
-                address = first.getsockname()
-                first.close()  # no other service is there: from here on others may be that say so too, the workers'
-                several: Any = {"family": family, "backlog": _BACKLOG, "reuse_port": True}
-                listening = [opened.enter_context(socket.create_server(address[:2], **several)) for _ in range(workers)]
-            elif workers > 1:
-                listening = [opened.enter_context(first.dup()) for _ in range(workers)]
-        except (OSError, OverflowError, ValueError) as error:
-            number = getattr(error, "errno", None) or 0  # below 0: of a name that is looked up
-            told = getattr(error, "strerror", None) or error
-            reason = os.strerror(number) if number > 0 else told  # of itself, without what `create_server` adds
-            sentence = f"cannot listen on {host} port {port}: {reason}; give another --host or --port"
-            raise AutoRecError(sentence) from None
-        yield listening
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens there. AutoRecError: the address cannot be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        created = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError, ValueError) as error:
+        number = getattr(error, "errno", None) or 0  # below 0: of a name that is looked up
+        told = getattr(error, "strerror", None) or error
+        reason = os.strerror(number) if number > 0 else told  # of itself, without what `create_server` adds
+        sentence = f"cannot listen on {host} port {port}: {reason}; give another --host or --port"
+        raise AutoRecError(sentence) from None
+    with created:
+        yield created
 
 
 def _url(listening: socket.socket) -> str:

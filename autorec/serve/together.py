@@ -1,48 +1,55 @@
-"""Persons who ask at the same time are scored together: the vectors of all items, whose reading takes the most time of
-a score, are read once for all of them. Nobody waits for it: together are those whose requests have arrived already."""
+"""Persons who ask at the same time are answered some at a time: the vectors of all items, whose reading takes the most
+time of a score, are read once for these. Nobody waits for it: together are those whose requests have arrived already.
+Not all of them at once, for then the first would wait for the last."""
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from scipy import sparse
+SOME = 4  # with more, each waits longer for the others than the items take to be read
 
-from autorec.array_types import FloatArray
-from autorec.models.recommending import score_people, score_person
-
-Scored = tuple[FloatArray, bool]  # see `score_person`
-Key = tuple[asyncio.AbstractEventLoop, Any]  # a loop, and a model, of which two are there in a swap
+Waiting = deque[tuple[Any, asyncio.Future[Any]]]
 
 
 class Together:
-    """An async function (model, history, row) → what `score_person` makes of them, to the same bits."""
+    """An async function (request) → its answer, by a function of the requests of some, which gives all their answers.
+    Where that fails each is answered alone and is told its own error."""
 
-    def __init__(self) -> None:
-        self._waiting: dict[Key, list[tuple[sparse.csr_array, int, asyncio.Future[Scored]]]] = {}
+    def __init__(self, answer_all: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        self._answer_all = answer_all
+        self._waiting: dict[asyncio.AbstractEventLoop, Waiting] = {}
 
-    async def __call__(self, model: Any, history: sparse.csr_array, row: int) -> Scored:
+    async def __call__(self, asked: Any) -> Any:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Scored] = loop.create_future()
-        if (loop, model) not in self._waiting:
-            self._waiting[loop, model] = []
-            loop.call_soon(self._score, (loop, model))  # when all that have arrived are here
-        self._waiting[loop, model].append((history, row, future))
+        future = loop.create_future()
+        if loop not in self._waiting:
+            self._waiting[loop] = deque()
+            loop.call_soon(self._answer_some, loop)  # when all that have arrived are here
+        self._waiting[loop].append((asked, future))
         return await future
 
-    def _score(self, key: Key) -> None:
-        people, model = self._waiting.pop(key), key[1]
+    def _answer_some(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer the first of those who wait, then, once these answers are sent, the next."""
+        waiting = self._waiting[loop]
+        some = [waiting.popleft() for _ in range(min(SOME, len(waiting)))]
         try:
-            all_scored = score_people(model, [person[:2] for person in people])
-            for (*_, future), scored in zip(people, all_scored, strict=True):
-                _answer(future, scored)
-        except Exception:  # of one of them: each is told its own
-            for history, row, future in people:
+            for (_, future), answer in zip(some, self._answer_all([asked for asked, _ in some]), strict=True):
+                _answer(future, answer)
+        except Exception:  # of one of them
+            for asked, future in some:
                 try:
-                    _answer(future, score_person(model, history, row))
+                    (answer,) = self._answer_all([asked])
+                    _answer(future, answer)
                 except Exception as error:
                     if not future.done():
                         future.set_exception(error)
+        if waiting:
+            loop.call_soon(self._answer_some, loop)
+        else:
+            del self._waiting[loop]
 
 
-def _answer(future: "asyncio.Future[Scored]", scored: Scored) -> None:
+def _answer(future: "asyncio.Future[Any]", answer: Any) -> None:
     if not future.done():  # whoever asked may have gone
-        future.set_result(scored)
+        future.set_result(answer)
