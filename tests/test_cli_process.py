@@ -198,6 +198,17 @@ def test_interrupted(sent, status):
     assert err == ("Interrupted.\n" if sent == signal.SIGINT else "")
 
 
+def test_interrupted_within_an_import_the_status_is_the_same():
+    """Text that is executed, as imports do, has Python note the interruption, and end by the signal."""
+    code = (
+        "import sys, autorec; from autorec.cli.main import main\n"
+        "autorec.describe = lambda _: exec('raise KeyboardInterrupt')\n"
+        "sys.argv = ['autorec', 'describe', '.']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
 def test_a_terminal_gets_ruled_tables():
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

@@ -121,9 +121,10 @@ def _leave(status: SystemExit) -> None:
     """End the process with this status, with everything that Python does at its end, but not what C++ does.
 
     torch and pyarrow both end threads in destructors of static objects; where both are loaded, a process that ends soon
-    after a read is now and then aborted there, and a failure with status 1 ends with status 134.
+    after a read is now and then aborted there, and a failure with status 1 ends with status 134. And where Ctrl-C came
+    within an import, Python at its end would send itself the signal, whatever the status.
     """
-    if not {"torch", "pyarrow"} <= set(sys.modules):
+    if status.code != 128 + signal.SIGINT and not {"torch", "pyarrow"} <= set(sys.modules):
         raise status
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
