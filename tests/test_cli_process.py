@@ -198,14 +198,15 @@ def test_interrupted(sent, status):
     assert err == ("Interrupted.\n" if sent == signal.SIGINT else "")
 
 
-def test_interrupted_within_an_import_the_status_is_the_same():
-    """Text that is executed, as imports do, has Python note the interruption, and end by the signal."""
-    code = (
+def test_interrupted_within_an_import_the_status_is_the_same(tmp_path):
+    """Text that is executed, as imports do, has `python -m` note the interruption, and end by the signal."""
+    (tmp_path / "interrupted.py").write_text(
         "import sys, autorec; from autorec.cli.main import main\n"
         "autorec.describe = lambda _: exec('raise KeyboardInterrupt')\n"
         "sys.argv = ['autorec', 'describe', '.']; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ask = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
 
 

@@ -122,7 +122,7 @@ def _leave(status: SystemExit) -> None:
 
     torch and pyarrow both end threads in destructors of static objects; where both are loaded, a process that ends soon
     after a read is now and then aborted there, and a failure with status 1 ends with status 134. And where Ctrl-C came
-    within an import, Python at its end would send itself the signal, whatever the status.
+    within an import, `python -m` at its end sends itself the signal, whatever the status.
     """
     if status.code != 128 + signal.SIGINT and not {"torch", "pyarrow"} <= set(sys.modules):
         raise status
