@@ -269,9 +269,9 @@ def _count(scores: Any, rows: Any, bounds: Any, above: Any, equal: Any) -> None:
     for p in range(len(rows)):
         row, bound = scores[rows[p]], bounds[p]
         higher = same = np.int32(0)
-        for item in range(len(row)):  # vectorised
-            higher += np.int32(row[item] > bound)
-            same += np.int32(row[item] == bound)
+        for item in range(len(row)):  # vectorised; a sum of two int32 would be an int64, of which fewer fit a register
+            higher = np.int32(higher + (row[item] > bound))
+            same = np.int32(same + (row[item] == bound))
         above[p], equal[p] = higher, same
 
 

@@ -101,11 +101,13 @@ def _select(scores: Any, items: Any, best: Any, maxima: Any, reaching: Any) -> N
             count += maxima[lane] >= bound
         items[i] = -1
         best[i] = -np.inf
+        found = 0
         for start in range(0, len(row), lanes):  # in the order of items, so that ties go to the lower one
             part = row[start : start + lanes]
             for lane in reaching[:count]:
                 if lane < len(part) and part[lane] >= bound and part[lane] > best[i, n - 1]:
-                    _insert(part[lane], start + lane, best[i], items[i])
+                    found = min(found + 1, n)
+                    _insert(part[lane], start + lane, best[i, :found], items[i, :found])
 
 
 @kernel
