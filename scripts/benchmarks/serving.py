@@ -1,10 +1,11 @@
 """`autorec serve` under load on this machine: requests a second, waiting times, memory, the time until it is ready.
 
 The load generator takes its share of the same cores, so it is wrk where that is installed: 0.1 ms a request; the one
-below takes 0.3. First so many connections that one always waits: the capacity. Then requests at 80 % of it at random
-times: by wrk those of many persons, each of whom asks, waits for the answer, and thinks, which keeps the share a little
-below that; by the one below a Poisson process, whatever becomes of those before, a waiting time counted from when the
-request was due.
+below takes 0.3. First some connections of which one always waits: the capacity. Then requests at 80 % of it at random
+times: by wrk of as many connections, as the pool of a server in front has, and of as many as there are persons, each of
+whom asks, waits for the answer, and thinks; by the one below a Poisson process, whatever becomes of those before, a
+waiting time counted from when the request was due. The processor time of a request is told of each, for one that comes
+alone takes more: where others use the same caches, it finds nothing of the last one in them.
 """
 
 import asyncio
@@ -30,8 +31,8 @@ from autorec.extras import require
 from benchmarks.timing import Row, users_by_items
 
 WORKERS = os.cpu_count() or 1
-CONNECTIONS = 16
-MANY = 128  # connections where requests come at their own times: of few, one worker may have most
+FEW = 16  # connections of a server in front
+MANY = 128  # connections of persons
 ASKED = 3000  # requests
 SECONDS = 5.0
 ROUNDS = 3  # of waiting times, the median told: a virtual machine is stopped now and then, for longer than they are
@@ -104,25 +105,40 @@ def measure(name: str, folder: Path) -> Row:
         asked, seconds, *_ = ask_by_wrk(port, requests) if by_wrk else ask_without_pause(port, requests)
         capacity, each = asked / seconds, (cpu_seconds(process.pid) - used) / asked
         generator = sum(np.subtract(os.times()[:4], of_generator[:4])) / asked
-        rate, share, in_swap = SHARE * capacity, SHARE, 0.0
-        if by_wrk:
-            asked, seconds, half, most = np.median(
-                [ask_by_wrk(port, requests, MANY, MANY / rate) for _ in range(ROUNDS)], axis=0
-            )
-            share = asked / seconds / capacity
-            with replaced(folder, SECONDS / 2):
-                *_, in_swap = ask_by_wrk(port, requests, MANY, MANY / rate)
-        else:
-            due = np.cumsum(np.random.default_rng(1).exponential(1 / rate, int(rate * SECONDS)))
-            half, most = np.quantile(asyncio.run(ask_all(port, requests, due)), [0.5, 0.99])
         memory = resident_of_all(process.pid)
-    what = f"serve {name}, posted histories of 20 to 200, n = 10, {WORKERS} workers"
-    ours = (
+        if by_wrk:
+            waits = [wait_at(SHARE, capacity, process.pid, port, requests, number, folder) for number in (FEW, MANY)]
+        else:
+            due = np.cumsum(np.random.default_rng(1).exponential(1 / SHARE / capacity, int(SHARE * capacity * SECONDS)))
+            half, most = np.quantile(asyncio.run(ask_all(port, requests, due)), [0.5, 0.99])
+            waits = [f"at {SHARE * 100:.0f} %: p50 {half * 1e3:.1f}, p99 {most * 1e3:.1f} ms"]
+    told = [
         f"{capacity:,.0f} requests/s, each {each * 1e3:.2f} ms of CPU, {generator * 1e3:.2f} of the generator "
-        f"({'wrk' if by_wrk else 'Python'}); at {share * 100:.0f} %: p50 {half * 1e3:.1f}, p99 {most * 1e3:.1f} ms"
+        f"({'wrk' if by_wrk else 'Python'})",
+        *waits,
+        f"{memory:.2f} GiB",
+        f"ready in {ready:.1f} s, first answer {first * 1e3:.0f} ms",
+    ]
+    return Row(f"serve {name}, posted histories of 20 to 200, n = 10, {WORKERS} workers", "; ".join(told))
+
+
+def wait_at(
+    share: float, capacity: float, pid: int, port: int, requests: list[bytes], connections: int, folder: Path
+) -> str:
+    """Waiting times at this share of the capacity, with so many connections; then while the model is swapped."""
+    pause = connections / (share * capacity)
+    _, _, half, _ = ask_by_wrk(port, requests, connections, pause)  # an answer takes that long, a pause the rest
+    thinking = (connections, max(pause - half, 0.0))
+    used = cpu_seconds(pid)
+    rounds = [ask_by_wrk(port, requests, *thinking) for _ in range(ROUNDS)]
+    each = (cpu_seconds(pid) - used) / sum(asked for asked, *_ in rounds)
+    asked, seconds, half, most = np.median(rounds, axis=0)
+    with replaced(folder, SECONDS / 2):
+        *_, in_swap = ask_by_wrk(port, requests, *thinking)
+    return (
+        f"{connections} connections at {asked / seconds / capacity * 100:.0f} %, each {each * 1e3:.2f} ms: p50 "
+        f"{half * 1e3:.1f}, p99 {most * 1e3:.1f} ms, {in_swap * 1e3:.1f} while the model is swapped"
     )
-    ours += f", {in_swap * 1e3:.1f} while the model is swapped" if in_swap else ""
-    return Row(what, f"{ours}; {memory:.2f} GiB; ready in {ready:.1f} s, first answer {first * 1e3:.0f} ms")
 
 
 def measure_long(name: str, folder: Path, seconds: float = 600.0) -> Row:
@@ -131,7 +147,7 @@ def measure_long(name: str, folder: Path, seconds: float = 600.0) -> Row:
     with serve(folder) as (process, port, _):
         asked, taken, *_ = ask_by_wrk(port, requests)
         rate = SHARE * asked / taken
-        thinking = (CONNECTIONS, CONNECTIONS / rate)
+        thinking = (FEW, FEW / rate)
         ask_by_wrk(port, requests, *thinking, seconds / 10)
         before = resident_of_all(process.pid)
         asked, taken, _, most = ask_by_wrk(port, requests, *thinking, seconds * 0.9)
@@ -175,7 +191,7 @@ def make_requests(items: list[Any], n: int = 400) -> list[bytes]:
 
 
 def ask_by_wrk(
-    port: int, requests: list[bytes], connections: int = CONNECTIONS, pause: float = 0.0, seconds: float = SECONDS
+    port: int, requests: list[bytes], connections: int = FEW, pause: float = 0.0, seconds: float = SECONDS
 ) -> tuple[int, float, float, float]:
     """(requests, seconds, median and 99th percentile of the seconds to the answer) of wrk, a load generator in C, for
     so many seconds. pause: on each connection before the next request, on average."""
