@@ -92,8 +92,8 @@ def _select(scores: Any, items: Any, best: Any, maxima: Any, reaching: Any) -> N
         maxima[:] = -np.inf
         for start in range(0, len(row), lanes):
             part = row[start : start + lanes]
-            for lane in range(len(part)):  # vectorised
-                maxima[lane] = part[lane] if part[lane] > maxima[lane] else maxima[lane]
+            for lane in range(len(part)):  # vectorised, as a comparison is not; fmax passes over NaN
+                maxima[lane] = np.fmax(maxima[lane], part[lane])
         bound = _find_bound(maxima, n)
         count = 0
         for lane in range(lanes):
