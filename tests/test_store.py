@@ -551,3 +551,22 @@ def test_save_and_load_take_relative_names(tmp_path, ratings, monkeypatch):
     monkeypatch.chdir(tmp_path)
     autorec.GlobalMean().fit(ratings).save("model")
     assert isinstance(autorec.load(Path("model")), autorec.GlobalMean)
+
+
+@pytest.mark.parametrize("size", [0, 100, 3 * 2**21 + 5])
+def test_a_file_of_any_size_is_read_whole_and_one_that_is_cut_meanwhile_as_it_is(tmp_path, monkeypatch, size):
+    """Large ones on large pages: what is read can be written to, by this process alone."""
+    content = np.random.default_rng(0).bytes(size)
+    (tmp_path / "part").write_bytes(content)
+    read = model_folder.read_files(tmp_path, ["part"])["part"]
+    assert bytes(read) == content
+    if size:
+        np.frombuffer(read, dtype=np.uint8)[0] += 1
+    make = model_folder._make_buffer
+
+    def cut(wanted):
+        os.truncate(tmp_path / "part", size // 2)
+        return make(wanted)
+
+    monkeypatch.setattr(model_folder, "_make_buffer", cut)
+    assert bytes(model_folder.read_files(tmp_path, ["part"])["part"]) == content[: size // 2]

@@ -14,6 +14,7 @@ from autorec.memory import available_memory, readable
 MANIFEST = "model.json"
 Content = bytearray | mmap.mmap  # the bytes of a file
 
+_LARGE_PAGE = 2**21  # bytes
 _TRIES = 20  # in each a whole save of another process would have to fall between two system calls
 _BY_HANDLE = os.open in os.supports_dir_fd  # not on Windows
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
@@ -109,12 +110,23 @@ def _map_content(handle: int) -> Content:
     return mmap.mmap(handle, 0, access=mmap.ACCESS_COPY) if os.fstat(handle).st_size else bytearray()
 
 
-def _read_content(handle: int) -> bytearray:
+def _read_content(handle: int) -> Content:
     """All bytes of an open file; fewer where it is truncated meanwhile, which its hash then reveals."""
-    content = bytearray(os.fstat(handle).st_size)
+    size = os.fstat(handle).st_size
+    content = _make_buffer(size)
     with open(handle, "rb", buffering=0, closefd=False) as file:
         done = 0
         while count := file.readinto(memoryview(content)[done:]):
             done += count
-    del content[done:]
+    return content if done == size else bytearray(content[:done])
+
+
+def _make_buffer(size: int) -> Content:
+    """So many bytes, on large pages where there are such: of arrays that a request reads here and there, as rows of
+    items × items, looking up the pages takes a good part of the time."""
+    if size < _LARGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return bytearray(size)
+    content = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without them
+        content.madvise(mmap.MADV_HUGEPAGE)
     return content
