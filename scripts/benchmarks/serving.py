@@ -127,8 +127,9 @@ def wait_at(
 ) -> str:
     """Waiting times at this share of the capacity, with so many connections; then while the model is swapped."""
     pause = connections / (share * capacity)
-    _, _, half, _ = ask_by_wrk(port, requests, connections, pause)  # an answer takes that long, a pause the rest
-    thinking = (connections, max(pause - half, 0.0))
+    asked, seconds, *_ = ask_by_wrk(port, requests, connections, pause)
+    answer = connections * seconds / asked - pause  # what an answer takes there, on average; the pause is the rest
+    thinking = (connections, max(pause - answer, 0.0))
     used = cpu_seconds(pid)
     rounds = [ask_by_wrk(port, requests, *thinking) for _ in range(ROUNDS)]
     each = (cpu_seconds(pid) - used) / sum(asked for asked, *_ in rounds)
