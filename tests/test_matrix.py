@@ -14,6 +14,7 @@ from autorec.errors import InputError, ParameterError
 from autorec.ranking.positives import select_entries
 from autorec.ratings.convert import as_ratings
 from autorec.ratings.entries import with_entries
+from autorec.ratings.validity import is_marked_valid, mark_valid
 
 
 def matrix() -> sparse.csr_array:
@@ -119,3 +120,4 @@ def test_other_entries_for_a_matrix_are_those_of_the_constructor() -> None:
         mapped = with_entries(csr, csr.data * 2, csr.indices, csr.indptr)
         np.testing.assert_array_equal(mapped.toarray(), 2 * given.toarray())
         np.testing.assert_array_equal(csr.toarray(), given.toarray())
+        assert not is_marked_valid(select_entries(mark_valid(csr), csr.data >= 3)) and is_marked_valid(csr)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy.typing as npt
 from scipy import sparse
 
+from autorec.ratings.validity import unmark
+
 
 def with_entries(
     csr: sparse.csr_array, data: npt.NDArray[Any], indices: npt.NDArray[Any], indptr: npt.NDArray[Any]
@@ -14,5 +16,6 @@ def with_entries(
     """CSR of the shape of `csr` [n × m] with these arrays, which are not checked: data [nnz], indices [nnz] and indptr
     [n + 1] of the same integer type. Rows are as sorted, and entries as distinct, as those of `csr` are said to be."""
     made: sparse.csr_array = copy.copy(csr)
+    unmark(made)
     made.data, made.indices, made.indptr = data, indices, indptr
     return made

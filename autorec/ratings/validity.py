@@ -34,6 +34,11 @@ def adopt(csr: sparse.csr_array) -> sparse.csr_array:
     return mark_valid(csr)
 
 
+def unmark(csr: sparse.csr_array) -> None:
+    """Take the mark of `mark_valid` from `csr` [users × items], unless it has none."""
+    vars(csr).pop(_MARK, None)
+
+
 def is_marked_valid(csr: Any) -> bool:
     return getattr(csr, _MARK, False) is True
 

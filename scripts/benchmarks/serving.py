@@ -58,7 +58,8 @@ def serving() -> Iterator[Row]:
 
 
 def serving_long() -> Iterator[Row]:
-    """Ten minutes of the same at 80 % of the capacity: no error (`ask_by_wrk` looks), and how far the memory grows."""
+    """Ten minutes of the same, of the 80 % of the capacity what a few connections reach: no error (`ask_by_wrk` looks),
+    and how far the memory grows."""
     require("serve", "this measurement")
     with fitted(["i-autorec"]) as folders:
         for name, folder in folders:
@@ -126,10 +127,7 @@ def wait_at(
     share: float, capacity: float, pid: int, port: int, requests: list[bytes], connections: int, folder: Path
 ) -> str:
     """Waiting times at this share of the capacity, with so many connections; then while the model is swapped."""
-    pause = connections / (share * capacity)
-    asked, seconds, *_ = ask_by_wrk(port, requests, connections, pause)
-    answer = connections * seconds / asked - pause  # what an answer takes there, on average; the pause is the rest
-    thinking = (connections, max(pause - answer, 0.0))
+    thinking = (connections, find_pause(port, requests, connections, share * capacity))
     used = cpu_seconds(pid)
     rounds = [ask_by_wrk(port, requests, *thinking) for _ in range(ROUNDS)]
     each = (cpu_seconds(pid) - used) / sum(asked for asked, *_ in rounds)
@@ -142,21 +140,29 @@ def wait_at(
     )
 
 
+def find_pause(port: int, requests: list[bytes], connections: int, rate: float) -> float:
+    """The pause on each of so many connections with which `rate` requests a second come, or as many as they can ask."""
+    pause = connections / rate
+    asked, seconds, *_ = ask_by_wrk(port, requests, connections, pause)
+    answer = connections * seconds / asked - pause  # what an answer takes there, on average; the pause is the rest
+    return max(pause - answer, 0.0)
+
+
 def measure_long(name: str, folder: Path, seconds: float = 600.0) -> Row:
     """One model. Memory from after a tenth of the time on: until then workers load what they have not used."""
     requests = make_requests(autorec.load(folder).ratings_.item_ids.tolist())
     with serve(folder) as (process, port, _):
         asked, taken, *_ = ask_by_wrk(port, requests)
-        rate = SHARE * asked / taken
-        thinking = (FEW, FEW / rate)
+        capacity = asked / taken
+        thinking = (FEW, find_pause(port, requests, FEW, SHARE * capacity))
         ask_by_wrk(port, requests, *thinking, seconds / 10)
         before = resident_of_all(process.pid)
         asked, taken, _, most = ask_by_wrk(port, requests, *thinking, seconds * 0.9)
         growth = resident_of_all(process.pid) / before - 1
     return Row(
         f"serve {name} for {seconds:.0f} s, {WORKERS} workers",
-        f"{asked:,} requests, {asked / taken:,.0f} a second, no error, p99 {most * 1e3:.1f} ms; memory "
-        f"{before:.2f} GiB, {growth:+.1%}",
+        f"{asked:,} requests, {asked / taken:,.0f} a second, {asked / taken / capacity * 100:.0f} % of the capacity, "
+        f"no error, p99 {most * 1e3:.1f} ms; memory {before:.2f} GiB, {growth:+.1%}",
     )
 
 
