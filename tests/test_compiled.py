@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import pytest
 from numba.core import event
+from numba.core.cpu import CPUContext
 
 import autorec
 from autorec import compiled, progress
@@ -66,6 +67,12 @@ def test_a_function_is_compiled_once_for_each_kind_of_arguments(folder: Path, co
     assert compiles == ["add_one"]
     compiled.kernel(add_one)(np.zeros(3, dtype=np.float32))
     assert compiles == ["add_one"] * 2 and len(list(folder.iterdir())) == 2
+
+
+def test_what_is_kept_is_loaded_without_what_compiling_needs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call()
+    monkeypatch.setattr(CPUContext, "refresh", None)
+    np.testing.assert_array_equal(call(), [1, 1, 1])
 
 
 @pytest.mark.parametrize(

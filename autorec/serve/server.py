@@ -27,6 +27,7 @@ from autorec.extras import require
 from autorec.folders import temporary_folder
 from autorec.storage.manifest import describe
 
+_FORKS = sys.platform == "linux"
 _BACKLOG = 2048
 _SWITCH = 0.0005  # seconds that a thread beside it, as one that loads a model, may keep the event loop waiting
 _GRACE = 10  # seconds for requests that are being answered when the service is told to end
@@ -79,24 +80,41 @@ def run_server(
     require("serve", "the service")
     checks.whole("workers", workers)
     describe(path)  # a model that is not there, or an address that is taken, is told before the libraries are loaded
-    import_later("scipy.stats")
     with _listen(host, port) as listening, _numbers_of_workers(workers), _end_by_signal():
-        import uvicorn
+        with _not_collected():
+            import_later("numpy.f2py")
+            import_later("scipy.stats")
+            import uvicorn
 
-        from autorec.serve.app import build
-        from autorec.serve.served import Live
+            from autorec.serve.app import build
+            from autorec.serve.served import Live
 
-        threads.use_one_thread()  # a fork copies no others
-        sys.setswitchinterval(_SWITCH)
-        live = Live(os.fspath(path))
-        live.load()
-        config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
+            threads.use_one_thread()  # a fork copies no others
+            sys.setswitchinterval(_SWITCH)
+            live = Live(os.fspath(path))
+            live.load()
+            config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
+            if workers == 1 or _FORKS:
+                config.load()  # once for all; spawned processes load the model and build the app themselves
         if on_start is not None:
             on_start(_url(listening))
         if workers == 1:
             _answer(uvicorn.Server(config), listening)
         else:
             _answer_by_several(config, listening, workers)
+
+
+@contextlib.contextmanager
+def _not_collected() -> Iterator[None]:
+    """What is loaded in the block stays: the garbage collector does not look at it, neither time and again while it is
+    loaded, a sixth of the start, nor later, when requests would wait 0.1 s for it; and memory that it writes to is no
+    longer shared with other processes."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class _Later(types.ModuleType):
@@ -109,12 +127,15 @@ class _Later(types.ModuleType):
 
 
 def import_later(name: str) -> None:
-    """Have the module `name`, unless it is there, loaded when something of it is first used. scikit-learn imports
-    `scipy.stats`, which takes a quarter of the time of a start, for one function that no answer needs. (LazyLoader of
-    the standard library loads a module as soon as a second one imports it.)"""
+    """Have the module `name` of a package, unless it is there, loaded when something of it is first used. SciPy imports
+    `numpy.f2py`, because it copies the names of NumPy, and scikit-learn `scipy.stats`, which takes a quarter of the
+    time of a start, for one function; no answer needs them. (LazyLoader of the standard library loads a module as soon
+    as a second one imports it.)"""
     if name not in sys.modules:
         module = sys.modules[name] = _Later(name)
         module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        package, _, attribute = name.rpartition(".")
+        setattr(importlib.import_module(package), attribute, module)
 
 
 def _answer(server: Any, listening: socket.socket) -> None:
@@ -122,8 +143,8 @@ def _answer(server: Any, listening: socket.socket) -> None:
     told = logging.getLogger("uvicorn.error")  # a second Ctrl-C cuts answers short, which is no error
     told.addFilter(lambda record: "CancelledError" not in f"{record.exc_info} {record.getMessage()}")
     if not server.config.loaded:
-        server.config.load()
-    gc.freeze()  # nobody waits while the collector looks at all that is loaded, which takes it 0.1 s
+        with _not_collected():
+            server.config.load()
     server.run(sockets=[listening])
 
 
@@ -131,11 +152,8 @@ def _answer_by_several(config: Any, listening: socket.socket, workers: int) -> N
     """So many processes answer until this one is told to end; where one is killed, another takes its place."""
     from autorec.serve.accept import share_counts
 
-    forks = sys.platform == "linux"
-    ways: Any = multiprocessing.get_context("fork" if forks else "spawn")
-    counts = share_counts(workers) if forks else None
-    if forks:
-        config.load()  # once for all; spawned processes load the model and build the app themselves
+    ways: Any = multiprocessing.get_context("fork" if _FORKS else "spawn")
+    counts = share_counts(workers) if _FORKS else None
     processes: dict[int, Any] = {}
     told: list[int] = []
     parent = os.getpid()
@@ -149,7 +167,6 @@ def _answer_by_several(config: Any, listening: socket.socket, workers: int) -> N
 
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, end)
-    gc.freeze()  # the collector writes to what it looks at, and memory is shared until it is written to
     while processes or not told:
         for number in range(workers):
             if number not in processes and not told:
