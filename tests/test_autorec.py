@@ -13,7 +13,9 @@ from autorec import AutoRec, Bias, Ratings, load
 from autorec.errors import DivergedError, InputError, ParameterError
 from autorec.fitting import choosing, one_training
 from autorec.fitting.scale import rows_inside
+from autorec.models import columns
 from autorec.models.columns import fit_columns, solve_columns
+from autorec.models.recommending import score_person
 from autorec.network.activations import ACTIVATIONS
 from autorec.network.autoencoder import build_autoencoder
 from autorec.network.encoding import array_shapes, encode_rows, encoder_of
@@ -23,6 +25,7 @@ from autorec.training import validation
 from autorec.training.batches import read_inputs
 from autorec.training.validation import held_out_entries
 
+FEW = [sparse.csr_array((np.float32([5, 2, 4])[:n], ([0] * n, [3, 9, 30][:n])), shape=(1, 40)) for n in (1, 2, 3)]
 SMALL = {"hidden": 8, "epochs": 8, "penalty": "l2:20"}
 
 
@@ -109,6 +112,30 @@ def test_without_a_penalty_a_new_column_is_the_solution_of_least_norm() -> None:
     targets = sparse.csr_array(rng.normal(size=(1, 4)))
     V, b = solve_columns(codes, targets, 0.0, 0.0)
     np.testing.assert_allclose(codes @ V[0] + b[0], targets.data, atol=1e-4)
+
+
+@pytest.mark.parametrize("l2", [50.0, 1e-3, 0.0])
+@pytest.mark.parametrize("offset", ["biases", "means"])
+def test_a_stranger_has_the_same_scores_by_kept_products(l2: float, offset: str) -> None:
+    """Whether they are used or, with small λ, without a damped bias, and for more ratings than units, are not."""
+    ratings = planted()
+    model = AutoRec("item", hidden=8, epochs=2, penalty=f"l2:{l2}", offset=offset).fit(ratings)
+    plain = [score_person(model, ratings.csr[[row]])[0] for row in range(20)]
+    few = [score_person(model, history)[0] for history in FEW]
+    model._keep_products()
+    np.testing.assert_allclose([score_person(model, ratings.csr[[row]])[0] for row in range(20)], plain, atol=1e-4)
+    np.testing.assert_allclose([score_person(model, history)[0] for history in FEW], few, atol=1e-5)
+    targets, given = model._targets(FEW[2]), (model.l2_, model._bias_damping())
+    assert (columns.sum_products(model._products, targets, *given) is not None) == (offset == "biases" and l2 == 50.0)
+    assert not model.scores_together
+    new_items = model.fold_in(pd.DataFrame({"user": [0, 1, 2], "item": ["x"] * 3, "rating": [5.0, 4, 5]}), of="items")
+    assert score_person(new_items, sparse.csr_array(np.float32([[4]])))[0].shape == (1, 1)
+
+
+def test_products_of_many_codes_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_PRODUCTS", 9)
+    assert columns.keep_products(np.ones((10, 2), dtype=np.float32)) is None
+    np.testing.assert_array_equal(columns.keep_products(np.ones((9, 2), dtype=np.float32)), np.full((9, 9), 2))
 
 
 def test_a_curved_output_is_solved_to_a_flat_gradient() -> None:

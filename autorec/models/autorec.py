@@ -13,13 +13,14 @@ from autorec.array_types import Float32
 from autorec.errors import ParameterError, shown
 from autorec.fitting import biases as bias_tools
 from autorec.fitting.biases import Biases
-from autorec.fitting.form import HEAD, check_read, has_biases, has_mask, is_linear
+from autorec.fitting.form import HEAD, check_read, has_biases, is_linear
 from autorec.fitting.scale import inside, outside, rows_inside
-from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender
-from autorec.models.columns import fit_columns, solve_columns, weigh_targets
+from autorec.models import autorec_arrays
+from autorec.models.base import FloatArray, IntArray, OnValidation, RandomState, Recommender, Scores
+from autorec.models.columns import fit_columns, keep_products, solve_columns, sum_products, weigh_targets
 from autorec.models.vectors import Vectors, vectors
 from autorec.network.activations import activation
-from autorec.network.encoding import ArrayEncoder, array_shapes, encode_csr, encode_rows, encoder_of
+from autorec.network.encoding import ArrayEncoder, encode_csr, encode_rows, encoder_of
 from autorec.network.rows import Rows
 from autorec.ratings.matrix import Ratings
 from autorec.ratings.sorting import transposed
@@ -30,7 +31,6 @@ if TYPE_CHECKING:  # torch is loaded where a network is trained or asked for
     from autorec.fitting.settings import Settings
     from autorec.network.autoencoder import Autoencoder
 
-NETWORK = "network."  # begins the names of its arrays in a file
 _ANYWHERE = {"device": "cpu", "random_state": 0}  # settings that draw nothing from a generator, and need no device
 
 
@@ -146,6 +146,7 @@ class AutoRec(Recommender):
     _network: "Autoencoder | None" = None  # of these arrays, once it is asked for
     _codes: Float32 | None  # [rows × H]; None where they are encoded from `ratings_` when asked for
     _solved: tuple[Float32, Float32] | None  # weight and bias of the decoder for columns that were folded in
+    _products: Float32 | None = None  # [rows × rows] of the codes, where a service has them kept
 
     def _check_parameters(self) -> None:
         """All but that the device is there, which `fit` tries."""
@@ -270,6 +271,21 @@ class AutoRec(Recommender):
             return vectors(self.decoder_weight_, self.decoder_bias_ + self.mean_)
         return vectors(self._all_codes(), self.row_bias_)
 
+    @property
+    def scores_together(self) -> bool:
+        return super().scores_together and self._products is None
+
+    def _keep_products(self) -> None:
+        if self.orientation == "item" and is_linear(self.decoder):
+            self._products = keep_products(self._all_codes())
+
+    def _score_history(self, history: sparse.csr_array) -> Scores:
+        if self._products is not None and history.nnz < self._all_codes().shape[1]:  # of more there are more equations
+            outputs = sum_products(self._products, self._targets(history), self.l2_, self._bias_damping())
+            if outputs is not None:
+                return (outputs + (self.mean_ + self.row_bias_).astype(np.float32))[None]
+        return super()._score_history(history)
+
     def _all_codes(self) -> Float32:
         """[rows × H] codes of the model's own rows: of items they are kept, of users encoded when asked for."""
         if self._codes is not None:
@@ -313,7 +329,7 @@ class AutoRec(Recommender):
             self._refuse_solved()
             return {"row_bias_": self._bias_of_rows(inside(rows, self.ratings_.scale)), "_codes": None}
         codes, bias = self._encode_new(rows)
-        return {"row_bias_": bias, "_codes": codes}
+        return {"row_bias_": bias, "_codes": codes, "_products": None}
 
     def _with_columns(self, columns: sparse.csr_array) -> dict[str, Any]:
         """columns [new columns × rows]."""
@@ -360,41 +376,10 @@ class AutoRec(Recommender):
     # --- file -----------------------------------------------------------------------------------------------
 
     def _arrays(self) -> Arrays:
-        arrays = {NETWORK + name: array for name, array in self._arrays_of_network.items()}
-        if self._solved is not None:
-            arrays |= {"decoder.weight": self._solved[0], "decoder.bias": self._solved[1]}
-        arrays |= {"mean": np.array([self.mean_]), "row_bias": self.row_bias_, "l2": np.array([self.l2_])}
-        arrays["dampings"] = np.array([self.user_damping_, self.item_damping_])
-        arrays |= {} if self.centre_ is None else {"centre": self.centre_}
-        return arrays if self._codes is None else arrays | {"codes": self._codes}
+        return autorec_arrays.arrays_of(self)
 
     def _expected_arrays(self, shapes: Mapping[str, Shape]) -> dict[str, Expected]:
-        n_rows, n_columns = self._flipped((self.ratings_.n_users, self.ratings_.n_items))
-        layers = checks.layers(self.hidden)
-        expected = {
-            "mean": Expected("float64", (1,)),
-            "l2": Expected("float64", (1,), least=0),
-            "dampings": Expected("float64", (2,), least=0),
-            "row_bias": Expected("float64", (n_rows,)),
-        }
-        solved = "decoder.weight" in shapes  # columns that were folded in; the network has those of the training
-        if solved or self.orientation == "item":
-            expected["codes"] = Expected("float32", (n_rows, layers[-1]))
-        if solved:
-            expected["decoder.weight"] = Expected("float32", (n_columns, layers[-1]))
-            expected["decoder.bias"] = Expected("float32", (n_columns,))
-            n_columns = shapes.get(f"{NETWORK}encoder.weights.0", (0,))[0]
-        inputs = self.summary_["inputs"]
-        if inputs != "ratings":
-            expected["centre"] = Expected("float32", (n_columns,))
-        network = array_shapes(n_columns, layers, 2 if has_mask(inputs) else 1, self.code == "gaussian", HEAD)
-        return expected | {NETWORK + name: Expected("float32", shape) for name, shape in network.items()}
+        return autorec_arrays.expected_arrays(self, shapes)
 
     def _set_arrays(self, arrays: Arrays) -> None:
-        named = {name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)}
-        self._arrays_of_network, self._network = named, None
-        self.l2_ = float(arrays["l2"][0])
-        self.user_damping_, self.item_damping_ = map(float, arrays["dampings"])
-        self.mean_, self.row_bias_ = float(arrays["mean"][0]), arrays["row_bias"]
-        self._solved = (arrays["decoder.weight"], arrays["decoder.bias"]) if "decoder.weight" in arrays else None
-        self._codes, self.centre_ = arrays.get("codes"), arrays.get("centre")
+        autorec_arrays.set_arrays(self, arrays)

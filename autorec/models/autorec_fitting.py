@@ -53,7 +53,7 @@ def _keep(model: Model, ratings: Ratings, fitted: Fitted) -> dict[str, Any]:
     model.network_, model.l2_ = fitted.network, fitted.l2
     model.user_damping_, model.item_damping_ = model._flipped(fitted.dampings)
     model.mean_, model.row_bias_, model.centre_ = fitted.mean, fitted.row_bias, fitted.centre
-    model._solved = model._codes = None
+    model._solved = model._codes = model._products = None
     if model.orientation == "item":
         model._codes = model._encode_rows(model._rows_of(ratings.csr, ratings.scale), model.row_bias_)
     factor = _factor(ratings)

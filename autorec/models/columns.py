@@ -14,6 +14,8 @@ from scipy import linalg, sparse
 from autorec.array_types import FloatArray
 from autorec.network.activations import activation
 
+MOST_PRODUCTS = 8192  # rows whose products are kept, in 256 MiB
+
 
 def solve_columns(
     codes: npt.NDArray[np.float32], targets: sparse.csr_array, l2: float, bias_damping: float
@@ -31,6 +33,29 @@ def solve_columns(
             H, t = codes[targets.indices[entries]], targets.data[entries].astype(np.float64)
             V[column], b[column] = _solve(H, t, l2, bias_damping)
     return V, b
+
+
+def keep_products(codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+    """[n × n] products of codes [n × H] with each other, for `sum_products`; None where they are many."""
+    return codes @ codes.T if len(codes) <= MOST_PRODUCTS else None
+
+
+def sum_products(
+    products: npt.NDArray[np.float32], targets: sparse.csr_array, l2: float, bias_damping: float
+) -> npt.NDArray[np.float32] | None:
+    """[n] all outputs v · h_r + b of one column with these targets, CSR [1 × n], as `solve_columns` finds it.
+
+    v is a sum of the codes of the observed rows, v = Σ_j α_j h_j, so its outputs are sums of rows of the products [n ×
+    n], in which the equations of α are found too: where persons are answered one after another, two products of codes
+    for each are spared. None where float32 is not exact enough, see `_are_small`.
+    """
+    observed = targets.indices
+    squares = float(products[observed, observed].sum())
+    if not (l2 > 0 and bias_damping > 0 and _are_small(squares, len(observed), l2)):
+        return None
+    rows, scale = products[observed], bias_scale(l2, bias_damping)
+    duals = _solve_duals(rows[:, observed], targets.data.astype(np.float64), l2, scale)
+    return np.asarray(duals.astype(np.float32) @ rows + np.float32(scale**2 * duals.sum()))
 
 
 def fit_columns(
@@ -83,8 +108,8 @@ def weigh_targets(H: FloatArray, code: FloatArray, l2: float, bias_damping: floa
 
 
 def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tuple[FloatArray, float]:
-    """H [n × H] float32, t [n] float64 → (v [H], b), computed in float64, but for products of codes that λ/2 is at
-    least as large as: in float32 they change an output by less than its own rounding, in a third of the time."""
+    """H [n × H] float32, t [n] float64 → (v [H], b), computed in float64, but for products of codes where these are
+    small."""
     if bias_damping == 0:  # a free bias is the mean residual: centre, solve, shift back
         centre, mean = H.mean(axis=0, dtype=np.float64), float(t.mean())
         v = ridge(H - centre, t - mean, l2 / 2)
@@ -94,11 +119,22 @@ def _solve(H: FloatArray, t: FloatArray, l2: float, bias_damping: float) -> tupl
         solution = ridge(_stack_damping(H, bias_damping), np.append(t, 0.0), 0)
     else:  # the bias as one more unit, scaled so that the same λ/2 damps it by d
         scale = bias_scale(l2, bias_damping)
-        if len(H) < H.shape[1] and np.vdot(H, H) <= len(H) * l2 / 2:
-            duals = _solve_damped((H @ H.T).astype(np.float64) + scale**2, l2 / 2, t)
+        if len(H) < H.shape[1] and _are_small(float(np.vdot(H, H)), len(H), l2):
+            duals = _solve_duals(H @ H.T, t, l2, scale)
             return duals.astype(np.float32) @ H, scale**2 * float(duals.sum())
         solution = ridge(np.column_stack((H, np.full(len(H), scale))), t, l2 / 2)
     return solution[:-1], scale * float(solution[-1])
+
+
+def _are_small(squares: float, n: int, l2: float) -> bool:
+    """Whether λ/2 is at least as large as the products of n codes, of which `squares` is the sum of those of each with
+    itself: computed in float32 they then change an output by less than its own rounding, in a third of the time."""
+    return squares <= n * l2 / 2
+
+
+def _solve_duals(products: FloatArray, t: FloatArray, l2: float, scale: float) -> FloatArray:
+    """α [n] of v = Σ_j α_j h_j, with the products [n × n] of the codes; scale: see `bias_scale`."""
+    return _solve_damped(products.astype(np.float64) + scale**2, l2 / 2, t)
 
 
 def ridge(H: FloatArray, t: FloatArray, strength: float) -> FloatArray:

@@ -241,3 +241,11 @@ class Hooks:
         if self._right is None:
             self._right = as_right(self._items())
         return score_all(as_left(users), self._right)
+
+    def _score_history(self, history: sparse.csr_array) -> Scores:
+        """[1 × items] `_score` of the user whose ratings are `history` [1 × items]."""
+        return self._score(self._encode(history))
+
+    def _keep_products(self) -> None:
+        """Keep what makes `_score_history` quicker, and its scores others by rounding alone; called by a service, which
+        has the memory to spare and is asked again and again."""

@@ -66,7 +66,7 @@ def score_person(model: Model, history: sparse.csr_array, row: int = -1) -> tupl
     """
     if not history.nnz:
         return fallback_scores(model)[None].astype(np.float32), False
-    scores = model._score(model._encode(history)) if row < 0 else model._score_rows(np.array([row]))
+    scores = model._score_history(history) if row < 0 else model._score_rows(np.array([row]))
     return model._to_ratings(scores), True
 
 

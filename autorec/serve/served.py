@@ -102,6 +102,7 @@ def load_served(path: Path) -> Served:
         served.ratings.find_users([0]),
     )
     with contextlib.suppress(AutoRecError), threads.libraries_on_one_thread():  # a fork copies no others
+        model._keep_products()
         _warm_up(model)  # a model that cannot encode says so to each request
     return served
 
