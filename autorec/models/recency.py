@@ -22,7 +22,6 @@ from autorec.errors import InputError
 from autorec.models import scoring
 from autorec.ranking.held_out_users import is_better
 from autorec.ratings.matrix import Ratings, liked_from
-from autorec.ratings.split import time_split
 
 HALF_LIVES = (7.0, 15.0, 30.0, 90.0, 365.0)  # days
 LATEST = 0.1  # share of the ratings on which one is chosen
@@ -80,6 +79,8 @@ def _score_half_lives(model: Model, ratings: Ratings) -> dict[float | None, npt.
     """Half-life → NDCG@10 [users] on the latest ratings; {} where they say nothing."""
     if len(ratings) < 1 / LATEST:
         return {}
+    from autorec.ratings.split import time_split  # which reads files, as no saved model needs
+
     one = time_split(ratings, LATEST)
     threshold = liked_from(ratings.scale)
     known = (one.train.find_users(one.test.user_ids) >= 0)[one.test.rows()]

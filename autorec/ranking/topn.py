@@ -18,6 +18,7 @@ from autorec.threads import map_in_threads, thread_count
 
 BLOCK_BYTES = 16 * 2**20  # of float32 scores in one block, at most: half of an L3 cache; in less, products are slower
 _LANES = 256  # of a row, at least: with more, fewer items are checked twice; with fewer, the bound is found sooner
+_LARGEST = np.finfo(np.float32).max  # a kernel that asks for it is loaded with much of what compiles NumPy, in 40 ms
 
 Scores = npt.NDArray[np.float32]
 ScoreRows = Callable[[IntArray], Scores]  # rows [B] → scores [B × items], a fresh array; called by several threads
@@ -118,7 +119,7 @@ def _find_bound(maxima: Any, n: int) -> Any:
     for lane in range(len(maxima)):
         low = min(low, maxima[lane])
         high = max(high, maxima[lane])
-    low, high = max(low, np.finfo(np.float32).min), min(high, np.finfo(np.float32).max)
+    low, high = max(low, -_LARGEST), min(high, _LARGEST)
     for _ in range(12):
         middle = np.float32(low / 2 + high / 2)
         reached = np.int32(0)
