@@ -45,6 +45,7 @@ _FIRST = np.zeros(1, dtype=np.int64)
 class Wanted(NamedTuple):
     """A list that is asked for, as the model takes it; `row`, `unknown`: see `_find_person`."""
 
+    served: Served
     asked: RecommendRequest
     model: Any
     history: sparse.csr_array
@@ -55,34 +56,34 @@ class Wanted(NamedTuple):
 
 def recommend(served: Served, asked: RecommendRequest) -> Answer:
     """The n best items; source: "model", or "fallback: item means" of a person of whom nothing is known."""
-    (answer,) = recommend_all(served, [asked])
+    (answer,) = recommend_all([prepare(served, asked)])
     return answer
 
 
-def recommend_all(served: Served, asked: Sequence[RecommendRequest]) -> list[Answer]:
-    """`recommend` of each, to the same bits; those by one model are scored together."""
-    wanted = [_prepare(served, one) for one in asked]
+def recommend_all(wanted: Sequence[Wanted]) -> list[Answer]:
+    """`recommend` of each that `prepare` gave, to the same bits; those by one model are scored together."""
     scored: dict[int, tuple[FloatArray, bool]] = {}
     for model in {one.model for one in wanted}:
         numbers = [number for number, one in enumerate(wanted) if one.model is model]
         people = [(wanted[number].history, wanted[number].row) for number in numbers]
         scored.update(zip(numbers, score_people(model, people), strict=True))
-    return [_make_list(served, one, *scored[number]) for number, one in enumerate(wanted)]
+    return [_make_list(one, *scored[number]) for number, one in enumerate(wanted)]
 
 
-def _prepare(served: Served, asked: RecommendRequest) -> Wanted:
+def prepare(served: Served, asked: RecommendRequest) -> Wanted:
+    """What is asked for, checked. AutoRecError: what cannot be answered."""
     model = served.model.ranked_by(asked.by)
     _bound_reasons(asked)
     filters = NO_FILTERS
     if asked.allow is not None or asked.deny or asked.where or asked.boost:
         allow, deny = None if asked.allow is None else _as_text(asked.allow), _as_text(asked.deny)
         filters = make_filters(served.ratings, allow=allow, deny=deny, where=asked.where, boost=asked.boost)
-    return Wanted(asked, model, *_find_person(served, asked), filters)
+    return Wanted(served, asked, model, *_find_person(served, asked), filters)
 
 
-def _make_list(served: Served, wanted: Wanted, scores: FloatArray, known: bool) -> Answer:
+def _make_list(wanted: Wanted, scores: FloatArray, known: bool) -> Answer:
     """The n best by the scores [1 × items]; known: whether they are the model's."""
-    asked, model, history, row, unknown, filters = wanted
+    served, asked, model, history, row, unknown, filters = wanted
     seen, n = history if asked.exclude_seen else None, min(asked.n, served.ratings.n_items)
     blocks = best_items(model, lambda _: scores, _FIRST, n, seen, filters, asked.diversify, np.asarray)
     ((_, items, best),) = blocks

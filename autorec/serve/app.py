@@ -92,12 +92,15 @@ def _in_turn(live: Live, seconds: float) -> InTurn:
 
 
 def _add_answers(app: FastAPI, live: Live, metrics: Metrics, in_turn: InTurn) -> None:
-    together = Together(lambda asked: answers.recommend_all(_current(live), asked))
+    together = Together(answers.recommend_all)
 
     @app.post("/recommend")
     async def recommend(asked: RecommendRequest) -> Response:
         """The n best items of a known user, of a posted history, or of both."""
-        answer = await (in_turn(answers.recommend, asked) if asked.reasons else together(asked))
+        if asked.reasons:
+            answer = await in_turn(answers.recommend, asked)
+        else:
+            answer = await together(answers.prepare(_current(live), asked))
         if answer["source"] != "model":
             metrics.observe_fallback()
         return _json(answer)
