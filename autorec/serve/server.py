@@ -30,6 +30,7 @@ from autorec.storage.manifest import describe
 _FORKS = sys.platform == "linux"
 _BACKLOG = 2048
 _SWITCH = 0.0005  # seconds that a thread beside it, as one that loads a model, may keep the event loop waiting
+_THRESHOLDS = (10_000, 20, 100)  # of the garbage collector; by Python's own it looks at waiting requests all the time
 _GRACE = 10  # seconds for requests that are being answered when the service is told to end
 _OPTIONS: Any = {
     "log_level": "warning",
@@ -145,6 +146,7 @@ def _answer(server: Any, listening: socket.socket) -> None:
     if not server.config.loaded:
         with _not_collected():
             server.config.load()
+    gc.set_threshold(*_THRESHOLDS)
     server.run(sockets=[listening])
 
 
