@@ -35,6 +35,7 @@ def warm_up() -> Path:
     new = split.test.to_frame()
     for ranked in (Ease().fit(stars), model.fold_in(new.assign(user="new " + new["user"].astype(str)))):
         ranked.recommend(n=1)  # indices of ratings that are folded in are of another type
+    model.recommend(stars.user_ids[:1], n=1)  # scores of few users are made without BLAS
     folder = compiled.find_kept()
     if folder is None:
         tried = " nor ".join(map(str, compiled.cache_folders()))
