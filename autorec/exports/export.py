@@ -21,7 +21,7 @@ from autorec.models.base import Recommender
 
 SUFFIXES = {".onnx": "onnx", ".html": "html", "": "numpy"}
 TOLERANCE = 1e-4  # of the largest score, at least of 1
-CHECKED, ROUNDED_BY = 50, 1000  # histories, at most: whose scores are compared; by which a page is rounded
+CHECKED, ROUNDED_BY = 50, 3000  # histories, at most: whose scores are compared; by which a page is rounded
 
 Score = Callable[[Any, Any], FloatArray]  # items [n], ratings [n] → scores [items]
 
@@ -40,8 +40,8 @@ def export(model: Recommender, path: str | os.PathLike[str], form: words.Exporte
 
     Returns "form", "bytes", "histories" whose scores were compared with those of the model, and the largest
     "difference", as a share of the largest score (at least of 1); of a page, whose arrays are rounded, "parity", the
-    share of the ten best items that are the same. AutoRecError: a difference above 1e-4, a parity below .9995, or a
-    page of more than 50 MB: nothing is written.
+    share of the ten best items that are the same. AutoRecError: a difference above 1e-4, a parity below .9995 (.9992
+    with a matrix items × items), or a page of more than 50 MB: nothing is written.
     ParameterError: a model or a form that is not exported. InputError: the path is something else's.
 
     >>> model = autorec.Ease().fit(autorec.load_sample())
@@ -62,8 +62,9 @@ def export(model: Recommender, path: str | os.PathLike[str], form: words.Exporte
         return {"form": chosen, "bytes": len(file), **checked}
     if chosen == "html":
         page, kept = make_page(model, formula, names, _find_histories(model, ROUNDED_BY))
-        files.write_text(path, page)
-        return {"form": chosen, "bytes": len(page.encode()), **kept}
+        with files.atomic_file(path) as temporary:
+            temporary.write_text(page, encoding="utf-16")
+        return {"form": chosen, "bytes": len(page.encode("utf-16")), **kept}
     checked = _compare(model, lambda items, rated: recommend.score(*formula, items, rated), chosen)
     write_folder(model, formula, names, path)
     return {"form": chosen, "bytes": sum(one.stat().st_size for one in Path(path).iterdir()), **checked}

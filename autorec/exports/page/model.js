@@ -1,6 +1,7 @@
 "use strict";
 // A model in the page: what `ask` of the page asks a service otherwise. The formulas are those of recommend.py.
-const told = JSON.parse(document.getElementById("facts").textContent);
+const STRIP = 64;  // items that are written together, as quantise.py has it
+let told;
 const sum = values => { let total = 0; for (const value of values) total += value; return total; };
 const dot = (x, y, at = 0) => { let total = 0; for (let k = 0; k < x.length; k++) total += x[k] * y[at + k]; return total; };
 
@@ -9,12 +10,13 @@ async function inflate(part) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function whole(bytes, count) {  // the bytes of all numbers, the low ones first → 0, −1, 1, −2, …
+function whole(bytes, count) {  // symbols and then bits, see quantise.py
   const found = new Int32Array(count);
-  for (let k = 0; k < count; k++) {
-    let folded = 0;
-    for (let at = bytes.length - count + k; at >= 0; at -= count) folded = folded * 256 + bytes[at];
-    found[k] = folded % 2 ? -(folded + 1) / 2 : folded / 2;
+  for (let k = 0, at = 8 * count; k < count; k++) {
+    const symbol = bytes[k];
+    let folded = symbol < 16 ? symbol : symbol & 7 | 8;
+    for (let left = symbol < 16 ? 0 : (symbol >> 3) - 1; left; left--, at++) folded = folded * 2 + (bytes[at >> 3] >> 7 - at % 8 & 1);
+    found[k] = folded % 2 ? -(folded + 1) / 2 : folded / 2;  // 0, −1, 1, −2, …
   }
   return found;
 }
@@ -34,26 +36,47 @@ function vectors({shape: [n, m], rank}, parts) {  // A · Cᵀ, both stored by d
   return found;
 }
 
-function ease({shape: [n], step}, parts) {  // B_ij = −step · q_ij · l_i · r_j / √(u_i v_j + u_j v_i), q symmetric, B_ii = 0
-  const q = whole(parts[0], n * (n - 1) / 2), [l, r, u, v] = [1, 2, 3, 4].map(k => floats(parts[k]));
-  const found = new Float32Array(n * n);
-  for (let i = 0, k = 0; i < n; i++) {
-    for (let j = i + 1; j < n; j++, k++) {
-      const value = -step * q[k] / Math.sqrt(u[i] * v[j] + u[j] * v[i]);
-      found[i * n + j] = value * l[i] * r[j];
-      found[j * n + i] = value * l[j] * r[i];
+function turned({shape: [n, rank]}, parts) {  // A between the scales of its rows and columns, in strips of rows, by column
+  const a = whole(parts[0], n * rank), [left, right] = parts.slice(1).map(floats), found = new Float32Array(n * rank);
+  for (let first = 0, k = 0; first < n; first += STRIP) {
+    for (let d = 0; d < rank; d++) {
+      for (const i of told.by_count.slice(first, first + STRIP)) found[i * rank + d] = a[k++] * left[i] * right[d];
     }
   }
   return found;
 }
 
+function ease({shape: [n], step}, parts) {  // B_ij = −step · q_ij · d_i / d_j / √(u_i v_j + u_j v_i), q symmetric, B_ii = 0, d = √diag(P)
+  const q = whole(parts[0], n * (n - 1) / 2), [d, u, v] = [1, 2, 3].map(k => floats(parts[k]));
+  const found = new Float32Array(n * n), order = told.by_count;
+  for (let first = 0, k = 0; first < n; first += STRIP) {  // strips of rows, by column
+    for (let b = first + 1; b < n; b++) {
+      for (let a = first; a < Math.min(first + STRIP, b); a++, k++) {
+        const i = order[a], j = order[b], value = -step * q[k] / Math.sqrt(u[i] * v[j] + u[j] * v[i]);
+        found[i * n + j] = value * d[i] / d[j];
+        found[j * n + i] = value * d[j] / d[i];
+      }
+    }
+  }
+  return found;
+}
+
+function readBits(text) {  // 15 bits a character, as html_page.py writes them
+  const bytes = new Uint8Array(text.length * 15 >> 3);
+  for (let k = 0, at = 0, held = 0, bits = 0; k < text.length; k++) {
+    held = (held & 255) << 15 | text.charCodeAt(k) - 0x4000;
+    for (bits += 15; bits >= 8; at++) bytes[at] = held >> (bits -= 8);
+  }
+  return bytes;
+}
+
 async function unpack() {
-  const text = document.getElementById("bytes").textContent, arrays = {};
-  const bytes = Uint8Array.from(atob(text.trim()), one => one.charCodeAt(0));
-  let at = 0;
+  const packed = document.getElementById("model-bytes"), bytes = readBits(packed.textContent), arrays = {};
+  let at = Number(packed.dataset.facts);
+  told = JSON.parse(new TextDecoder().decode(await inflate(bytes.slice(0, at))));
   for (const [name, facts] of Object.entries(told.arrays)) {
     const parts = await Promise.all(facts.lengths.map(length => inflate(bytes.slice(at, at += length))));
-    const readers = {floats: (_, parts) => floats(parts[0]), vectors, ease};
+    const readers = {floats: (_, parts) => floats(parts[0]), vectors, turned, ease};
     arrays[name] = {values: readers[facts.form](facts, parts), width: facts.shape[1] ?? 1};
   }
   return arrays;
@@ -158,19 +181,22 @@ function network(model, array, items, ratings, inside) {
   return array("items") ? product_with(array("items"), x, own).map(one => one + model.mean + bias) : x.map((one, i) => one + own[i]);
 }
 
-const unpacked = unpack(), columnOf = new Map(told.ids.map((id, column) => [String(id), column]));
+const unpacked = unpack().catch(() => {
+  throw new Error("The model in this page cannot be read: the file is not whole, or the browser is older than 2023. Export it again.");
+});
 const describe = column => ({item: told.ids[column], title: told.titles ? told.titles[column] : null});
 
 async function answerHere(path, body) {
   if (path === "interview") throw new Error("The page asks nothing.");
+  const arrays = await unpacked;
   if (!body) {
     const asked = new URLSearchParams(path.split("?")[1]), wanted = asked.get("search").trim().toLowerCase();
     const found = told.by_count.filter(i => String(told.titles?.[i] ?? told.ids[i]).toLowerCase().includes(wanted));
     return {items: found.slice(0, asked.get("n")).map(describe)};
   }
+  const columnOf = new Map(told.ids.map((id, column) => [String(id), column]));
   const rated = new Map(body.history.map(one => [columnOf.get(String(one.item)), one.rating ?? told.formula.scale[1]]));
   rated.delete(undefined);
-  const arrays = await unpacked;
   const scores = rated.size ? scoreAll(told.formula, arrays, [...rated.keys()], [...rated.values()]) : told.fallback;
   const left = told.ids.map((_, column) => column).filter(column => !rated.has(column));
   left.sort((one, other) => scores[other] - scores[one] || one - other);
