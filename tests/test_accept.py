@@ -87,6 +87,7 @@ def test_a_connection_that_cannot_be_had_is_left_until_it_can(monkeypatch: pytes
         failures: list[Any] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
         with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
             connections: set[Any] = set()
             broken: Any = Broken(listening)
             acceptor = Acceptor(broken, lambda: Counted(connections), connections, share_counts(1), 0)

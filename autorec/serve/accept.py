@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 _MOMENT = 0.005  # seconds that a worker leaves a connection to one with fewer, longer than that is mostly busy
+_UNEVEN = 9 / 8  # as many as another, or an eighth more: else of many that come at once each would wait for a turn
 _PAUSE = 1  # seconds until the next try where a connection cannot be had, as with too many open files
 _GONE = (errno.EAGAIN, errno.ECONNABORTED)  # another worker has it, or nobody any more
 
@@ -59,12 +60,12 @@ class Acceptor:
         await asyncio.gather(*self._making, return_exceptions=True)
 
     def _look(self) -> None:
-        """Accept a connection, unless another worker has fewer: then leave it to that one for a moment."""
+        """Accept what is there until another worker has fewer connections: then leave it to that one for a moment."""
         self._counts[self._number] = len(self._connections) + len(self._making)
-        if self._counts[self._number] > min(self._counts):
-            self._leave_for(_MOMENT)
-        else:
-            self._accept()
+        while self._counts[self._number] <= min(self._counts) * _UNEVEN:
+            if not self._accept():
+                return
+        self._leave_for(_MOMENT)
 
     def _leave_for(self, seconds: float) -> None:
         self._loop.remove_reader(self._listening)
@@ -75,19 +76,21 @@ class Acceptor:
         self._loop.add_reader(self._listening, self._look)
         self._accept()
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Whether there was a connection."""
         try:
             connection, _ = self._listening.accept()
         except OSError as error:
             if error.errno not in _GONE:
                 self._leave_for(_PAUSE)
-            return
+            return False
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         making = self._loop.create_task(self._loop.connect_accepted_socket(self._make_protocol, connection))
         self._counts[self._number] += 1
         self._making.add(making)
         making.add_done_callback(self._making.discard)
+        return True
 
 
 class Worker(uvicorn.Server):
