@@ -46,13 +46,21 @@ def use_one_thread() -> None:
 
 
 def _set_loaded(threads: int) -> None:
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
     _state.threads = threads
     openmp = 1 if _state.forked else threads
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(openmp)
-    threadpool_limits({"blas": threads, "openmp": openmp})
+    for library in ThreadpoolController().lib_controllers:
+        _limit(library, openmp if library.user_api == "openmp" else threads)
+
+
+def _limit(library: Any, threads: int) -> None:
+    """Have a library, by its controller of threadpoolctl, compute with so many threads, and ask nothing of one that
+    does: OpenBLAS that is asked in a forked process starts all its threads, which spin for 0.05 s."""
+    if library.num_threads != threads:
+        library.set_num_threads(threads)
 
 
 def thread_count() -> int:
@@ -212,17 +220,25 @@ def _limit_torch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _limit_libraries() -> Iterator[None]:
-    with _find_blas(len(sys.modules)).limit(limits=1), _torch_on_one_thread:
-        yield
+    libraries = _find_blas(len(sys.modules))
+    before = [library.num_threads for library in libraries]
+    for library in libraries:
+        _limit(library, 1)
+    try:
+        with _torch_on_one_thread:
+            yield
+    finally:
+        for library, threads in zip(libraries, before, strict=True):
+            _limit(library, threads)
 
 
 @functools.lru_cache(maxsize=1)
-def _find_blas(n_modules: int) -> Any:
+def _find_blas(n_modules: int) -> list[Any]:
     """threadpoolctl's controller of each BLAS library in the process. They are looked for again once a module has been
     loaded, which may have brought one: that takes 1.5 ms, a thirtieth of the top 10 of 6,000 users."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="blas")
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 _torch_on_one_thread = _Shared(_limit_torch)

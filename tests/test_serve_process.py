@@ -63,8 +63,11 @@ def test_models_that_need_no_torch_are_served_without(tmp_path: Path) -> None:
     for name, model in models.items():
         model.fit(SAMPLE).save(tmp_path / name)
     code = (
-        "import gc, sys, uvicorn; from autorec.serve.server import run_server\n"
-        "uvicorn.Server.run = lambda server, sockets: frozen.append(gc.get_freeze_count() * gc.isenabled())\n"
+        "import gc, sys, threadpoolctl, uvicorn; from autorec.serve.server import run_server\n"
+        "def run(server, sockets):\n"
+        "    frozen.append(gc.get_freeze_count() * gc.isenabled())\n"
+        "    assert {one['num_threads'] for one in threadpoolctl.threadpool_info()} == {1}\n"
+        "uvicorn.Server.run = run\n"
         "gc.callbacks.append(lambda phase, about: looks.append(phase))\n"
         "for path in sys.argv[1:]:\n"
         "    frozen, looks = [], []; run_server(path, port=0); assert frozen[0] > 100_000 and len(looks) < 20\n"

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 from autorec import set_threads
 from autorec.errors import ParameterError
 from autorec.ranking import topn
-from autorec.threads import map_in_threads, run_in_threads, thread_count, torch_on_one_thread
+from autorec.threads import libraries_on_one_thread, map_in_threads, run_in_threads, thread_count, torch_on_one_thread
 
 
 def library_threads() -> tuple[int, ...]:
@@ -54,6 +54,25 @@ with libraries_on_one_thread():
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "{1}\n"
+
+
+def test_a_library_that_has_as_many_threads_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a forked process OpenBLAS starts its threads when it is."""
+    asked: list[tuple[str, int]] = []
+
+    class Library:
+        def __init__(self, name: str, threads: int) -> None:
+            self.user_api, self.name, self.num_threads = "blas", name, threads
+
+        def set_num_threads(self, threads: int) -> None:
+            asked.append((self.name, threads))
+            self.num_threads = threads
+
+    libraries = [Library("one", 1), Library("two", 2)]
+    monkeypatch.setattr("autorec.threads._find_blas", lambda _: libraries)
+    with libraries_on_one_thread():
+        assert asked == [("two", 1)]
+    assert asked == [("two", 1), ("two", 2)]
 
 
 def test_a_single_part_stays_in_the_thread_that_asks() -> None:

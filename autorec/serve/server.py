@@ -94,6 +94,7 @@ def run_server(
             sys.setswitchinterval(_SWITCH)
             live = Live(os.fspath(path))
             live.load()
+            threads.use_one_thread()  # of what the model has loaded too
             config = uvicorn.Config(functools.partial(build, live), factory=True, **_OPTIONS)
             if workers == 1 or _FORKS:
                 config.load()  # once for all; spawned processes load the model and build the app themselves

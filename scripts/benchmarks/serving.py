@@ -152,9 +152,11 @@ def find_rates(port: int, requests: list[bytes]) -> tuple[int, list[float]]:
 def find_pause(port: int, requests: list[bytes], connections: int, rate: float) -> float:
     """The pause on each of so many connections with which `rate` requests a second come, or as many as they can ask."""
     pause = connections / rate
-    asked, seconds, *_ = ask_by_wrk(port, requests, connections, pause)
-    answer = connections * seconds / asked - pause  # what an answer takes there, on average; the pause is the rest
-    return max(pause - answer, 0.0)
+    for _ in range(2):  # the more requests come, the longer an answer takes
+        asked, seconds, *_ = ask_by_wrk(port, requests, connections, pause)
+        answer = connections * seconds / asked - pause  # what an answer takes there, on average; the pause is the rest
+        pause = max(connections / rate - answer, 0.0)
+    return pause
 
 
 def measure_long(name: str, folder: Path, seconds: float = 600.0) -> Row:
