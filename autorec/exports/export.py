@@ -63,8 +63,8 @@ def export(model: Recommender, path: str | os.PathLike[str], form: words.Exporte
     if chosen == "html":
         page, kept = make_page(model, formula, names, _find_histories(model, ROUNDED_BY))
         with files.atomic_file(path) as temporary:
-            temporary.write_text(page, encoding="utf-16")
-        return {"form": chosen, "bytes": len(page.encode("utf-16")), **kept}
+            temporary.write_bytes(page)
+        return {"form": chosen, "bytes": len(page), **kept}
     checked = _compare(model, lambda items, rated: recommend.score(*formula, items, rated), chosen)
     write_folder(model, formula, names, path)
     return {"form": chosen, "bytes": sum(one.stat().st_size for one in Path(path).iterdir()), **checked}

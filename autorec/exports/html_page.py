@@ -40,8 +40,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 
 def make_page(
     model: Recommender, formula: Formula, names: dict[str, Any], histories: sparse.csr_array
-) -> tuple[str, dict[str, Any]]:
-    """(the page, {"parity": share of the items of the lists that are the same, "histories": how many were compared}).
+) -> tuple[bytes, dict[str, Any]]:
+    """(the file, {"parity": share of the items of the lists that are the same, "histories": how many were compared}).
 
     histories [B × items]: of the training, by which the arrays are rounded: to the coarsest steps that keep the lists.
     AutoRecError: the page would be too large, or no step keeps them.
@@ -68,9 +68,9 @@ def make_page(
     if coarsest == len(FINENESS):
         differ = 1 - min(keep(FINENESS[-1]))
         raise AutoRecError(f"{differ:.2%} of the lists' items differ however fine the arrays are rounded: not written")
-    page = _assemble(model, formula, names, round_to(FINENESS[coarsest]))
-    if len(page.encode("utf-16")) > MOST_BYTES:
-        raise AutoRecError(f"the page would take {2 * len(page) / 1e6:.0f} MB: export ONNX or a folder instead")
+    page = _assemble(model, formula, names, round_to(FINENESS[coarsest])).encode("utf-16")
+    if len(page) > MOST_BYTES:
+        raise AutoRecError(f"the page would take {len(page) / 1e6:.0f} MB: export ONNX or a folder instead")
     return page, {"parity": keep(FINENESS[coarsest])[0], "histories": len(compared)}
 
 
